@@ -1,0 +1,140 @@
+package elf
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// firstDiff returns the first line in which a and b differ.
+func firstDiff(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return x[i] + "\n" + y[i]
+		}
+	}
+	return "lengths differ"
+}
+
+// TestLoaded compares the view of a file with that of its loaded image.
+func TestLoaded(t *testing.T) {
+	check := func(f *File) {
+		for _, bias := range []uint64{0, 0x7f1234560000} {
+			mem, opt := loadImage(f, bias)
+			g, err := NewLoaded(f.Name, mem, f.Progs, opt)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if !g.Loaded() || g.Raw() != nil {
+				t.Errorf("%s: not a loaded image", f.Name)
+			}
+			if err := g.CheckLoad(4096); err != nil {
+				t.Error(err)
+			}
+			// Bytes without file contents differ, so compare up to them.
+			cut := func(s string) string {
+				i := strings.LastIndex(s, "\n{Version:")
+				return s[:max(i, 0)]
+			}
+			if a, b := cut(exercise(f, 20)), cut(exercise(g, 20)); a != b {
+				t.Errorf("%s: bias %#x:\n%s", f.Name, bias, firstDiff(a, b))
+			}
+			if a, aerr := f.ParseEhFrameHdr(); true {
+				b, berr := g.ParseEhFrameHdr()
+				if a != b || aerr != nil || berr != nil {
+					t.Errorf("%s: .eh_frame_hdr %+v %v, %+v %v", f.Name, a, aerr, b, berr)
+				}
+			}
+		}
+	}
+	for _, style := range []string{"gnu", "sysv", "both"} {
+		check(mustNew(t, fixture(t, "-Wl,--hash-style="+style)))
+	}
+	for _, lib := range systemLibs(t, 100, 300<<10) {
+		m, err := Open(lib)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		check(m.File)
+		m.Close()
+	}
+}
+
+// TestLoadedHoles gives NewLoaded segments it must not touch or that are
+// not in memory.
+func TestLoadedHoles(t *testing.T) {
+	f := mustNew(t, fixture(t))
+	mem, opt := loadImage(f, 0)
+	if _, err := NewLoaded("fix", mem[:len(mem)-1], f.Progs, opt); err == nil {
+		t.Error("memory that ends in a PT_LOAD is accepted")
+	}
+	if _, err := NewLoaded("fix", mem, f.Progs, LoadedOptions{Start: opt.Start + 1}); err == nil {
+		t.Error("a PT_LOAD before the memory is accepted")
+	}
+	progs := append([]Prog(nil), f.Progs...)
+	for i := range progs {
+		if progs[i].Type == PT_LOAD && progs[i].Flags&PF_X != 0 {
+			progs[i].Flags = PF_X
+		}
+	}
+	g, err := NewLoaded("fix", mem, progs, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := g.Word(g.Dynamic.Init); ok {
+		t.Error("memory without PF_R is read")
+	}
+	if g, err = NewLoaded("bare", nil, nil, LoadedOptions{}); err != nil || g.HasDynamic {
+		t.Errorf("no segments: %v %v", g, err)
+	}
+}
+
+// TestVDSO reads the vDSO, which the kernel has mapped into this process.
+func TestVDSO(t *testing.T) {
+	const atSysinfoEhdr = 33
+	auxv, err := os.ReadFile("/proc/self/auxv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var base uint64
+	for i := 0; i+16 <= len(auxv); i += 16 {
+		if le.Uint64(auxv[i:]) == atSysinfoEhdr {
+			base = le.Uint64(auxv[i+8:])
+		}
+	}
+	if base == 0 {
+		t.Log("the kernel gives no vDSO")
+		return
+	}
+	at := func(n int) []byte {
+		p := *(*unsafe.Pointer)(unsafe.Pointer(&base))
+		return unsafe.Slice((*byte)(p), n)
+	}
+	h, err := ParseHeader("vdso", at(ehdrSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := at(int(h.Phoff) + int(h.Phnum)*phdrSize)
+	progs, err := parseProgs("vdso", head, &h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := &File{Progs: progs}
+	lo, hi := shape.LoadSpan()
+	f, err := NewLoaded("vdso", at(int(hi-lo)), progs, LoadedOptions{Start: lo, Bias: base - lo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := Hash("__vdso_clock_gettime")
+	_, s, ok := f.Lookup(&name, NewVersion("LINUX_2.6"))
+	if f.Machine == EM_X86_64 && (!ok || s.Type() != STT_FUNC) {
+		t.Errorf("__vdso_clock_gettime: %+v %v", s, ok)
+	}
+	if _, _, ok := f.Lookup(&name, NewVersion("LINUX_2.7")); ok {
+		t.Error("a version that is not there is found")
+	}
+}

@@ -1,0 +1,66 @@
+package search
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// FS is a view of a file system with the paths of the operating system. Errors should be (errors.Is) fs.ErrNotExist
+// and fs.ErrPermission where they apply. Implementations must allow concurrent calls.
+type FS interface {
+	Stat(path string) (fs.FileInfo, error)  // follows symbolic links
+	Lstat(path string) (fs.FileInfo, error) // does not
+	ReadFile(path string) ([]byte, error)
+}
+
+// maxFile bounds what is read of a cache, path or linker file, in bytes. Real ones have less than a mebibyte.
+const maxFile = 32 << 20
+
+type osFS struct{}
+
+func (osFS) Stat(path string) (fs.FileInfo, error)  { return os.Stat(path) }
+func (osFS) Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
+
+// ReadFile reads a regular file of at most maxFile bytes.
+func (osFS) ReadFile(path string) ([]byte, error) {
+	// Opening a FIFO would block until there is a writer.
+	if fi, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !fi.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("more than %d bytes", maxFile)}
+	}
+	return data, nil
+}
+
+// settled is how old a change must be before an unchanged time stamp is believed: file systems stamp with the kernel's
+// tick, so two changes within one tick look alike.
+const settled = 100 * time.Millisecond
+
+// unchanged reports whether the file seen as old, at the time seen, is the same and untouched as now.
+func unchanged(old, now fs.FileInfo, seen time.Time) bool {
+	return os.SameFile(old, now) && old.Size() == now.Size() && old.ModTime().Equal(now.ModTime()) &&
+		seen.Sub(old.ModTime()) > settled
+}
+
+// notDirectory is the error for a directory that is none.
+func notDirectory(path string, err error) error {
+	if err == nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: errNotDir}
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+package native
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"weld/image/elf"
+)
+
+const bootStrapStack = 256 << 10
+
+// adopt makes the C library that the process was started with usable: it has no executable of ours, so the reserve
+// below the thread pointer is the TLS segment of a small library made in memory, which the system's run-time linker
+// puts into its static TLS block. That has little room left: the largest reserve that fits is taken.
+func (l *clib) adopt() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	stack, err := MapAnon("a start-up stack", PageSize+bootStrapStack)
+	if err != nil {
+		return err
+	}
+	Protect(stack, PageSize, 0)
+	t, err := allocThread(mainThread)
+	if err != nil {
+		return err
+	}
+	t.stack = stack + PageSize
+	t.sp = t.stack + bootStrapStack - 256
+	t.fs = threadPointer() // this kernel thread's own: the goroutine is locked to it. It has no TLS of ours yet
+	t.gslot = t.fs + uintptr(gOffset)
+	t.mFS = t.fs
+	l.spawner = t
+	var last string
+	for _, size := range []int{1408, 1024, 768, 512, 384, 256, 128} {
+		image, where, template := reserveLibrary(size)
+		fd, err := MemFile("weld-reserve.so", image)
+		if err != nil {
+			return err
+		}
+		path := append(fmt.Appendf(nil, "/proc/self/fd/%d", fd), 0)
+		const rtldNow = 2
+		handle, _ := t.call(l.dlopen, addrOf(&path[0]), rtldNow)
+		if handle == 0 {
+			e, _ := t.call(l.dlerror)
+			last = String(e)
+		}
+		syscall.Close(fd)
+		if handle == 0 {
+			if !strings.Contains(last, "TLS") {
+				break
+			}
+			continue
+		}
+		bias := *word(handle) // a handle is the link_map
+		reserve.mu.Lock()
+		start := int(*word(bias + where))
+		reserve.end = start + size
+		reserve.size = size
+		old := reserve.image
+		reserve.image = Bytes(bias+template, uintptr(size))
+		copy(reserve.image, old[:0])
+		reserve.mu.Unlock()
+		placeSlots(reserve.end)
+		t.setFS(t.fs)
+		return nil
+	}
+	return fmt.Errorf("no place in its static TLS block: %s", last)
+}
+
+// ownThread returns the native thread of the current kernel thread, to which the goroutine is locked. In a process
+// that has a C library Go's kernel threads are its threads too, as with cgo, and native code must see them as such:
+// only the stack is ours. Callbacks keep the goroutine locked, so native frames never move to another kernel thread.
+func ownThread() *thread {
+	fs := threadPointer()
+	if p := *word(fs + uintptr(threadSlot)); p != 0 {
+		return (*thread)(Pointer(p))
+	}
+	threads.Lock()
+	defer threads.Unlock()
+	var t *thread
+	for _, o := range threads.all {
+		if o.kind == own && o.mFS == 0 { // its kernel thread has ended
+			t = o
+			break
+		}
+	}
+	if t == nil {
+		var err error
+		if t, err = allocThread(own); err != nil {
+			panic(&ThreadError{err})
+		}
+		size := stackSize.Load()
+		p, err := MapAnon("a native stack", PageSize+size)
+		if err != nil {
+			nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
+			panic(&ThreadError{err})
+		}
+		Protect(p, PageSize, 0)
+		t.stack = p + PageSize
+		t.sp = t.stack + size - 256
+		threads.all = append(threads.all, t)
+	}
+	t.setFS(fs)
+	t.mFS = fs
+	t.errno = libc.errnoOf(fs)
+	tcbs.add(fs)
+	t.call(libc.setSpecific, libc.ownKey, t.addr())
+	return t
+}
+
+// reserveLibrary makes the library: one writable segment with a TLS segment of the given size in it, and a word that
+// a TPOFF64 relocation fills with the segment's distance from the thread pointer.
+func reserveLibrary(size int) (image []byte, where, template uintptr) {
+	const (
+		strtab   = 512
+		symtab   = 576
+		hash     = 640
+		rela     = 704
+		dynamic  = 768
+		word     = 1008
+		tls      = 1024
+		soname   = "weld-reserve.so"
+		tpoff64  = 18
+		phnum    = 4
+		relaSize = 24
+	)
+	b := make([]byte, tls+size)
+	le := binary.LittleEndian
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], uint16(elf.ET_DYN))
+	le.PutUint16(b[18:], uint16(elf.EM_X86_64))
+	le.PutUint32(b[20:], 1)
+	le.PutUint64(b[32:], 64)
+	le.PutUint16(b[52:], 64)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], phnum)
+	copy(b[strtab+1:], soname)
+	le.PutUint32(b[hash:], 1)
+	le.PutUint32(b[hash+4:], 1)
+	le.PutUint64(b[rela:], word)
+	le.PutUint64(b[rela+8:], tpoff64)
+	dyn := [][2]uint64{
+		{uint64(elf.DT_SONAME), 1},
+		{uint64(elf.DT_STRTAB), strtab},
+		{uint64(elf.DT_STRSZ), uint64(len(soname) + 2)},
+		{uint64(elf.DT_SYMTAB), symtab},
+		{uint64(elf.DT_SYMENT), 24},
+		{uint64(elf.DT_HASH), hash},
+		{uint64(elf.DT_RELA), rela},
+		{uint64(elf.DT_RELASZ), relaSize},
+		{uint64(elf.DT_RELAENT), relaSize},
+		{uint64(elf.DT_FLAGS), uint64(elf.DF_STATIC_TLS)},
+		{uint64(elf.DT_NULL), 0},
+	}
+	for i, d := range dyn {
+		le.PutUint64(b[dynamic+16*i:], d[0])
+		le.PutUint64(b[dynamic+16*i+8:], d[1])
+	}
+	for i, p := range []elf.Prog{
+		{Type: elf.PT_LOAD, Flags: elf.PF_R | elf.PF_W, Filesz: uint64(len(b)), Align: PageSize},
+		{Type: elf.PT_DYNAMIC, Flags: elf.PF_R | elf.PF_W, Off: dynamic, Filesz: uint64(16 * len(dyn)), Align: 8},
+		{Type: elf.PT_TLS, Flags: elf.PF_R, Off: tls, Filesz: uint64(size), Align: 64},
+		{Type: elf.PT_GNU_STACK, Flags: elf.PF_R | elf.PF_W, Align: 16},
+	} {
+		h := b[64+56*i:]
+		le.PutUint32(h, uint32(p.Type))
+		le.PutUint32(h[4:], uint32(p.Flags))
+		for j, v := range []uint64{p.Off, p.Off, p.Off, p.Filesz, p.Filesz, p.Align} {
+			le.PutUint64(h[8+8*j:], v)
+		}
+	}
+	return b, word, tls
+}

@@ -1,0 +1,152 @@
+package native
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"weld/image/elf"
+)
+
+// Mapping is an image in memory.
+type Mapping struct {
+	Bias uintptr // what vaddrs were moved by: l_addr
+	Addr uintptr // first byte of the address range
+	Size uintptr // of the range, whole pages
+}
+
+func prot(f elf.ProgFlag) int {
+	p := 0
+	if f&elf.PF_R != 0 {
+		p |= syscall.PROT_READ
+	}
+	if f&elf.PF_W != 0 {
+		p |= syscall.PROT_WRITE
+	}
+	if f&elf.PF_X != 0 {
+		p |= syscall.PROT_EXEC
+	}
+	return p
+}
+
+func pageDown(a uintptr) uintptr { return a &^ (PageSize - 1) }
+func pageUp(a uintptr) uintptr   { return (a + PageSize - 1) &^ (PageSize - 1) }
+
+// MapImage maps the segments of f, which must have passed CheckLoad(PageSize), from the file fd: the whole address
+// range is reserved first, then each PT_LOAD laid over it with its protection and its zeroes (gABI, Program Loading).
+// An ET_EXEC goes to its own addresses and is refused where something is mapped there.
+func MapImage(f *elf.File, fd int) (Mapping, error) {
+	lo64, hi64 := f.LoadSpan()
+	lo, hi := pageDown(uintptr(lo64)), pageUp(uintptr(hi64))
+	m := Mapping{Size: hi - lo}
+	if m.Size == 0 {
+		return m, &elf.FormatError{File: f.Name, What: "no memory is asked for"}
+	}
+	align := uintptr(PageSize)
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD {
+			align = max(align, uintptr(p.Align))
+		}
+	}
+	const reserveFlags = syscall.MAP_PRIVATE | syscall.MAP_ANON | syscall.MAP_NORESERVE
+	if f.Type == elf.ET_EXEC {
+		const mapFixedNoReplace = 0x100000
+		a, err := Map(f.Name, lo, m.Size, 0, reserveFlags|mapFixedNoReplace, -1, 0)
+		if err == nil && a != lo {
+			Unmap(a, m.Size)
+			err = &MapError{f.Name, m.Size, syscall.EEXIST}
+		}
+		if err != nil {
+			return m, fmt.Errorf("fixed address %#x: %w", lo, err)
+		}
+		m.Addr = a
+	} else {
+		extra := align - PageSize
+		a, err := Map(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
+		if err != nil {
+			return m, err
+		}
+		// The first address whose distance to lo is a multiple of the alignment.
+		start := a + (lo-a)&(align-1)
+		if start > a {
+			Unmap(a, start-a)
+		}
+		if end := a + m.Size + extra; end > start+m.Size {
+			Unmap(start+m.Size, end-start-m.Size)
+		}
+		m.Addr = start
+		m.Bias = start - lo
+	}
+	for i := range f.Progs {
+		p := &f.Progs[i]
+		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
+			continue
+		}
+		if err := m.segment(f, p, fd); err != nil {
+			Unmap(m.Addr, m.Size)
+			return Mapping{}, err
+		}
+	}
+	return m, nil
+}
+
+func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int) error {
+	start := m.Bias + uintptr(p.Vaddr)
+	fileEnd := start + uintptr(p.Filesz)
+	memEnd := start + uintptr(p.Memsz)
+	first := pageDown(start)
+	pr := prot(p.Flags)
+	zeroFrom := first
+	if p.Filesz > 0 {
+		zeroFrom = pageUp(fileEnd)
+		off := int64(p.Off) - int64(start-first)
+		if _, err := Map(f.Name, first, zeroFrom-first, pr, syscall.MAP_PRIVATE|syscall.MAP_FIXED, fd, off); err != nil {
+			return err
+		}
+	}
+	if end := pageUp(memEnd); end > zeroFrom {
+		if _, err := Map(f.Name, zeroFrom, end-zeroFrom, pr, syscall.MAP_PRIVATE|syscall.MAP_FIXED|syscall.MAP_ANON, -1, 0); err != nil {
+			return err
+		}
+	}
+	if tail := min(memEnd, zeroFrom); p.Filesz > 0 && tail > fileEnd {
+		if p.Flags&elf.PF_W == 0 {
+			if err := Protect(pageDown(fileEnd), PageSize, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
+				return &MapError{f.Name, PageSize, err}
+			}
+			defer Protect(pageDown(fileEnd), PageSize, pr)
+		}
+		// What follows the file bytes in their last page belongs to nobody: zero all of it, as the kernel does.
+		clear(Bytes(fileEnd, zeroFrom-fileEnd))
+	}
+	return nil
+}
+
+// Memory returns the bytes of the mapping. Parts of it may not be readable.
+func (m Mapping) Memory() []byte { return Bytes(m.Addr, m.Size) }
+
+// MemFile makes a file in memory that holds data, to be mapped or opened by others through /proc/self/fd.
+func MemFile(name string, data []byte) (fd int, err error) {
+	const sysMemfdCreate, cloexec = 319, 1
+	n := append([]byte(name), 0)
+	if len(n) > 200 {
+		n = append(n[len(n)-200:len(n)-1:len(n)-1], 0)
+	}
+	r, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&n[0])), cloexec, 0)
+	if e != 0 {
+		return -1, fmt.Errorf("make a file in memory for %s: %w", name, e)
+	}
+	fd = int(r)
+	for off := 0; off < len(data); {
+		w, err := syscall.Pwrite(fd, data[off:], int64(off))
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			syscall.Close(fd)
+			return -1, fmt.Errorf("write %s to memory: %w", name, err)
+		}
+		off += w
+	}
+	return fd, nil
+}

@@ -1,0 +1,272 @@
+package native
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+// thread is a native thread while Go knows it: a stack and a TCB that are lent to one goroutine at a time. It lies in
+// native memory; assembly knows its layout (gate_amd64.h).
+//
+// Setting the thread pointer costs more than the rest of a call. So a kernel thread of Go keeps the TCB it was lent: it
+// wears it. Go code does not mind, since all it keeps behind the thread pointer is g, at a fixed distance, and the
+// reserve of each TCB has room there. While worn, a thread belongs to its kernel thread, and calls made there use it
+// without any bookkeeping. As soon as native frames are to stay on its stack while Go runs, for a callback, it is
+// taken off and belongs to the goroutine, which may go on elsewhere.
+type thread struct {
+	goSP, goBP, goFS uintptr // the Go side, while native code runs; goFS is 0 if it was worn before
+
+	fs     uintptr    // thread pointer
+	gslot  uintptr    // where Go's signal handler looks for g under fs
+	sp     uintptr    // where the next call begins, or where an upcall left off
+	why    uintptr    // why the gate came back
+	frame  uintptr    // *upframe of an upcall
+	mFS    uintptr    // own thread pointer of the kernel thread that wears it, 0 if none does
+	era    uintptr    // the era it was made in
+	errno  uintptr    // *int32, the C library's errno of this thread; a spare word without a C library
+	mxcsr  uint32     // the thread's floating-point control word
+	kind   threadKind // how it came about
+	ret    [2]uintptr
+	fret   [2]uint64
+	nest   uintptr // calls made from callbacks of a call on this thread
+	excl   uintptr // 1: the gate must not leave it on
+	lastFS uintptr // the mFS for which tid was found
+	tid    uintptr // kernel thread that wears it
+	gregs  [25]uint64
+
+	next    uintptr // free list
+	stack   uintptr // lowest address of the stack, if known; guard page below
+	scratch uint64  // the spare errno
+}
+
+type threadKind uint32
+
+const (
+	freestanding threadKind = iota // stack and TCB are ours; there is no C library
+	lent                           // made by the C library for us
+	mainThread                     // the C library's first thread
+	foreign                        // made by loaded code; lent while it waits for a callback
+	own                            // a kernel thread of Go that is the C library's already (adopt.go)
+)
+
+const (
+	whyDone = iota
+	whyUpcall
+	whyFault
+)
+
+var (
+	era uintptr // threads of an earlier era are not lent any more
+
+	threads struct {
+		sync.Mutex
+		free *thread
+		all  []*thread // freestanding, lent and mainThread
+	}
+)
+
+//go:noescape
+func gate(t *thread, f *frame, fn uintptr)
+func resume(t *thread)
+func takeOff() *thread
+func wear(t *thread) bool
+func getg() uintptr
+func threadPointer() uintptr
+
+func (t *thread) addr() uintptr { return uintptr(unsafe.Pointer(t)) }
+
+// acquire returns a native thread that is the calling goroutine's until release: the one it is in a callback of, else
+// the one its kernel thread wears, else a free or a new one. It panics with a *ThreadError if no more can be made.
+func acquire() *thread {
+	if atomic.LoadUint32(&nested) != 0 {
+		if t := nests.find(getg()); t != nil {
+			t.nest++
+			return t
+		}
+	}
+	if libc.adopted && libc.up.Load() {
+		runtime.LockOSThread()
+		return ownThread()
+	}
+	if t := takeOff(); t != nil {
+		if t.era == era {
+			return t
+		}
+		t.retire()
+	}
+	return freeThread()
+}
+
+// release gives back what acquire returned, if possible to the kernel thread it came from.
+func release(t *thread) {
+	switch {
+	case t.nest > 0:
+		t.nest--
+	case t.kind == own:
+		runtime.UnlockOSThread()
+	case t.era != era:
+		t.retire()
+	case wear(t):
+	default:
+		t.lastFS = 0
+		threads.Lock()
+		t.next = uintptr(unsafe.Pointer(threads.free))
+		threads.free = t
+		threads.Unlock()
+	}
+}
+
+// acquireForEntry is acquire for the direct entries where the kernel thread wears nothing of use. nil means that it
+// does now.
+func acquireForEntry() *thread {
+	if libc.adopted && libc.up.Load() && nests.find(getg()) == nil {
+		runtime.LockOSThread()
+		ownThread()
+		runtime.UnlockOSThread()
+		return nil
+	}
+	return acquire()
+}
+
+// releaseForEntry ends a direct call that the gate did not end by leaving the thread on, or that had upcalls.
+func releaseForEntry(t *thread, mFS uintptr, ups uintptr) {
+	if mFS == 0 {
+		release(t)
+	} else if libc.adopted && ups != 0 {
+		runtime.UnlockOSThread() // serve locked it
+	}
+}
+
+func freeThread() *thread {
+	threads.Lock()
+	t := threads.free
+	if t != nil {
+		threads.free = (*thread)(Pointer(t.next))
+	} else {
+		t = orphan()
+	}
+	threads.Unlock()
+	if t != nil {
+		if t.era == era {
+			return t
+		}
+		t.retire()
+	}
+	t, err := newThread()
+	if err != nil {
+		panic(&ThreadError{err})
+	}
+	return t
+}
+
+// orphan returns a native thread whose kernel thread ended with it on, as that of a locked goroutine does.
+// threads is locked.
+func orphan() *thread {
+	pid := syscall.Getpid()
+	for _, t := range threads.all {
+		if t.mFS == 0 || t.tid == 0 {
+			continue
+		}
+		if _, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(pid), t.tid, 0); e == syscall.ESRCH {
+			t.mFS, t.lastFS, t.tid = 0, 0, 0
+			return t
+		}
+	}
+	return nil
+}
+
+// ThreadError is the panic of a call for which no native thread could be made.
+type ThreadError struct{ Err error }
+
+func (e *ThreadError) Error() string { return fmt.Sprintf("no native thread for the call: %v", e.Err) }
+func (e *ThreadError) Unwrap() error { return e.Err }
+
+// newThread makes a native thread: the C library's when there is one.
+func newThread() (*thread, error) {
+	if libc.up.Load() {
+		return libc.newThread()
+	}
+	return newFreestanding()
+}
+
+func allocThread(kind threadKind) (*thread, error) {
+	p, err := nativeHeap.Alloc(unsafe.Sizeof(thread{}))
+	if err != nil {
+		return nil, err
+	}
+	t := (*thread)(Pointer(p))
+	t.kind, t.era, t.mxcsr = kind, era, goMXCSR
+	t.errno = uintptr(unsafe.Pointer(&t.scratch))
+	return t, nil
+}
+
+// setFS gives t its thread pointer and tells the TCB about t.
+func (t *thread) setFS(fs uintptr) {
+	t.fs = fs
+	t.gslot = fs + uintptr(gOffset)
+	*word(fs + uintptr(threadSlot)) = t.addr()
+}
+
+// stackSize is what new native threads get; see SetStackSize.
+var stackSize atomic.Uintptr
+
+func init() { stackSize.Store(8 << 20) }
+
+// SetStackSize sets the size in bytes of the stacks of native threads made from now on: 8 MiB at first, as on most
+// Linux systems, 64 KiB at least. Pages count only once used; each stack has a guard page below.
+func SetStackSize(n uintptr) { stackSize.Store(max(n, 64<<10) &^ (PageSize - 1)) }
+
+// newFreestanding makes a thread without a C library: a stack with a guard page, and a TCB with the fields that
+// compiled code knows (psABI: its own address; stack protector canary at 0x28) below which lies the TLS reserve.
+func newFreestanding() (*thread, error) {
+	t, err := allocThread(freestanding)
+	if err != nil {
+		return nil, err
+	}
+	size := stackSize.Load()
+	tls := uintptr(reserveSize) + PageSize
+	p, err := MapAnon("a native stack", PageSize+size+tls)
+	if err != nil {
+		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
+		return nil, err
+	}
+	Protect(p, PageSize, 0)
+	t.stack = p + PageSize
+	t.sp = t.stack + size - 256
+	fs := t.stack + size + uintptr(reserveSize)
+	*word(fs) = fs
+	*word(fs + 16) = fs
+	*word(fs + 0x28) = canary()
+	copy(Bytes(fs-uintptr(reserveSize), uintptr(reserveSize)), reserve.template())
+	t.setFS(fs)
+	tcbs.add(fs)
+	threads.Lock()
+	threads.all = append(threads.all, t)
+	threads.Unlock()
+	return t, nil
+}
+
+// retire ends a thread that is not to be lent any more. Only freestanding ones ever are.
+func (t *thread) retire() {
+	if t.kind != freestanding {
+		return
+	}
+	threads.Lock()
+	threads.all = slices.DeleteFunc(threads.all, func(o *thread) bool { return o == t })
+	threads.Unlock()
+	tcbs.remove(t.fs)
+	Unmap(t.stack-PageSize, PageSize+(t.fs-uintptr(reserveSize)-t.stack)+uintptr(reserveSize)+PageSize)
+	nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
+}
+
+// Threads returns how many native threads there are, those of loaded code not counted. They are kept for later calls.
+func Threads() int {
+	threads.Lock()
+	defer threads.Unlock()
+	return len(threads.all)
+}

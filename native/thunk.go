@@ -1,0 +1,225 @@
+package native
+
+import (
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"weld/native/abi"
+)
+
+// Thunks are the addresses that native code calls to reach Go. They come in blocks: pages of identical code and as
+// many pages of data, a record a thunk. Code is written once, before it is made executable, and never again: making
+// or freeing a thunk changes its record only.
+const (
+	thunkSize  = 16
+	thunkPages = 4
+	thunkBlock = thunkPages * PageSize / thunkSize
+)
+
+type handler struct {
+	raw  func(Upcall)   // for weld's own use, or
+	fn   unsafe.Pointer // a Go func value with its plan
+	plan *abi.Plan
+	big  bool
+}
+
+// handlerTable maps the id of a record to its handler without a lock.
+type handlerTable struct {
+	mu     sync.Mutex
+	free   []uintptr // ids of thunks that are not in use
+	blocks []uintptr // code address of each block
+	chunks [1 << 14]atomic.Pointer[[thunkBlock]atomic.Pointer[handler]]
+}
+
+var handlers handlerTable
+
+func (t *handlerTable) get(id uintptr) *handler {
+	c := t.chunks[id/thunkBlock%uintptr(len(t.chunks))].Load()
+	if c == nil {
+		return nil
+	}
+	return c[id%thunkBlock].Load()
+}
+
+func (t *handlerTable) addr(id uintptr) uintptr {
+	return t.blocks[id/thunkBlock] + id%thunkBlock*thunkSize
+}
+
+// add gives h a thunk and returns its id.
+func (t *handlerTable) add(h *handler, target uintptr) (uintptr, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.free) == 0 {
+		if err := t.grow(); err != nil {
+			return 0, err
+		}
+	}
+	id := t.free[len(t.free)-1]
+	t.free = t.free[:len(t.free)-1]
+	t.chunks[id/thunkBlock].Load()[id%thunkBlock].Store(h)
+	r := (*record)(Pointer(t.addr(id) + thunkPages*PageSize))
+	r.id = id
+	atomic.StoreUintptr(&r.target, target)
+	return id, nil
+}
+
+func (t *handlerTable) remove(id uintptr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.chunks[id/thunkBlock].Load()[id%thunkBlock].Store(nil)
+	t.free = append(t.free, id)
+}
+
+// grow makes a block of thunks, each
+//
+//	lea  record(%rip), %r11     4c 8d 1d disp32
+//	jmp  *record(%rip)          ff 25 disp32
+//
+// so that R11, which the psABI leaves to such code, tells the target which thunk it came through.
+func (t *handlerTable) grow() error {
+	n := uintptr(len(t.blocks))
+	if n == uintptr(len(t.chunks)) {
+		return fmt.Errorf("%d callbacks are in use", n*thunkBlock)
+	}
+	const half = thunkPages * PageSize
+	p, err := MapAnon("callback thunks", 2*half)
+	if err != nil {
+		return err
+	}
+	code := Bytes(p, half)
+	for i := uint32(0); i < thunkBlock; i++ {
+		b := code[i*thunkSize : (i+1)*thunkSize]
+		copy(b, []byte{0x4c, 0x8d, 0x1d})
+		binary.LittleEndian.PutUint32(b[3:], half-7)
+		copy(b[7:], []byte{0xff, 0x25})
+		binary.LittleEndian.PutUint32(b[9:], half-13)
+		copy(b[13:], []byte{0xcc, 0xcc, 0xcc})
+	}
+	if err := Protect(p, half, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
+		Unmap(p, 2*half)
+		return &MapError{"executable callback thunks", half, err}
+	}
+	t.chunks[n].Store(new([thunkBlock]atomic.Pointer[handler]))
+	t.blocks = append(t.blocks, p)
+	for i := uintptr(thunkBlock); i > 0; i-- {
+		r := (*record)(Pointer(p + half + (i-1)*thunkSize))
+		r.target = entry.upcall
+		if id := n*thunkBlock + i - 1; id != 0 { // id 0 is none
+			t.free = append(t.free, id)
+		}
+	}
+	return nil
+}
+
+// Thunk is an address that native code can call to reach a Go function.
+type Thunk struct {
+	id   uintptr
+	addr uintptr
+}
+
+// NewThunk makes a thunk for f, which gets the call's registers. It stays until Close.
+func NewThunk(f func(Upcall)) (*Thunk, error) {
+	return newThunk(&handler{raw: f}, entry.upcall)
+}
+
+func newThunk(h *handler, target uintptr) (*Thunk, error) {
+	id, err := handlers.add(h, target)
+	if err != nil {
+		return nil, err
+	}
+	return &Thunk{id, handlers.addr(id)}, nil
+}
+
+// NewCallback makes a thunk for the Go func fn, with the C signature that its type stands for (see package abi). The
+// error is an *abi.SignatureError or a *MapError.
+func NewCallback(fn any) (*Thunk, error) {
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		return nil, &abi.SignatureError{Func: reflect.TypeOf(fn), Arg: abi.ArgFunc, Why: "not a func value"}
+	}
+	plan, err := abi.New(v.Type(), abi.Callback)
+	if err != nil {
+		return nil, err
+	}
+	h := &handler{plan: plan}
+	h.fn = *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(&fn), 8)) // a func in an interface is its own pointer
+	h.big = plan.GoStackBytes > 32
+	return newThunk(h, entry.upcall)
+}
+
+// Addr returns the thunk's address: a C function pointer.
+func (t *Thunk) Addr() uintptr { return t.addr }
+
+// Record returns what a thunk leaves in R11.
+func (t *Thunk) record() uintptr { return t.addr + thunkPages*PageSize }
+
+// Close frees the thunk. Native code that still calls it makes the calling goroutine panic with a *CallbackError,
+// until the address is used for another callback.
+func (t *Thunk) Close() error {
+	if t.id == 0 {
+		return syscall.EINVAL
+	}
+	handlers.remove(t.id)
+	t.id = 0
+	return nil
+}
+
+//go:noescape
+func callGo(fn unsafe.Pointer, f *abi.GoFrame, n uintptr)
+
+//go:noescape
+func callGoBig(fn unsafe.Pointer, f *abi.GoFrame, n uintptr)
+
+// call runs a typed callback.
+func (h *handler) call(f *upframe) {
+	var g abi.GoFrame
+	if h.big {
+		h.callBig(f, &g)
+		return
+	}
+	var stack [4]uint64
+	g.Stack = unsafe.Pointer(&stack)
+	h.plan.FromCArgs(&f.frame, f.Stack, &g)
+	keep := h.stringArgs(f, &g)
+	callGo(h.fn, &g, h.plan.GoStackBytes/8)
+	runtime.KeepAlive(keep)
+	h.results(f, &g)
+}
+
+func (h *handler) callBig(f *upframe, g *abi.GoFrame) {
+	var stack [abi.MaxStackWords]uint64
+	g.Stack = unsafe.Pointer(&stack)
+	h.plan.FromCArgs(&f.frame, f.Stack, g)
+	keep := h.stringArgs(f, g)
+	callGoBig(h.fn, g, h.plan.GoStackBytes/8)
+	runtime.KeepAlive(keep)
+	h.results(f, g)
+}
+
+func (h *handler) results(f *upframe, g *abi.GoFrame) {
+	h.plan.ToCResult(g, &f.frame)
+	if h.plan.Errno {
+		t := (*thread)(Pointer(*word(f.fs + uintptr(threadSlot))))
+		*(*int32)(Pointer(t.errno)) = *(*int32)(h.plan.ErrnoLoc.Addr(g, &f.frame))
+	}
+}
+
+// stringArgs makes the Go strings of the char * arguments. The frame does not keep them alive, the caller does.
+func (h *handler) stringArgs(f *upframe, g *abi.GoFrame) []string {
+	if len(h.plan.Strings) == 0 {
+		return nil
+	}
+	keep := make([]string, len(h.plan.Strings))
+	for i, a := range h.plan.Strings {
+		c := a.C.Addr(g, &f.frame)
+		keep[i] = String(*(*uintptr)(c))
+		*(*[2]uintptr)(a.Go.Addr(g, &f.frame)) = *(*[2]uintptr)(unsafe.Pointer(&keep[i]))
+	}
+	return keep
+}

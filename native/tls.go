@@ -1,0 +1,331 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Thread-local storage of the libraries weld loads.
+//
+// Below every thread pointer lies a reserve that weld owns: in a static process part of the executable's own TLS
+// block, because weld wrote that executable; elsewhere that of a small library made for the purpose. The C library
+// fills it in each new thread from an image, and since the image is ours and writable, initial-exec variables of
+// libraries opened later get their initial values by that. Its top words are weld's:
+//
+//	-8   g, for Go's signal handler (where Go's own offset is -8)
+//	-16  the thread record while the thread is lent
+//	-24  weld's dynamic thread vector
+//	-32  1 in threads that loaded code made
+//
+// General-dynamic variables are found through weld's own __tls_get_addr and vectors; a block is made when a thread
+// first touches it.
+const (
+	reserveSize = 32 << 10
+	reserveTop  = 64 // bytes of the reserve that weld keeps
+)
+
+var (
+	gOffset     int // of g from the thread pointer
+	threadSlot  int // offsets of weld's words from the thread pointer
+	dtvSlot     int
+	foreignSlot int
+)
+
+type tlsReserve struct {
+	mu     sync.Mutex
+	image  []byte    // what new threads get: the C library's copy, or ours without one
+	size   int       // bytes of the reserve
+	end    int       // offset of its end from the thread pointer, -0 in a static process
+	used   int       // bytes handed out, from the top down
+	free   []tlsSpan // given back
+	blocks []tlsSpan // by offset, in use
+}
+
+type tlsSpan struct{ off, size int } // off from the thread pointer, negative
+
+var reserve = tlsReserve{image: make([]byte, reserveSize), size: reserveSize, used: reserveTop}
+
+func init() { placeSlots(0) }
+
+// placeSlots puts weld's words at the top of a reserve that ends at the given offset from the thread pointer.
+func placeSlots(end int) {
+	threadSlot, dtvSlot, foreignSlot = end-16, end-24, end-32
+}
+
+func (r *tlsReserve) template() []byte { return r.image }
+
+// ErrNoStaticTLS is returned when a library's initial-exec variables do not fit the reserve.
+var ErrNoStaticTLS = errors.New("no room in the static TLS block")
+
+// AllocStaticTLS reserves room for a library's TLS segment at a fixed distance from every thread pointer and writes
+// its initial image there, in threads that run and those to come. It returns the offset of the segment's start from
+// the thread pointer, congruent to skew modulo align.
+func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
+	r := &reserve
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if align == 0 {
+		align = 1
+	}
+	if align > PageSize || size > uintptr(r.size) {
+		return 0, fmt.Errorf("%w: %d bytes aligned to %d", ErrNoStaticTLS, size, align)
+	}
+	off, ok := 0, false
+	for i, s := range r.free {
+		if o := alignOffset(s.off+s.size-int(size), int(align), int(skew)); o >= s.off {
+			off, ok = o, true
+			r.free = append(r.free[:i], r.free[i+1:]...)
+			if o > s.off {
+				r.free = append(r.free, tlsSpan{s.off, o - s.off})
+			}
+			if e := o + int(size); e < s.off+s.size {
+				r.free = append(r.free, tlsSpan{e, s.off + s.size - e})
+			}
+			break
+		}
+	}
+	if !ok {
+		off = alignOffset(r.end-r.used-int(size), int(align), int(skew))
+		if r.end-off > r.size {
+			return 0, fmt.Errorf("%w: %d bytes aligned to %d, %d of %d are left", ErrNoStaticTLS, size, align, r.size-r.used, r.size)
+		}
+		r.used = r.end - off
+	}
+	r.blocks = append(r.blocks, tlsSpan{off, int(size)})
+	at := r.size - r.end + off
+	img := r.image[at : at+int(size)]
+	clear(img)
+	copy(img, init)
+	tcbs.each(func(fs uintptr) {
+		copy(Bytes(fs+uintptr(off), size), img)
+	})
+	return off, nil
+}
+
+// alignOffset rounds off down to skew modulo align.
+func alignOffset(off, align, skew int) int {
+	return off - ((off-skew)%align+align)%align
+}
+
+// FreeStaticTLS gives back what AllocStaticTLS returned.
+func FreeStaticTLS(off int) {
+	r := &reserve
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, s := range r.blocks {
+		if s.off == off {
+			r.blocks = append(r.blocks[:i], r.blocks[i+1:]...)
+			r.free = append(r.free, s)
+			return
+		}
+	}
+}
+
+// refresh writes the initial images again into a thread that has not run yet, for those that came after it was made.
+func (r *tlsReserve) refresh(fs uintptr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.blocks {
+		at := r.size - r.end + b.off
+		copy(Bytes(fs+uintptr(b.off), uintptr(b.size)), r.image[at:at+b.size])
+	}
+}
+
+// tcbList is the list of thread pointers that weld knows: those it lends and those of threads that loaded code made.
+type tcbList struct {
+	mu sync.Mutex
+	m  map[uintptr]struct{}
+}
+
+var tcbs = tcbList{m: map[uintptr]struct{}{}}
+
+func (l *tcbList) add(fs uintptr) {
+	l.mu.Lock()
+	l.m[fs] = struct{}{}
+	l.mu.Unlock()
+}
+
+// remove forgets a thread that ends and frees its TLS blocks.
+func (l *tcbList) remove(fs uintptr) {
+	l.mu.Lock()
+	delete(l.m, fs)
+	l.mu.Unlock()
+	if p := word(fs + uintptr(dtvSlot)); *p != 0 {
+		modules.freeVector(*p)
+		*p = 0
+	}
+}
+
+func (l *tcbList) each(f func(fs uintptr)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for fs := range l.m {
+		f(fs)
+	}
+}
+
+// A dynamic thread vector is a native block: the number of entries, then the address of each module's block in this
+// thread, 0 before the first touch. Assembly reads it.
+
+type tlsModule struct {
+	init  []byte
+	size  uintptr
+	align uintptr
+	fixed int // offset from the thread pointer, where the module also has static TLS
+}
+
+type tlsModules struct {
+	mu   sync.Mutex
+	list []*tlsModule // by module number; nil: free
+}
+
+var modules tlsModules
+
+const moduleTag = 1 << 63
+
+// AddTLSModule registers a library's TLS segment and returns its module number, as DTPMOD64 relocations store it and
+// __tls_get_addr expects it. init is read whenever a thread first touches the module and must stay as it is until
+// RemoveTLSModule. Where the segment has static TLS too, fixed is its offset, else 0.
+func AddTLSModule(init []byte, size, align uintptr, fixed int) uintptr {
+	modules.mu.Lock()
+	defer modules.mu.Unlock()
+	m := &tlsModule{init, size, max(align, 1), fixed}
+	for i, old := range modules.list {
+		if old == nil {
+			modules.list[i] = m
+			return uintptr(i) | moduleTag
+		}
+	}
+	modules.list = append(modules.list, m)
+	return uintptr(len(modules.list)-1) | moduleTag
+}
+
+// SetTLSModuleOffset notes that a module got static TLS after all.
+func SetTLSModuleOffset(id uintptr, fixed int) {
+	modules.mu.Lock()
+	modules.list[id&^moduleTag].fixed = fixed
+	modules.mu.Unlock()
+}
+
+// RemoveTLSModule forgets a module and frees its block in every thread. No thread may use it any more.
+func RemoveTLSModule(id uintptr) {
+	i := id &^ moduleTag
+	tcbs.each(func(fs uintptr) {
+		dtv := *word(fs + uintptr(dtvSlot))
+		if dtv == 0 || i >= *word(dtv) {
+			return
+		}
+		p := word(dtv + 8 + 8*i)
+		if b := atomic.SwapUintptr(p, 0); b != 0 {
+			modules.freeBlock(i, b)
+		}
+	})
+	modules.mu.Lock()
+	modules.list[i] = nil
+	modules.mu.Unlock()
+}
+
+// TLSAddr returns the address of offset in module id for the thread with the given thread pointer, which is the
+// caller's own or one that does not run.
+func TLSAddr(fs, id, offset uintptr) (uintptr, error) {
+	modules.mu.Lock()
+	defer modules.mu.Unlock()
+	i := id &^ moduleTag
+	if id&moduleTag == 0 || i >= uintptr(len(modules.list)) || modules.list[i] == nil {
+		return 0, fmt.Errorf("thread-local variable of module %#x: no such module", id)
+	}
+	m := modules.list[i]
+	slot := word(fs + uintptr(dtvSlot))
+	dtv := *slot
+	if dtv == 0 || i >= *word(dtv) {
+		n := max(16, 2*uintptr(len(modules.list)))
+		bigger, err := nativeHeap.Alloc(8 + 8*n)
+		if err != nil {
+			return 0, err
+		}
+		*word(bigger) = n
+		if dtv != 0 {
+			old := *word(dtv)
+			copy(Bytes(bigger+8, 8*old), Bytes(dtv+8, 8*old))
+			nativeHeap.Free(dtv, 8+8*old)
+		}
+		dtv = bigger
+		*slot = dtv
+		tcbs.add(fs)
+	}
+	p := word(dtv + 8 + 8*i)
+	if *p == 0 {
+		if m.fixed != 0 {
+			*p = fs + uintptr(m.fixed)
+			return *p + offset, nil
+		}
+		b, err := nativeHeap.Alloc(m.blockSize())
+		if err != nil {
+			return 0, err
+		}
+		at := (b + 16 + m.align - 1) &^ (m.align - 1)
+		*word(at - 8) = b // to free it by
+		copy(Bytes(at, m.size), m.init)
+		*p = at
+	}
+	return *p + offset, nil
+}
+
+func (m *tlsModule) blockSize() uintptr { return m.size + 16 + m.align }
+
+func (t *tlsModules) freeVector(dtv uintptr) {
+	n := *word(dtv)
+	for i := uintptr(0); i < n; i++ {
+		if b := *word(dtv + 8 + 8*i); b != 0 {
+			t.freeBlock(i, b)
+		}
+	}
+	nativeHeap.Free(dtv, 8+8*n)
+}
+
+func (t *tlsModules) freeBlock(i, at uintptr) {
+	t.mu.Lock()
+	m := t.list[i]
+	t.mu.Unlock()
+	if m == nil || m.fixed != 0 {
+		return
+	}
+	nativeHeap.Free(*word(at - 8), m.blockSize())
+}
+
+// What loaded code calls for thread-local storage: the value of __tls_get_addr and of the first word of a TLS
+// descriptor, dynamic or of a fixed offset (psABI; RFC-TLSDESC-x86).
+func TLSGetAddr() uintptr        { return entry.tlsGetAddr }
+func TLSDescDynamic() uintptr    { return entry.tlsdescDynamic }
+func TLSDescStatic() uintptr     { return entry.tlsdescStatic }
+func LazyBindEntry() uintptr     { return entry.lazyBind }
+func SystemTLSGetAddr() *uintptr { return &systemTLSGetAddr }
+
+// Records of the upcalls that trampolines make, and the C library's own __tls_get_addr.
+var (
+	tlsRecord          uintptr
+	lazyRecord         uintptr
+	threadStartRecord  uintptr
+	foreignFaultRecord uintptr
+	systemTLSGetAddr   uintptr
+)
+
+func serveTLS(u Upcall) {
+	pair := (*[2]uintptr)(Pointer(u.Arg(0)))
+	addr, err := TLSAddr(u.ThreadPointer(), pair[0], pair[1])
+	if err != nil {
+		panic(err)
+	}
+	u.SetResult(addr)
+}
+
+// ThreadPointerOf returns a thread pointer for resolving TLS symbols from Go: that of the native thread the calling
+// goroutine would use now. The address is the variable of that thread only.
+func ThreadPointerOf() uintptr {
+	t := acquire()
+	fs := t.fs
+	release(t)
+	return fs
+}
