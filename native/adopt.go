@@ -43,7 +43,7 @@ func (l *clib) adopt() error {
 		}
 		path := append(fmt.Appendf(nil, "/proc/self/fd/%d", fd), 0)
 		const rtldNow = 2
-		handle, _ := t.call(l.dlopen, addrOf(&path[0]), rtldNow)
+		handle, _ := t.call(l.dlopen, uintptr(unsafe.Pointer(&path[0])), rtldNow)
 		if handle == 0 {
 			e, _ := t.call(l.dlerror)
 			last = String(e)

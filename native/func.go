@@ -244,13 +244,18 @@ func invoke(t *thread, c *frame, fn uintptr, leaf bool, base uintptr) {
 }
 
 // Call calls the native function fn with integer arguments and returns rax. It is weld's own way to call the C
-// library; programs use typed functions.
+// library; programs use typed functions. Pointers that are converted to uintptr in the call itself stay where they are
+// until it returns.
+//
+//go:uintptrescapes
 func Call(fn uintptr, args ...uintptr) uintptr {
 	r, _ := CallErrno(fn, args...)
 	return r
 }
 
 // CallErrno is Call, with the errno that the call left.
+//
+//go:uintptrescapes
 func CallErrno(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	t := acquire()
 	r, e := t.call(fn, args...)
@@ -258,6 +263,7 @@ func CallErrno(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	return r, e
 }
 
+//go:uintptrescapes
 func (t *thread) call(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	var c frame
 	for i, a := range args {

@@ -310,6 +310,8 @@ func (l *clib) newKey(destructor uintptr) (uintptr, error) {
 }
 
 // onSpawner calls a function of the C library on the thread that is kept for that.
+//
+//go:uintptrescapes
 func (l *clib) onSpawner(fn uintptr, args ...uintptr) uintptr {
 	l.spawn.Lock()
 	defer l.spawn.Unlock()
@@ -497,7 +499,7 @@ func Flush() {
 
 // SystemOpen has the system's run-time linker load a library into the process, visible to all: what belongs to the C
 // library itself.
-func SystemOpen(name string) error {
+func SystemOpen(name string) (linkMap uintptr, err error) {
 	b := append([]byte(name), 0)
 	const rtldNow, rtldGlobal = 2, 0x100
 	var msg string
@@ -511,9 +513,9 @@ func SystemOpen(name string) error {
 	release(t)
 	runtime.KeepAlive(b)
 	if r == 0 {
-		return errors.New(msg)
+		return 0, errors.New(msg)
 	}
-	return nil
+	return r, nil
 }
 
 // SystemObjects returns the objects that the system's run-time linker has mapped, in its order. Those that have no

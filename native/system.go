@@ -165,3 +165,6 @@ func sigprocmask(set, old *uint64) {
 	const sigSetmask = 2
 	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetmask, addrOf(set), addrOf(old), 8, 0, 0)
 }
+
+// Goroutine returns a value that is the calling goroutine's own as long as it lives.
+func Goroutine() uintptr { return getg() }

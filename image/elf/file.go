@@ -87,7 +87,7 @@ func New(name string, data []byte) (*File, error) {
 			continue
 		}
 		off, n := p.Off, p.Filesz
-		if off > size || n > size-off {
+		if n > 0 && (off > size || n > size-off) {
 			if strict {
 				return nil, errOff(name, ErrTruncated, f.phdrOff(i), "PT_LOAD (program header %d): file range %#x+%#x extends past the end of the file at %#x", i, off, n, size)
 			}

@@ -33,8 +33,8 @@ func (f *File) WriteExec() bool {
 }
 
 // ExecStack reports whether the file asks for an executable stack: with the
-// PF_X flag of PT_GNU_STACK. A file without PT_GNU_STACK leaves it to the
-// machine; on x86-64, that is yes for Linux and ld.so alike.
+// PF_X flag of PT_GNU_STACK, or by having no PT_GNU_STACK, which ld.so on
+// x86-64 takes for the same.
 func (f *File) ExecStack() bool { return f.Stack == nil || f.Stack.Flags&PF_X != 0 }
 
 // CheckLoad checks what New leaves to be checked before the segments of f
@@ -51,6 +51,7 @@ func (f *File) ExecStack() bool { return f.Stack == nil || f.Stack.Flags&PF_X !=
 //     the first three lie within the PT_LOADs, and so do the arrays of
 //     initialisers and finalisers, whose sizes are multiples of 8.
 //
+// PT_GNU_RELRO may end past its PT_LOAD, where that is rounded up to p_align.
 // Segments that are both writable and executable are accepted; see
 // [File.WriteExec]. Two segments may have parts in one page.
 func (f *File) CheckLoad(pageSize uint64) error {
@@ -189,7 +190,8 @@ func (f *File) inLoad(addr, size uint64, filed bool) bool {
 }
 
 // inPages reports whether the pages of the PT_LOADs, which ascend, have all
-// of addr+size without a gap.
+// of addr+size without a gap. The pages are those the linker had in mind: of
+// p_align bytes where that is more than pageSize.
 func (f *File) inPages(addr, size, pageSize uint64) bool {
 	end := addr + size
 	if end < addr {
@@ -200,7 +202,8 @@ func (f *File) inPages(addr, size, pageSize uint64) bool {
 		if p.Type != PT_LOAD {
 			continue
 		}
-		lo, hi := p.Vaddr&^(pageSize-1), (p.Vaddr+p.Memsz+pageSize-1)&^(pageSize-1)
+		page := max(pageSize, p.Align)
+		lo, hi := p.Vaddr&^(page-1), (p.Vaddr+p.Memsz+page-1)&^(page-1)
 		if addr >= lo && addr < hi {
 			if end <= hi {
 				return true

@@ -8,7 +8,8 @@ import (
 	"math"
 )
 
-// MaxFileSize bounds the files that Open, ReadAll and ReadFS take.
+// MaxFileSize bounds the files that Open, ReadAll and ReadFS take; where int
+// has 32 bits they take less than 2 GB.
 const MaxFileSize = 1 << 40
 
 // firstRead is how much ReadAll allocates before it knows the file: enough

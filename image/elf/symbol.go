@@ -66,23 +66,20 @@ func (t SymTable) All() iter.Seq2[uint32, Sym] {
 	}
 }
 
-// Find returns the function or object that covers value v, the one that
-// begins nearest to v if there are several; a symbol of size 0 covers its own
-// address. It is a linear search.
+// Find returns the function, object or symbol without a type that covers
+// value v, the one that begins nearest to v if there are several; a symbol of
+// size 0 covers its own address. SHN_ABS symbols are no addresses and are
+// passed over. It is a linear search.
 func (t SymTable) Find(v uint64) (uint32, Sym, bool) {
 	var best Sym
 	idx := uint32(0)
 	for i := 1; i < t.Len(); i++ {
 		s := t.At(i)
-		if s.Value > v || !s.Defined() || idx != 0 && s.Value <= best.Value {
+		if s.Value > v || !s.Defined() || s.Shndx == SHN_ABS || idx != 0 && s.Value <= best.Value {
 			continue
 		}
 		switch s.Type() {
-		case STT_FUNC, STT_OBJECT, STT_GNU_IFUNC:
-		case STT_NOTYPE:
-			if s.Shndx == SHN_ABS {
-				continue
-			}
+		case STT_FUNC, STT_OBJECT, STT_GNU_IFUNC, STT_NOTYPE:
 		default:
 			continue
 		}

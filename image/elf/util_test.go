@@ -132,11 +132,19 @@ func loadImage(f *File, bias uint64) ([]byte, LoadedOptions) {
 	return mem, LoadedOptions{Start: lo, Bias: bias}
 }
 
-// exercise calls every accessor of f and returns what it said as text,
+// describe calls every accessor of f and returns what it said as text,
 // without what only the file view has. Lookups are bounded by limit.
-func exercise(f *File, limit int) string {
+func describe(f *File, limit int) string {
 	w := new(strings.Builder)
-	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	visit(f, limit, func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) })
+	return w.String()
+}
+
+// exercise calls every accessor of f.
+func exercise(f *File, limit int) { visit(f, limit, func(string, ...any) {}) }
+
+// visit calls every accessor of f and gives what it said to p.
+func visit(f *File, limit int, p func(format string, args ...any)) {
 	p("%+v", f.Header)
 	p("%+v %q %v", f.Progs, f.Interp, f.HasDynamic)
 	d := f.Dynamic
@@ -208,7 +216,6 @@ func exercise(f *File, limit int) string {
 	if !f.Loaded() {
 		exerciseFile(f, limit)
 	}
-	return w.String()
 }
 
 // exerciseFile calls the accessors that only a file has.
@@ -235,4 +242,15 @@ func exerciseFile(f *File, limit int) {
 		_ = symtab.Name(s)
 		f.FindSymtabSymbol(s.Value)
 	}
+}
+
+// firstDiff returns the first line in which a and b differ.
+func firstDiff(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return x[i] + "\n" + y[i]
+		}
+	}
+	return "lengths differ"
 }

@@ -88,7 +88,7 @@ func whyNotValue(t reflect.Type) string {
 	case reflect.Map, reflect.Chan, reflect.Interface:
 		return "a Go " + t.Kind().String() + " has no C equivalent"
 	case reflect.Struct:
-		_, why := make(layouts).layout(t, "")
+		_, why := layoutOf(t, "")
 		return why
 	}
 	return ""
@@ -97,15 +97,9 @@ func whyNotValue(t reflect.Type) string {
 // layout is the size and alignment of a C type.
 type layout struct{ size, align uintptr }
 
-// layouts remembers the layouts of types already seen.
-type layouts map[reflect.Type]layout
-
-// layout computes the C layout of t and says why there is none that agrees
+// layoutOf computes the C layout of t and says why there is none that agrees
 // with Go's. path names the field that is looked at.
-func (m layouts) layout(t reflect.Type, path string) (layout, string) {
-	if l, ok := m[t]; ok {
-		return l, ""
-	}
+func layoutOf(t reflect.Type, path string) (layout, string) {
 	l := layout{t.Size(), uintptr(t.Align())}
 	switch t.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map, reflect.Chan, reflect.Interface:
@@ -117,7 +111,7 @@ func (m layouts) layout(t reflect.Type, path string) (layout, string) {
 			return l, fmt.Sprintf("field %s of type %v: use a uintptr field and its Addr()", path, t)
 		}
 	case reflect.Array:
-		e, why := m.layout(t.Elem(), path+"[0]")
+		e, why := layoutOf(t.Elem(), path+"[0]")
 		if why != "" {
 			return l, why
 		}
@@ -127,7 +121,7 @@ func (m layouts) layout(t reflect.Type, path string) (layout, string) {
 		l = layout{e.size * uintptr(t.Len()), e.align}
 	case reflect.Struct:
 		if t.PkgPath() == "simd/archsimd" {
-			return l, fmt.Sprintf("field %s of type %v: vector types are not supported", path, t)
+			return l, fmt.Sprintf("%v, in a vector register in Go, is not supported", t)
 		}
 		l = layout{0, 1}
 		for i := range t.NumField() {
@@ -136,7 +130,7 @@ func (m layouts) layout(t reflect.Type, path string) (layout, string) {
 			if path != "" {
 				name = path + "." + name
 			}
-			fl, why := m.layout(f.Type, name)
+			fl, why := layoutOf(f.Type, name)
 			if why != "" {
 				return l, why
 			}
@@ -149,7 +143,6 @@ func (m layouts) layout(t reflect.Type, path string) (layout, string) {
 		}
 		l.size = alignUp(l.size, l.align)
 	}
-	m[t] = l
 	return l, ""
 }
 
@@ -160,7 +153,7 @@ func sizeInC(t reflect.Type) uintptr {
 	case reflect.String, reflect.Slice:
 		return 8
 	case reflect.Struct:
-		l, _ := make(layouts).layout(t, "")
+		l, _ := layoutOf(t, "")
 		return l.size
 	}
 	return t.Size()

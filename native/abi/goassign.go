@@ -30,7 +30,6 @@ type goHome struct {
 type goAssigner struct {
 	ints, floats int
 	stack        uintptr
-	empty        map[reflect.Type]bool // types of size zero seen to have no array of two or more
 }
 
 func alignUp(n, a uintptr) uintptr { return (n + a - 1) &^ (a - 1) }
@@ -46,7 +45,7 @@ func (a *goAssigner) assign(t reflect.Type) goHome {
 	h := goHome{size: t.Size()}
 	// A value of size zero takes no register but aligns the stack.
 	if h.size != 0 {
-		if leaves, ok := a.leaves(nil, t, 0); ok && a.take(&h, leaves) {
+		if leaves, ok := goLeaves(nil, t, 0); ok && a.take(&h, leaves) {
 			return h
 		}
 	}
@@ -76,9 +75,9 @@ func (a *goAssigner) take(h *goHome, leaves []leaf) bool {
 	return true
 }
 
-// leaves appends the leaves of a value of type t at off. It reports false
+// goLeaves appends the leaves of a value of type t at off. It reports false
 // for a value that cannot be in registers.
-func (a *goAssigner) leaves(ls []leaf, t reflect.Type, off uintptr) ([]leaf, bool) {
+func goLeaves(ls []leaf, t reflect.Type, off uintptr) ([]leaf, bool) {
 	if len(ls) > goIntRegs+goFloatRegs {
 		return ls, false
 	}
@@ -101,26 +100,17 @@ func (a *goAssigner) leaves(ls []leaf, t reflect.Type, off uintptr) ([]leaf, boo
 		case 0:
 			return ls, true
 		case 1:
-			return a.leaves(ls, t.Elem(), off)
+			return goLeaves(ls, t.Elem(), off)
 		}
 		return ls, false
 	case reflect.Struct:
 		// Fields of size zero have no leaves but may have such an array.
-		if a.empty[t] {
-			return ls, true
-		}
 		for i := range t.NumField() {
 			f := t.Field(i)
 			var ok bool
-			if ls, ok = a.leaves(ls, f.Type, off+f.Offset); !ok {
+			if ls, ok = goLeaves(ls, f.Type, off+f.Offset); !ok {
 				return ls, false
 			}
-		}
-		if t.Size() == 0 {
-			if a.empty == nil {
-				a.empty = make(map[reflect.Type]bool)
-			}
-			a.empty[t] = true
 		}
 		return ls, true
 	}
@@ -154,7 +144,7 @@ func pointers(ps []uintptr, t reflect.Type, off uintptr) []uintptr {
 			ps = pointers(ps, f.Type, off+f.Offset)
 		}
 	default:
-		ls, _ := new(goAssigner).leaves(nil, t, off)
+		ls, _ := goLeaves(nil, t, off)
 		for _, l := range ls {
 			if l.ptr {
 				ps = append(ps, l.off)

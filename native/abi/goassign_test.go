@@ -131,7 +131,7 @@ func TestGoAssignCompiler(t *testing.T) {
 		t.Fatalf("the go command is needed to compile generated source: %v", err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"abitest.go", "abitest_amd64.s"} {
+	for _, name := range []string{"abitest_amd64.go", "abitest_amd64.s"} {
 		b, err := os.ReadFile(filepath.Join("internal", "abitest", name))
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package abi
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 )
 
@@ -90,9 +91,9 @@ type Plan struct {
 	Variadic bool // the last parameter is ...any: see VarArgs and PlanVariadic
 	varLoc   Loc
 
-	c    cAssigner // state after the fixed arguments
-	args moves
-	res  moves
+	c         cAssigner // state after the fixed arguments
+	block     bool      // copy all argument registers before args
+	args, res moves
 }
 
 // New plans the calls through the func type t in the given direction. The
@@ -136,6 +137,10 @@ func New(t reflect.Type, dir Direction) (*Plan, error) {
 	p.GoStackBytes = alignUp(ga.stack, 8)
 	p.NInt, p.NFloat, p.StackWords = p.c.ints, p.c.floats, p.c.words
 	p.Direct = p.direct()
+	// Copying every register at once costs what two moves cost.
+	if rest := slices.DeleteFunc(slices.Clone(p.args), p.same); len(rest)+2 <= len(p.args) {
+		p.block, p.args = true, rest
+	}
 	return p, nil
 }
 
@@ -261,22 +266,27 @@ func (p *Plan) result(t reflect.Type, gh goHome, ch cHome) {
 	}
 }
 
+// same reports whether m takes an argument register of one side to the one of
+// the same number and kind on the other.
+func (p *Plan) same(m move) bool {
+	g, c := Loc{m.from, m.fromOff}, Loc{m.to, m.toOff}
+	if p.Dir == Callback {
+		g, c = c, g
+	}
+	i := int(g.Off / 8)
+	if i < goIntRegs {
+		return m.op == opWord && g == goInt(i) && c == cInt(i) && i < cIntRegs
+	}
+	i -= goIntRegs
+	return m.op == opWord && g == goFloat(i) && c == cFloat(i) && i < cFloatRegs
+}
+
 func (p *Plan) direct() bool {
 	if p.StackWords > 0 || p.Variadic || p.ResultKind > ResultFloat {
 		return false
 	}
 	for _, m := range p.args {
-		g, c := Loc{m.from, m.fromOff}, Loc{m.to, m.toOff}
-		if p.Dir == Callback {
-			g, c = c, g
-		}
-		i := int(g.Off / 8)
-		same := g == goInt(i) && c == cInt(i)
-		if i >= goIntRegs {
-			i -= goIntRegs
-			same = g == goFloat(i) && c == cFloat(i)
-		}
-		if m.op != opWord || !same {
+		if !p.same(m) {
 			return false
 		}
 	}
@@ -293,16 +303,20 @@ func (p *Plan) direct() bool {
 
 // ToC converts the arguments of a call. c.Stack must have room for StackWords
 // words, and c.SRet be set if SRetSize is not 0. It sets NFloat and NStack;
-// registers that carry no argument keep what they held.
+// registers that carry no argument hold anything afterwards.
 //
 //go:nosplit
 func (p *Plan) ToC(g *GoFrame, c *CFrame) {
 	c.NFloat = uint64(p.NFloat)
 	c.NStack = uint64(p.StackWords)
+	if p.block {
+		c.Int = [cIntRegs]uint64(g.Int[:])
+		c.Float = [cFloatRegs]uint64(g.Float[:])
+	}
+	run(p.args, g, c, c.Stack)
 	if p.SRetSize != 0 {
 		c.Int[0] = uint64(uintptr(c.SRet))
 	}
-	run(p.args, g, c, c.Stack)
 }
 
 // FromC converts the result of a call. An errno and a string result are left
@@ -321,6 +335,10 @@ func (p *Plan) FromC(c *CFrame, g *GoFrame) {
 func (p *Plan) FromCArgs(c *CFrame, cstack *uint64, g *GoFrame) {
 	if p.SRetSize != 0 {
 		c.SRet = *(*unsafe.Pointer)(unsafe.Pointer(&c.Int[0]))
+	}
+	if p.block {
+		*(*[cIntRegs]uint64)(g.Int[:]) = c.Int
+		*(*[cFloatRegs]uint64)(g.Float[:]) = c.Float
 	}
 	run(p.args, g, c, cstack)
 }

@@ -210,58 +210,19 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-type (
-	twice[T any] struct{ A, B T }
-
-	empty0  struct{}
-	empty1  twice[empty0]
-	empty2  twice[empty1]
-	empty3  twice[empty2]
-	empty4  twice[empty3]
-	empty5  twice[empty4]
-	empty6  twice[empty5]
-	empty7  twice[empty6]
-	empty8  twice[empty7]
-	empty9  twice[empty8]
-	empty10 twice[empty9]
-	empty11 twice[empty10]
-	empty12 twice[empty11]
-	empty13 twice[empty12]
-	empty14 twice[empty13]
-	empty15 twice[empty14]
-	empty16 twice[empty15]
-	empty17 twice[empty16]
-	empty18 twice[empty17]
-	empty19 twice[empty18]
-	empty20 twice[empty19]
-	empty21 twice[empty20]
-	empty22 twice[empty21]
-	empty23 twice[empty22]
-	empty24 twice[empty23]
-	empty25 twice[empty24]
-	empty26 twice[empty25]
-	empty27 twice[empty26]
-	empty28 twice[empty27]
-	empty29 twice[empty28]
-	empty30 twice[empty29]
-	empty31 twice[empty30]
-	empty32 twice[empty31]
-)
-
-// TestManyEmpty checks that a type which nests empty ones in large numbers
-// takes no time.
-func TestManyEmpty(t *testing.T) {
-	type many struct {
-		E [1]empty32
-		F empty32
-		N int
-	}
-	mustNew(t, func(many, empty32) (m many) { return }, Call)
+// TestEmpty checks that arrays of nothing are not walked.
+func TestEmpty(t *testing.T) {
+	type none struct{ A, B struct{} }
 	mustNew(t, func(_ struct {
-		E [1 << 40]empty32
+		E [1 << 40]none
+		F [0][1 << 40]int
 		N int
+	}, _ none) (_ struct {
+		E [1 << 40]none
+		N float32
 	}) {
-	}, Callback)
+		return
+	}, Call)
 }
 
 func TestErrors(t *testing.T) {
@@ -383,6 +344,35 @@ func TestResults(t *testing.T) {
 	}
 	if p := mustNew(t, func(int) (t triple) { return }, Callback); p.NInt != 2 || p.GoStackBytes != 0 {
 		t.Errorf("hidden argument: NInt %d, GoStackBytes %d", p.NInt, p.GoStackBytes)
+	}
+}
+
+// TestTails checks what is written at the end of a struct that is no whole
+// number of words: zeros in an argument word, nothing behind a result.
+func TestTails(t *testing.T) {
+	type regs struct{ A, B, C, D, E int32 }
+	type stack struct{ A [5]int32 }
+	junk := [3]uint64{0x1111111111111111, 0x1111111111111111, 0x1111111111111111}
+	for _, x := range []any{
+		func(regs) (r regs) { return },
+		func(stack) (s stack) { return },
+	} {
+		mem := junk
+		g := &GoFrame{Int: [9]uint64{junk[0], junk[0], junk[0], junk[0], junk[0]}}
+		area := [6]uint64{junk[0], junk[0], junk[0], junk[0], junk[0], junk[0]}
+		g.Stack = unsafe.Pointer(&area[0])
+		c := junkFrame(3, 0)
+		mustNew(t, x, Call).ToC(g, c)
+		if w := unsafe.Slice(c.Stack, 3)[2]; w != 0x11111111 {
+			t.Errorf("%T: last argument word %x", x, w)
+		}
+		p := mustNew(t, x, Callback)
+		mem[2] = 0xdbdbdbdb22222222
+		c.SRet = unsafe.Pointer(&mem[0])
+		p.ToCResult(g, c)
+		if mem[2] != 0xdbdbdbdb11111111 {
+			t.Errorf("%T: end of the result %x", x, mem[2])
+		}
 	}
 }
 

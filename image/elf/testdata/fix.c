@@ -42,4 +42,8 @@ __asm__(".data\n.globl unique_obj\n.type unique_obj,@gnu_unique_object\n"
 	".globl abs_zero\n.set abs_zero, 0\n.type abs_zero,@notype\n");
 
 __attribute__((constructor)) static void start(void) { arr[0]++; }
-__attribute__((destructor)) static void stop(void) { puts("stop"); }
+__attribute__((destructor)) static void stop(void)
+{
+	if (arr[0] == 0)
+		puts("stopped before it was started");
+}

@@ -1,22 +1,9 @@
 package elf
 
 import (
-	"os"
 	"strings"
 	"testing"
-	"unsafe"
 )
-
-// firstDiff returns the first line in which a and b differ.
-func firstDiff(a, b string) string {
-	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
-	for i := range min(len(x), len(y)) {
-		if x[i] != y[i] {
-			return x[i] + "\n" + y[i]
-		}
-	}
-	return "lengths differ"
-}
 
 // TestLoaded compares the view of a file with that of its loaded image.
 func TestLoaded(t *testing.T) {
@@ -39,7 +26,7 @@ func TestLoaded(t *testing.T) {
 				i := strings.LastIndex(s, "\n{Version:")
 				return s[:max(i, 0)]
 			}
-			if a, b := cut(exercise(f, 20)), cut(exercise(g, 20)); a != b {
+			if a, b := cut(describe(f, 20)), cut(describe(g, 20)); a != b {
 				t.Errorf("%s: bias %#x:\n%s", f.Name, bias, firstDiff(a, b))
 			}
 			if a, aerr := f.ParseEhFrameHdr(); true {
@@ -90,51 +77,5 @@ func TestLoadedHoles(t *testing.T) {
 	}
 	if g, err = NewLoaded("bare", nil, nil, LoadedOptions{}); err != nil || g.HasDynamic {
 		t.Errorf("no segments: %v %v", g, err)
-	}
-}
-
-// TestVDSO reads the vDSO, which the kernel has mapped into this process.
-func TestVDSO(t *testing.T) {
-	const atSysinfoEhdr = 33
-	auxv, err := os.ReadFile("/proc/self/auxv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var base uint64
-	for i := 0; i+16 <= len(auxv); i += 16 {
-		if le.Uint64(auxv[i:]) == atSysinfoEhdr {
-			base = le.Uint64(auxv[i+8:])
-		}
-	}
-	if base == 0 {
-		t.Log("the kernel gives no vDSO")
-		return
-	}
-	at := func(n int) []byte {
-		p := *(*unsafe.Pointer)(unsafe.Pointer(&base))
-		return unsafe.Slice((*byte)(p), n)
-	}
-	h, err := ParseHeader("vdso", at(ehdrSize))
-	if err != nil {
-		t.Fatal(err)
-	}
-	head := at(int(h.Phoff) + int(h.Phnum)*phdrSize)
-	progs, err := parseProgs("vdso", head, &h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shape := &File{Progs: progs}
-	lo, hi := shape.LoadSpan()
-	f, err := NewLoaded("vdso", at(int(hi-lo)), progs, LoadedOptions{Start: lo, Bias: base - lo})
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := Hash("__vdso_clock_gettime")
-	_, s, ok := f.Lookup(&name, NewVersion("LINUX_2.6"))
-	if f.Machine == EM_X86_64 && (!ok || s.Type() != STT_FUNC) {
-		t.Errorf("__vdso_clock_gettime: %+v %v", s, ok)
-	}
-	if _, _, ok := f.Lookup(&name, NewVersion("LINUX_2.7")); ok {
-		t.Error("a version that is not there is found")
 	}
 }

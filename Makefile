@@ -1,0 +1,76 @@
+# make test    everything that has to pass, with its own set-up on Debian and Ubuntu
+# make check   formatting, vet, staticcheck, building for other systems
+# make fuzz    every fuzz target for FUZZTIME
+# make soak    the long tests (minutes each)
+# make bench   the benchmarks beside the peers; a module of its own in bench/
+
+SHELL     := /bin/bash
+GO        ?= go
+TIMEOUT   ?= 10m
+FUZZTIME  ?= 20s
+STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
+
+# Packages whose tests are short; the integration tests in tests/ are run apart,
+# because they start a process for each library of the distribution.
+UNITS = $$($(GO) list ./... | grep -v '/tests$$')
+
+.PHONY: all build setup check fmt vet staticcheck cross test test-static test-cgo test-noopt test-user fuzz soak bench
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build ./...
+
+setup:
+	@.ci/setup
+
+check: fmt vet staticcheck cross
+
+fmt:
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "gofmt would change:" $$bad >&2; exit 1; fi
+
+vet:
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=1 $(GO) vet ./...
+
+staticcheck:
+	CGO_ENABLED=0 $(STATICCHECK) ./...
+
+# The readers and the linker are for every system; the rest must at least be
+# left out of a build elsewhere without an error.
+cross:
+	@for os in darwin windows freebsd; do \
+		pkgs=$$(GOOS=$$os CGO_ENABLED=0 $(GO) list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./image/... ./arch/... ./link/... 2>/dev/null); \
+		[ -z "$$pkgs" ] || { echo "GOOS=$$os go build" $$pkgs; GOOS=$$os CGO_ENABLED=0 $(GO) build $$pkgs || exit 1; }; \
+	done
+
+test: setup check test-static test-cgo test-noopt test-user
+
+test-static:
+	CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) $(UNITS)
+	CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./tests
+
+test-cgo:
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(UNITS)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./tests
+
+test-noopt:
+	CGO_ENABLED=0 $(GO) test -short -gcflags=all='-N -l' -timeout $(TIMEOUT) ./...
+
+test-user:
+	@.ci/as-user $(GO)
+
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$(CGO_ENABLED=0 $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; \
+			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+soak: setup
+	WELD_SOAK=1 CGO_ENABLED=0 $(GO) test -timeout 60m -run Soak -v ./...
+	WELD_SOAK=1 CGO_ENABLED=1 $(GO) test -race -timeout 60m -run Soak -v ./...
+
+bench: setup
+	$(MAKE) -C bench

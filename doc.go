@@ -1,0 +1,33 @@
+// Package weld is a run-time linker: it loads shared libraries into the running process and calls them, in an ordinary
+// static Go binary, without cgo and without a C compiler.
+//
+//	lib, err := weld.Open("libz.so.1")
+//	if err != nil { ... }
+//	defer lib.Close()
+//	crc32, err := weld.Func[func(crc uint64, p []byte, n uint32) uint64](lib, "crc32")
+//	sum := crc32(0, data, uint32(len(data)))
+//
+// Libraries come from a path or a soname (Open), from any file system (OpenFS) or from memory (Load). They are found as
+// the system's ld.so finds them, with what they need; calls between them are bound when first made, or at once with
+// Now. A Namespace keeps a set of libraries apart from all others.
+//
+// The C library itself is the machine's own: when a library needs it, its run-time linker is started inside the
+// process and brings it up. What needs no C library does without. A process that has one already (built with cgo)
+// uses that.
+//
+// # Functions
+//
+// The C signature of a function is told by a Go func type: integers, bool, floats and complex numbers, pointers and
+// structs by value stand for their C counterparts; int, uint and uintptr are as wide as a C long. A string is passed
+// as char * to a NUL-terminated copy that lives for the call, and a char * result is copied to a string; a slice is
+// passed as a pointer to its first element; a *Callback as its address; a last parameter ...any stands for the
+// variable arguments of C. A last result of type syscall.Errno gets the errno of the call. Nothing checks the type
+// against the library: a wrong one is undefined behaviour, as in C.
+//
+// Go memory may be passed freely; the callee must not keep pointers to it after it returns. Other goroutines run while
+// native code does, except in calls made with Leaf.
+//
+// # Faults
+//
+// A fault in native code ends the program with a report that names the library, the symbol and the offset in the file.
+package weld

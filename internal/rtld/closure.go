@@ -1,0 +1,462 @@
+package rtld
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"weld/image/elf"
+	"weld/internal/search"
+	"weld/native"
+)
+
+// plan is one open: what it reads, before anything is mapped, and what it has mapped when it must be undone.
+type plan struct {
+	ns     *Namespace
+	flags  Flags
+	caller *Object // the object whose code asks, nil for the program
+	root   *Object
+	fresh  []*Object // new objects, breadth first
+	mapped int       // how many of fresh are mapped
+	tls    []*Object // those that were given TLS
+	errs   []error
+}
+
+func (p *plan) isDlopen(from *Object) bool { return from == nil || from == p.caller && p.root == nil }
+
+// Open opens a library in the namespace and returns it with one handle more. caller is the object whose code asks,
+// nil if that is Go code. The error is an *OpenError.
+func (ns *Namespace) Open(src Source, flags Flags, caller *Object) (*Object, error) {
+	if err := setUp(); err != nil {
+		return nil, &OpenError{Name: src.Name, Err: err}
+	}
+	linker.mu.Lock()
+	if ns.closed {
+		linker.mu.Unlock()
+		return nil, &OpenError{Name: src.Name, Err: ErrClosed}
+	}
+	p := &plan{ns: ns, flags: flags, caller: caller}
+	err := p.open(src)
+	for _, o := range p.fresh {
+		if o.from != nil {
+			o.from.Close()
+			o.from = nil
+		}
+	}
+	if err != nil {
+		p.undo()
+		linker.mu.Unlock()
+		return nil, asOpenError(src.Name, p.root, err)
+	}
+	root := p.root
+	order := initOrder(root)
+	if flags&NoInit != 0 {
+		for _, o := range order {
+			if o.init == initNone {
+				o.init, o.noFini = initDone, true
+			}
+		}
+	}
+	linker.mu.Unlock()
+	initialise(order)
+	return root, nil
+}
+
+func asOpenError(name string, root *Object, err error) error {
+	if e, ok := err.(*OpenError); ok {
+		return e
+	}
+	e := &OpenError{Name: name, Err: err}
+	if root != nil {
+		e.Path = root.Path
+	}
+	return e
+}
+
+// open does everything up to initialisation.
+func (p *plan) open(src Source) error {
+	if err := p.readRoot(src); err != nil {
+		return err
+	}
+	if err := p.readNeeded(); err != nil {
+		return err
+	}
+	if err := p.checkVersions(); err != nil {
+		return err
+	}
+	p.root.closure = p.breadthFirst(p.root)
+	if err := p.mapAll(); err != nil {
+		return err
+	}
+	p.setScopes()
+	if err := p.relocateAll(); err != nil {
+		return err
+	}
+	if err := p.protectAll(); err != nil {
+		return err
+	}
+	p.publish()
+	return nil
+}
+
+// readRoot finds or reads the object that is opened.
+func (p *plan) readRoot(src Source) error {
+	if src.FS != nil || src.R != nil {
+		data, err := src.read()
+		if err != nil {
+			return err
+		}
+		s, err := openData(src.Name, data)
+		if err != nil {
+			return err
+		}
+		p.root = p.add(s, nil)
+		p.root.Path = src.Name
+		p.root.search.Path = ""
+		return nil
+	}
+	name := src.Name
+	if name == "" || strings.IndexByte(name, 0) >= 0 {
+		return &elf.FormatError{File: name, What: "not a file name"}
+	}
+	o, err := p.get(name, p.caller)
+	if err != nil {
+		return err
+	}
+	p.root = o
+	return nil
+}
+
+// get returns the object that a name stands for when from (nil: the program) asks: one that is loaded, one of the
+// system's, or a new one.
+func (p *plan) get(name string, from *Object) (*Object, error) {
+	if o := p.loaded(name); o != nil {
+		return o, nil
+	}
+	if o, err := p.systemObject(name, from); o != nil || err != nil {
+		return o, err
+	}
+	if p.flags&NoLoad != 0 && p.isDlopen(from) && !strings.Contains(name, "/") {
+		return nil, &OpenError{Name: name, Err: ErrNotFound}
+	}
+	var needed []string
+	if from != nil && from.File != nil {
+		needed = from.File.Dynamic.Needed
+	}
+	s, err := p.find(name, from, needed)
+	if err != nil {
+		return nil, err
+	}
+	if o := p.byID(s.id); o != nil {
+		s.Close()
+		o.names = append(o.names, name)
+		return o, nil
+	}
+	if o, err := p.systemFile(s, from); o != nil || err != nil {
+		s.Close()
+		return o, err
+	}
+	if p.flags&NoLoad != 0 && p.isDlopen(from) {
+		s.Close()
+		return nil, &OpenError{Name: name, Path: s.path, Err: ErrNotFound}
+	}
+	o := p.add(s, from)
+	o.names = append(o.names, name)
+	return o, nil
+}
+
+func (p *plan) loaded(name string) *Object {
+	for _, list := range [][]*Object{p.ns.objects, p.fresh} {
+		for _, o := range list {
+			if o.answersTo(name) {
+				return o
+			}
+		}
+	}
+	return findSystem(name)
+}
+
+func (p *plan) byID(id fileID) *Object {
+	if id == (fileID{}) {
+		return nil
+	}
+	for _, list := range [][]*Object{p.ns.objects, p.fresh} {
+		for _, o := range list {
+			if o.id == id {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// systemObject returns the object of a name that belongs to the C library: that library is brought up and its own
+// run-time linker loads it.
+func (p *plan) systemObject(name string, from *Object) (*Object, error) {
+	base := filepath.Base(name)
+	f := familyOf([]string{base})
+	if f == native.NoLibc && search.IsLibcFamily(base) {
+		f = native.Glibc
+	}
+	up, _, _ := native.Libc()
+	if f == native.NoLibc && up == native.Musl && search.IsMuslReserved(base) {
+		f = native.Musl
+	}
+	if f == native.NoLibc || strings.Contains(name, "/") && f == native.Musl && base == "libc.so" {
+		return nil, nil
+	}
+	return p.fromSystem(name, f, from)
+}
+
+// systemFile takes a file that was found as the system's own where it must be: it uses what glibc keeps to itself
+// (symbol version GLIBC_PRIVATE), or is the libgcc_s that glibc itself opens to unwind stacks.
+func (p *plan) systemFile(s *source, from *Object) (*Object, error) {
+	for _, need := range s.file.VersionNeeds() {
+		if !search.IsLibcFamily(need.File) {
+			continue
+		}
+		for _, v := range need.Versions {
+			if v.Name == "GLIBC_PRIVATE" {
+				return p.fromSystem(s.path, native.Glibc, from)
+			}
+		}
+	}
+	const unwinder = "libgcc_s.so.1"
+	if s.file.Dynamic.Soname == unwinder && familyOf(s.file.Dynamic.Needed) == native.Glibc {
+		return p.fromSystem(s.path, native.Glibc, from)
+	}
+	return nil, nil
+}
+
+// fromSystem has the system's run-time linker load a library and adopts it with what it brought along.
+func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, error) {
+	fail := func(err error) (*Object, error) {
+		e := &OpenError{Name: name, Err: err}
+		if from != nil && from != p.caller {
+			e.NeededBy = from.Path
+		}
+		return nil, e
+	}
+	if err := p.ns.bringUp(f); err != nil {
+		return fail(err)
+	}
+	if o := findSystem(name); o != nil {
+		return o, nil
+	}
+	lm, err := native.SystemOpen(name)
+	if err != nil {
+		return fail(err)
+	}
+	if err := adoptSystem(); err != nil {
+		return fail(err)
+	}
+	if o := linker.byMap[lm]; o != nil {
+		o.names = append(o.names, name)
+		return o, nil
+	}
+	return fail(ErrNotFound)
+}
+
+// add makes a new object of a source.
+func (p *plan) add(s *source, from *Object) *Object {
+	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Space: p.ns, id: s.id, from: s, loader: from}
+	var loader *search.Requester
+	if from != nil {
+		loader = from.search
+	}
+	o.search = requester(s.path, s.file, loader)
+	p.fresh = append(p.fresh, o)
+	return o
+}
+
+// readNeeded reads what the new objects need, breadth first. All that is missing is reported at once.
+func (p *plan) readNeeded() error {
+	for i := 0; i < len(p.fresh); i++ {
+		o := p.fresh[i]
+		// A filter's filtees come before it in every scope (gABI, DT_FILTER; DT_AUXILIARY may be absent).
+		for _, f := range o.File.Dynamic.Auxiliary {
+			if d, err := p.get(f, o); err == nil {
+				o.filtees = append(o.filtees, d)
+			}
+		}
+		for _, f := range o.File.Dynamic.Filter {
+			d, err := p.get(f, o)
+			if err != nil {
+				p.errs = append(p.errs, err)
+				continue
+			}
+			o.filtees = append(o.filtees, d)
+		}
+		for _, n := range o.File.Dynamic.Needed {
+			d, err := p.get(n, o)
+			if err != nil {
+				p.errs = append(p.errs, err)
+				continue
+			}
+			if !slices.Contains(o.deps, d) {
+				o.deps = append(o.deps, d)
+			}
+		}
+	}
+	return joinErrors(p.errs)
+}
+
+// breadthFirst returns the closure of o in the order in which symbols are looked up.
+func (p *plan) breadthFirst(o *Object) []*Object {
+	var list []*Object
+	var visit func(o *Object)
+	visit = func(o *Object) {
+		if slices.Contains(list, o) {
+			return
+		}
+		for _, f := range o.filtees {
+			visit(f)
+		}
+		list = append(list, o)
+	}
+	visit(o)
+	for i := 0; i < len(list); i++ {
+		for _, d := range list[i].deps {
+			visit(d)
+		}
+	}
+	return list
+}
+
+// checkVersions checks that every version that a new object needs of another is defined there. An object without
+// version definitions is taken as it is, as ld.so does.
+func (p *plan) checkVersions() error {
+	var missing []MissingVersion
+	for _, o := range p.fresh {
+		for _, need := range o.File.VersionNeeds() {
+			d := p.loaded(need.File)
+			if d == nil {
+				continue
+			}
+			defs := d.File.VersionDefs()
+			if len(defs) == 0 {
+				continue
+			}
+			for _, v := range need.Versions {
+				if v.Weak || slices.ContainsFunc(defs, func(def elf.VerDef) bool { return def.Name == v.Name }) {
+					continue
+				}
+				missing = append(missing, MissingVersion{d.Path, v.Name, o.Path})
+			}
+		}
+	}
+	if missing != nil {
+		return &VersionError{missing}
+	}
+	return nil
+}
+
+// setScopes gives the new objects, and those loaded before that the open reaches, the closure as a scope.
+func (p *plan) setScopes() {
+	s := &scope{p.root.closure}
+	for _, o := range p.fresh {
+		o.closure = p.breadthFirst(o)
+	}
+	for _, o := range p.root.closure {
+		if o.System {
+			continue
+		}
+		var list []*scope
+		if old := o.scopes.Load(); old != nil {
+			list = *old
+		}
+		if len(list) > 0 && slices.Equal(list[0].list, s.list) {
+			continue
+		}
+		list = append(slices.Clip(list), s)
+		o.scopes.Store(&list)
+	}
+	if p.flags&DeepBind != 0 {
+		for _, o := range p.fresh {
+			o.deepBind = true
+		}
+	}
+}
+
+// publish makes the closure part of the namespace. Nothing can fail any more.
+func (p *plan) publish() {
+	p.ns.objects = append(p.ns.objects, p.fresh...)
+	for _, o := range p.fresh {
+		linker.byMap[o.LinkMap] = o
+		linker.adds++
+	}
+	if len(p.fresh) > 0 {
+		setRanges()
+		announce(p.ns, true)
+	}
+	p.root.opens++
+	if p.flags&NoDelete != 0 || p.root.File.Dynamic.Flags1&elf.DF_1_NODELETE != 0 {
+		p.root.pinned = true
+	}
+	for _, o := range p.fresh {
+		if o.File.Dynamic.Flags1&elf.DF_1_NODELETE != 0 {
+			o.pinned = true
+		}
+	}
+	if p.flags&Global != 0 {
+		old := *p.ns.global.Load()
+		list := slices.Clone(old)
+		for _, o := range p.root.closure {
+			if !slices.Contains(list, o) {
+				list = append(list, o)
+			}
+		}
+		p.ns.global.Store(&list)
+	}
+}
+
+// undo takes back what the open has mapped and registered.
+func (p *plan) undo() {
+	for _, o := range p.tls {
+		o.dropTLS()
+	}
+	for _, o := range p.fresh[:p.mapped] {
+		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
+		freeLinkMap(o)
+	}
+	for name, u := range p.ns.unique {
+		if slices.Contains(p.fresh, u.o) {
+			delete(p.ns.unique, name)
+		}
+	}
+	// Objects that were loaded before may have been given the failed closure as a scope.
+	if p.root == nil {
+		return
+	}
+	for _, o := range p.root.closure {
+		if old := o.scopes.Load(); old != nil && !o.System {
+			list := slices.DeleteFunc(slices.Clone(*old), func(s *scope) bool {
+				return slices.ContainsFunc(s.list, func(x *Object) bool { return slices.Contains(p.fresh, x) })
+			})
+			o.scopes.Store(&list)
+		}
+	}
+}
+
+func joinErrors(errs []error) error {
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return &MultiError{errs}
+}
+
+// MultiError is several errors of one open.
+type MultiError struct{ Errs []error }
+
+func (e *MultiError) Error() string {
+	s := make([]string, len(e.Errs))
+	for i, err := range e.Errs {
+		s[i] = err.Error()
+	}
+	return strings.Join(s, "; ")
+}
+
+func (e *MultiError) Unwrap() []error { return e.Errs }

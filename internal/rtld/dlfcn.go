@@ -1,0 +1,423 @@
+package rtld
+
+import (
+	"strings"
+	"sync"
+
+	"weld/image/elf"
+	"weld/native"
+)
+
+// What <dlfcn.h> and <link.h> declare, for code that weld has loaded. A handle is the address of a link_map, as in
+// glibc and musl. Who calls is told by the return address: $ORIGIN and RUNPATH, the namespace, RTLD_NEXT and
+// RTLD_DEFAULT depend on it. Numbers are those of glibc's headers, which musl shares where it has them.
+const (
+	rtldLazy     = 0x1
+	rtldNow      = 0x2
+	rtldNoLoad   = 0x4
+	rtldDeepBind = 0x8
+	rtldGlobal   = 0x100
+	rtldNoDelete = 0x1000
+
+	rtldDefault = 0
+	rtldNext    = ^uintptr(0)
+
+	lmIDBase  = 0
+	lmIDNewLM = ^uintptr(0)
+)
+
+// dlerror keeps the message of the last failure of each native thread, by thread pointer.
+var dlErrors struct {
+	sync.Mutex
+	m map[uintptr]*dlError
+}
+
+type dlError struct {
+	text string
+	addr uintptr // native copy handed out by dlerror
+	old  string  // what addr holds
+	set  bool
+}
+
+func setError(u native.Upcall, text string) {
+	dlErrors.Lock()
+	defer dlErrors.Unlock()
+	if dlErrors.m == nil {
+		dlErrors.m = map[uintptr]*dlError{}
+	}
+	e := dlErrors.m[u.ThreadPointer()]
+	if e == nil {
+		e = &dlError{}
+		dlErrors.m[u.ThreadPointer()] = e
+	}
+	e.text, e.set = text, true
+}
+
+// serveDlerror is char *dlerror(void): the message since the last call, in memory that stays until the next.
+func serveDlerror(u native.Upcall) {
+	dlErrors.Lock()
+	defer dlErrors.Unlock()
+	e := dlErrors.m[u.ThreadPointer()]
+	if e == nil {
+		return
+	}
+	if e.addr != 0 {
+		native.FreeString(e.addr, e.old)
+		e.addr = 0
+	}
+	if !e.set {
+		return
+	}
+	e.set = false
+	a, err := native.NewString(e.text)
+	if err != nil {
+		return
+	}
+	e.addr, e.old = a, e.text
+	u.SetResult(a)
+}
+
+// callerOf returns the object whose code made the call, nil if it is none of weld's.
+func callerOf(u native.Upcall) *Object { return FindObject(u.Caller() - 1) }
+
+func (o *Object) space() *Namespace {
+	if o != nil && o.Space != nil {
+		return o.Space
+	}
+	return Default
+}
+
+// serveDlopen is void *dlopen(const char *file, int mode).
+func serveDlopen(u native.Upcall) {
+	caller := callerOf(u)
+	dlopen(u, caller.space(), caller, u.Arg(0), int(u.Arg(1)))
+}
+
+// serveDlmopen is void *dlmopen(Lmid_t id, const char *file, int mode).
+func serveDlmopen(u native.Upcall) {
+	caller := callerOf(u)
+	ns := caller.space()
+	switch id := u.Arg(0); id {
+	case lmIDBase:
+		ns = Default
+	case lmIDNewLM:
+		ns = NewNamespace(Config{Path: ns.Path, Interpreter: ns.Interpreter})
+	default:
+		if ns = spaceByID(int(id)); ns == nil {
+			setError(u, "invalid namespace")
+			return
+		}
+	}
+	dlopen(u, ns, caller, u.Arg(1), int(u.Arg(2)))
+}
+
+func spaceByID(id int) *Namespace {
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
+	for _, ns := range linker.spaces {
+		if ns.ID == id {
+			return ns
+		}
+	}
+	return nil
+}
+
+func dlopen(u native.Upcall, ns *Namespace, caller *Object, file uintptr, mode int) {
+	if mode&(rtldLazy|rtldNow) == 0 {
+		setError(u, "invalid mode for dlopen(): Invalid argument")
+		return
+	}
+	if file == 0 {
+		u.SetResult(ns.mainHandle())
+		return
+	}
+	var flags Flags
+	for bit, f := range map[int]Flags{rtldNow: Now, rtldGlobal: Global, rtldNoLoad: NoLoad, rtldNoDelete: NoDelete, rtldDeepBind: DeepBind} {
+		if mode&bit != 0 {
+			flags |= f
+		}
+	}
+	if mode&rtldNow == 0 && ns.bindNow() {
+		flags |= Now
+	}
+	o, err := ns.Open(Source{Name: native.String(file)}, flags, caller)
+	if err != nil {
+		if flags&NoLoad == 0 || !isNotFound(err) {
+			setError(u, err.Error())
+		}
+		return
+	}
+	u.SetResult(o.LinkMap)
+}
+
+// mainHandle is the handle of the program itself, dlopen(NULL): its symbols are those of the global scope.
+func (ns *Namespace) mainHandle() uintptr {
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
+	if ns.main == 0 {
+		p, err := native.Alloc(linkMapSize)
+		if err != nil {
+			return 0
+		}
+		name, _ := native.NewString("")
+		*(*linkMap)(native.Pointer(p)) = linkMap{name: name}
+		ns.main = p
+	}
+	return ns.main
+}
+
+// byHandle returns what a handle stands for: an object, or the list of the main program's.
+func byHandle(h uintptr) (*Object, []*Object) {
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
+	if o := linker.byMap[h]; o != nil {
+		return o, o.closure
+	}
+	for _, ns := range linker.spaces {
+		if ns.main == h && h != 0 {
+			return nil, *ns.global.Load()
+		}
+	}
+	return nil, nil
+}
+
+// serveDlclose is int dlclose(void *handle).
+func serveDlclose(u native.Upcall) {
+	o, list := byHandle(u.Arg(0))
+	switch {
+	case o != nil:
+		if err := o.Close(); err != nil {
+			setError(u, o.Path+": shared object not open")
+			u.SetResult(^uintptr(0))
+		}
+	case list == nil:
+		setError(u, "invalid handle")
+		u.SetResult(^uintptr(0))
+	}
+}
+
+// serveDlsym is void *dlsym(void *handle, const char *symbol).
+func serveDlsym(u native.Upcall) { dlsym(u, u.Arg(0), native.String(u.Arg(1)), nil) }
+
+// serveDlvsym is void *dlvsym(void *handle, const char *symbol, const char *version).
+func serveDlvsym(u native.Upcall) {
+	dlsym(u, u.Arg(0), native.String(u.Arg(1)), elf.NewVersion(native.String(u.Arg(2))))
+}
+
+func dlsym(u native.Upcall, handle uintptr, name string, ver *elf.Version) {
+	caller := callerOf(u)
+	h := elf.Hash(name)
+	asked := caller
+	var d definition
+	var ok bool
+	switch handle {
+	case rtldDefault:
+		scopes.RLock()
+		if caller != nil && !caller.System {
+			d, ok = caller.lookup(&h, ver, 0)
+		} else {
+			d, ok = lookupIn(*caller.space().global.Load(), &h, ver, 0, nil)
+		}
+		scopes.RUnlock()
+	case rtldNext:
+		if caller == nil {
+			setError(u, "RTLD_NEXT used in code not dynamically loaded")
+			return
+		}
+		scopes.RLock()
+		d, ok = lookupIn(caller.after(), &h, ver, 0, nil)
+		scopes.RUnlock()
+	default:
+		o, list := byHandle(handle)
+		if list == nil {
+			setError(u, "invalid handle")
+			return
+		}
+		asked = o
+		d, ok = lookupIn(list, &h, ver, 0, nil)
+	}
+	// A symbol of the run-time linker that loaded code looks up is weld's too.
+	d, ok = own(name, d, ok)
+	if !ok {
+		path := "weld"
+		if asked != nil {
+			path = asked.Path
+		}
+		if ver != nil {
+			setError(u, path+": undefined symbol: "+name+", version "+ver.Name)
+		} else {
+			setError(u, path+": undefined symbol: "+name)
+		}
+		return
+	}
+	if caller == nil {
+		caller = d.o
+	}
+	s, err := d.symbol(name, caller)
+	if err != nil {
+		setError(u, err.Error())
+		return
+	}
+	u.SetResult(s.Addr)
+}
+
+// after returns the objects that RTLD_NEXT searches: those behind the object in the closure that it was first opened
+// as part of.
+func (o *Object) after() []*Object {
+	list := o.closure
+	if p := o.scopes.Load(); p != nil && len(*p) > 0 {
+		list = (*p)[0].list
+	}
+	if g := *o.space().global.Load(); o.Space != nil {
+		for i, x := range g {
+			if x == o {
+				return g[i+1:]
+			}
+		}
+	}
+	for i, x := range list {
+		if x == o {
+			return list[i+1:]
+		}
+	}
+	return nil
+}
+
+// dlInfo is Dl_info of <dlfcn.h>.
+type dlInfo struct{ fname, fbase, sname, saddr uintptr }
+
+// serveDladdr is int dladdr(const void *address, Dl_info *info).
+func serveDladdr(u native.Upcall) { dladdr(u, 0, 0) }
+
+// serveDladdr1 is int dladdr1(const void *address, Dl_info *info, void **extra, int flags).
+func serveDladdr1(u native.Upcall) { dladdr(u, u.Arg(2), int(u.Arg(3))) }
+
+func dladdr(u native.Upcall, extra uintptr, flags int) {
+	const dlSyment, dlLinkmap = 1, 2
+	pc := u.Arg(0)
+	o := FindObject(pc)
+	if o == nil {
+		// The program itself, the vdso, or what the system loaded on its own account.
+		if f := native.SystemFunction("dladdr"); f != 0 {
+			u.SetResult(native.Call(f, pc, u.Arg(1)))
+		}
+		return
+	}
+	info := (*dlInfo)(native.Pointer(u.Arg(1)))
+	lm := (*linkMap)(native.Pointer(o.LinkMap))
+	*info = dlInfo{fname: lm.name, fbase: o.Mapping.Addr}
+	sym, idx, ok := o.File.FindSymbol(uint64(pc - o.Mapping.Bias))
+	if ok {
+		info.sname = o.addr(o.File.Dynamic.Strtab.Addr) + uintptr(sym.Name)
+		info.saddr = definition{o, sym, idx}.addr()
+	}
+	if extra != 0 {
+		switch flags & 3 {
+		case dlSyment:
+			*(*uintptr)(native.Pointer(extra)) = 0
+			if ok {
+				*(*uintptr)(native.Pointer(extra)) = o.addr(o.File.Dynamic.Symtab) + uintptr(idx)*24
+			}
+		case dlLinkmap:
+			*(*uintptr)(native.Pointer(extra)) = o.LinkMap
+		}
+	}
+	u.SetResult(1)
+}
+
+// serveDlinfo is int dlinfo(void *handle, int request, void *info).
+func serveDlinfo(u native.Upcall) {
+	const (
+		diLMID = 1 + iota
+		diLinkmap
+		diConfigAddr
+		diSerinfo
+		diSerinfoSize
+		diOrigin
+		diProfileName
+		diProfileOut
+		diTLSModID
+		diTLSData
+		diPhdr
+	)
+	fail := func(text string) {
+		setError(u, text)
+		u.SetResult(^uintptr(0))
+	}
+	o, list := byHandle(u.Arg(0))
+	if list == nil && o == nil {
+		fail("invalid handle")
+		return
+	}
+	out := (*uintptr)(native.Pointer(u.Arg(2)))
+	request := int(u.Arg(1))
+	if o == nil {
+		switch request {
+		case diLMID:
+			*out = 0
+		case diLinkmap:
+			*out = u.Arg(0)
+		default:
+			fail("unsupported dlinfo request")
+		}
+		return
+	}
+	if o.System && request != diLMID && request != diLinkmap {
+		u.SetResult(native.Call(native.SystemFunction("dlinfo"), u.Arg(0), u.Arg(1), u.Arg(2)))
+		return
+	}
+	switch request {
+	case diLMID:
+		*out = uintptr(o.space().ID)
+	case diLinkmap:
+		*out = o.LinkMap
+	case diOrigin:
+		dir := o.Path[:max(strings.LastIndexByte(o.Path, '/'), 0)]
+		if dir == "" {
+			dir = "/"
+		}
+		n := uintptr(len(dir) + 1)
+		copy(native.Bytes(u.Arg(2), n), dir+"\x00")
+	case diTLSModID:
+		*out = o.tls
+	case diTLSData:
+		*out = 0
+		if o.tls != 0 {
+			*out = native.ThreadBlock(u.ThreadPointer(), o.tls)
+		}
+	case diPhdr:
+		*out = o.phdrAddr()
+		u.SetResult(uintptr(len(o.File.Progs)))
+	case diSerinfo, diSerinfoSize:
+		serinfo(u, o, request == diSerinfoSize)
+	default:
+		fail("unsupported dlinfo request")
+	}
+}
+
+// serinfo fills in Dl_serinfo: the directories that a library needed by the object is searched in.
+func serinfo(u native.Upcall, o *Object, sizeOnly bool) {
+	type header struct {
+		size  uintptr
+		count uint32
+		_     uint32
+	}
+	dirs := o.searchDirs()
+	size := uintptr(16)
+	for _, d := range dirs {
+		size += 16 + uintptr(len(d)) + 1
+	}
+	h := (*header)(native.Pointer(u.Arg(2)))
+	if sizeOnly {
+		*h = header{size: size, count: uint32(len(dirs))}
+		return
+	}
+	str := u.Arg(2) + 16 + 16*uintptr(len(dirs))
+	for i, d := range dirs {
+		e := (*[2]uintptr)(native.Pointer(u.Arg(2) + 16 + 16*uintptr(i)))
+		e[0], e[1] = str, 0
+		n := uintptr(len(d) + 1)
+		copy(native.Bytes(str, n), d+"\x00")
+		str += n
+	}
+}

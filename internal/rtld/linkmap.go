@@ -1,0 +1,81 @@
+package rtld
+
+import (
+	"unsafe"
+
+	"weld/debug"
+	"weld/native"
+)
+
+// Every object has a struct link_map in native memory, with the fields of <link.h>: debuggers read the list, loaded
+// code gets its address as a handle, GOT[1] holds it.
+type linkMap struct {
+	addr uintptr // l_addr
+	name uintptr // l_name, NUL-terminated
+	ld   uintptr // l_ld
+	next uintptr
+	prev uintptr
+}
+
+const linkMapSize = 64
+
+func makeLinkMap(o *Object) error {
+	p, err := native.Alloc(linkMapSize)
+	if err != nil {
+		return err
+	}
+	name, err := native.NewString(o.Path)
+	if err != nil {
+		native.Free(p, linkMapSize)
+		return err
+	}
+	*(*linkMap)(native.Pointer(p)) = linkMap{addr: o.Mapping.Bias, name: name, ld: o.addr(o.File.Dynamic.Addr)}
+	o.LinkMap = p
+	return nil
+}
+
+func freeLinkMap(o *Object) {
+	if o.LinkMap == 0 || o.System {
+		return
+	}
+	native.FreeString((*linkMap)(native.Pointer(o.LinkMap)).name, o.Path)
+	native.Free(o.LinkMap, linkMapSize)
+	o.LinkMap = 0
+}
+
+// announce links the maps of a namespace in load order and tells debuggers, once for a whole closure. adding says
+// which way the list changes. linker.mu is held.
+func announce(ns *Namespace, adding bool) {
+	r := debug.Space(ns.ID)
+	if adding {
+		r.Begin(debug.Add)
+	} else {
+		r.Begin(debug.Delete)
+	}
+	var prev *linkMap
+	first := uintptr(0)
+	for _, o := range ns.objects {
+		m := (*linkMap)(native.Pointer(o.LinkMap))
+		m.prev, m.next = 0, 0
+		if prev != nil {
+			m.prev = linkMapAddr(prev)
+			prev.next = o.LinkMap
+		} else {
+			first = o.LinkMap
+		}
+		prev = m
+	}
+	r.End(first)
+}
+
+func linkMapAddr(m *linkMap) uintptr { return uintptr(unsafe.Pointer(m)) }
+
+// objectOf returns the object of a link_map.
+func objectOf(m uintptr) *Object {
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
+	if o := linker.byMap[m]; o != nil {
+		return o
+	}
+	return nil
+}

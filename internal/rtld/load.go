@@ -1,0 +1,237 @@
+package rtld
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"weld/image/elf"
+	"weld/internal/search"
+	"weld/native"
+)
+
+// Flags of an open, as those of dlopen.
+type Flags uint
+
+const (
+	Now      Flags = 1 << iota // bind all calls at once
+	Global                     // make the closure visible to what is opened later
+	NoLoad                     // only if it is open already
+	NoDelete                   // never unmap it
+	DeepBind                   // its own closure comes before the global scope
+	NoInit                     // run no initialisers: for looking at an object, not for using it
+)
+
+// Source says what to open: a name, or data that stands for it.
+type Source struct {
+	Name string
+	FS   fs.FS // Name is a path in it
+	R    io.ReaderAt
+	Size int64
+}
+
+// source is an image that has been read and not been mapped yet.
+type source struct {
+	file  *elf.File
+	id    fileID
+	fd    int
+	path  string
+	close func() error
+}
+
+// Close gives back the file; what is mapped stays.
+func (s *source) Close() {
+	if s.close != nil {
+		s.close()
+	}
+}
+
+// openPath reads the image in a file.
+func openPath(path string) (*source, error) {
+	m, err := elf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{file: m.File, path: path, fd: int(m.OS.Fd()), close: m.Close}
+	if st, ok := m.Info.Sys().(*syscall.Stat_t); ok {
+		s.id = fileID{uint64(st.Dev), st.Ino}
+	}
+	if err := s.check(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openData reads an image from memory: it is put into a file in memory, which its segments are mapped from like those
+// of any other.
+func openData(name string, data []byte) (*source, error) {
+	if _, err := elf.New(name, data); err != nil {
+		return nil, err
+	}
+	fd, err := native.MemFile(filepath.Base(name), data)
+	if err != nil {
+		return nil, err
+	}
+	var st syscall.Stat_t
+	syscall.Fstat(fd, &st)
+	m, err := syscall.Mmap(fd, 0, len(data), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		syscall.Close(fd)
+		return nil, &native.MapError{What: name, Size: uintptr(len(data)), Err: err}
+	}
+	f, err := elf.New(name, m)
+	s := &source{file: f, path: name, fd: fd, id: fileID{uint64(st.Dev), st.Ino}, close: func() error {
+		syscall.Munmap(m)
+		return syscall.Close(fd)
+	}}
+	if err == nil {
+		err = s.check()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// read returns the bytes that a Source with data holds.
+func (src *Source) read() ([]byte, error) {
+	if src.FS != nil {
+		return elf.ReadFS(src.FS, src.Name)
+	}
+	return elf.ReadAll(src.Name, src.R, src.Size)
+}
+
+// check refuses images that cannot be loaded as a shared object here.
+func (s *source) check() error {
+	f := s.file
+	if err := f.CheckMachine(elf.EM_X86_64); err != nil {
+		return err
+	}
+	bad := func(kind error, what string) error {
+		return &elf.FormatError{File: f.Name, What: what, Kind: kind}
+	}
+	if f.Type != elf.ET_DYN {
+		return bad(elf.ErrType, "type is "+f.Type.String()+", not that of a shared object (ET_DYN)")
+	}
+	if err := f.CheckLoad(native.PageSize); err != nil {
+		return err
+	}
+	d := &f.Dynamic
+	switch {
+	case !f.HasDynamic:
+		return bad(ErrUnsupported, "object has no dynamic section")
+	case d.Flags1&elf.DF_1_PIE != 0:
+		return bad(ErrUnsupported, "a position-independent executable is not opened as a library (DF_1_PIE)")
+	case d.Flags1&elf.DF_1_NOOPEN != 0:
+		return bad(ErrUnsupported, "the object asks not to be opened at run time (DF_1_NOOPEN)")
+	case f.WriteExec():
+		return bad(ErrUnsupported, "a segment is writable and executable at once")
+	case f.Stack != nil && f.Stack.Flags&elf.PF_X != 0:
+		return bad(ErrUnsupported, "the object wants an executable stack (PT_GNU_STACK)")
+	case f.Rel().Len() > 0 || f.PltRelRel().Len() > 0:
+		return bad(ErrUnsupported, "relocations without addends (DT_REL) are not used on x86-64")
+	}
+	return nil
+}
+
+// isText says whether an accept error means the next candidate: a wrong class or machine is passed over.
+func acceptError(err error) error {
+	switch {
+	case errors.Is(err, elf.ErrClass):
+		return errors.Join(search.ErrWrongClass, err)
+	case errors.Is(err, elf.ErrMachine):
+		return errors.Join(search.ErrWrongMachine, err)
+	}
+	return err
+}
+
+// find returns the source of the file that a name stands for, asked for by an object (nil: by the program).
+func (p *plan) find(name string, from *Object, needed []string) (*source, error) {
+	flavor := search.Glibc
+	f, _, _ := native.Libc()
+	if f == native.NoLibc {
+		f = familyOf(needed)
+	}
+	if f == native.NoLibc && native.Interpreter(native.Glibc) == "" && native.Interpreter(native.Musl) != "" {
+		f = native.Musl
+	}
+	if f == native.Musl {
+		flavor = search.Musl
+	}
+	var found *source
+	accept := func(path string) error {
+		s, err := openPath(path)
+		if err != nil {
+			return acceptError(err)
+		}
+		found = s
+		return nil
+	}
+	var req *search.Requester
+	if from != nil {
+		req = from.search
+	}
+	s := p.ns.searcher(flavor)
+	var path string
+	var err error
+	if p.isDlopen(from) {
+		path, err = s.FindDlopen(name, req, accept)
+	} else {
+		path, err = s.Find(name, req, accept)
+	}
+	if err != nil {
+		if found != nil {
+			found.Close()
+		}
+		return nil, p.openError(name, from, err)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	found.path = path
+	return found, nil
+}
+
+// openError turns the error of a search into ours: what a candidate was refused for is the reason, if there was one.
+func (p *plan) openError(name string, from *Object, err error) error {
+	e := &OpenError{Name: name, Err: err}
+	if from != nil && from != p.caller {
+		e.NeededBy = from.Path
+	}
+	var nf *search.NotFoundError
+	var ce *search.CandidateError
+	switch {
+	case errors.As(err, &nf):
+		for _, a := range nf.Tried {
+			e.Tried = append(e.Tried, a.Path)
+		}
+	case errors.As(err, &ce):
+		e.Path, e.Err = ce.Path, ce.Err
+	}
+	return e
+}
+
+// requester describes a new object for searches it asks for.
+func requester(path string, f *elf.File, loader *search.Requester) *search.Requester {
+	d := &f.Dynamic
+	return &search.Requester{
+		Path: path, Rpath: d.Rpath, Runpath: d.Runpath, HasRunpath: d.HasRunpath,
+		NoDefLib: d.Flags1&elf.DF_1_NODEFLIB != 0, Loader: loader,
+	}
+}
+
+// absolute makes a path given by the program absolute.
+func absolute(name string) string {
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		if wd, err := os.Getwd(); err == nil {
+			return filepath.Join(wd, name)
+		}
+	}
+	return name
+}

@@ -1,0 +1,212 @@
+package rtld
+
+import (
+	"slices"
+
+	"weld/image/elf"
+	"weld/native"
+)
+
+// definition is what a reference is bound to.
+type definition struct {
+	o   *Object
+	sym elf.Sym
+	idx uint32
+}
+
+// addr returns the address of a definition other than an IFUNC or a thread-local one.
+func (d definition) addr() uintptr {
+	if d.sym.Shndx == elf.SHN_ABS {
+		return uintptr(d.sym.Value)
+	}
+	return d.o.addr(d.sym.Value)
+}
+
+// resolve returns the address of a definition: for an IFUNC, what its resolver chooses (psABI, STT_GNU_IFUNC).
+func (d definition) resolve() uintptr {
+	a := d.addr()
+	if d.sym.Type() == elf.STT_GNU_IFUNC {
+		return native.Call(a)
+	}
+	return a
+}
+
+// lookupIn finds a symbol in a list of objects, in order. The first definition counts, weak or not (LD_DYNAMIC_WEAK is
+// not followed).
+func lookupIn(list []*Object, h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags, skip *Object) (definition, bool) {
+	for _, o := range list {
+		if o == skip {
+			continue
+		}
+		if idx, s, ok := o.File.LookupWith(h, ver, flags); ok {
+			return definition{o, s, idx}, true
+		}
+	}
+	return definition{}, false
+}
+
+// lookup finds the definition that a reference of o is bound to: in o itself first if it asks for that (DF_SYMBOLIC),
+// in the global scope, then in the closures it was opened with.
+func (o *Object) lookup(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (definition, bool) {
+	if o.File.Dynamic.Symbolic {
+		if idx, s, ok := o.File.LookupWith(h, ver, flags); ok {
+			return o.unique(definition{o, s, idx}, h)
+		}
+	}
+	var global []*Object
+	if o.Space != nil {
+		global = *o.Space.global.Load()
+	}
+	if !o.deepBind {
+		if d, ok := lookupIn(global, h, ver, flags, nil); ok {
+			return o.unique(d, h)
+		}
+	}
+	for _, s := range *o.scopes.Load() {
+		if d, ok := lookupIn(s.list, h, ver, flags, nil); ok {
+			return o.unique(d, h)
+		}
+	}
+	if o.deepBind {
+		if d, ok := lookupIn(global, h, ver, flags, nil); ok {
+			return o.unique(d, h)
+		}
+	}
+	return definition{}, false
+}
+
+// bind is lookup for code that weld loads: what it asks of its run-time linker is weld's.
+func (o *Object) bind(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (definition, bool) {
+	d, ok := o.lookup(h, ver, flags)
+	return own(h.Name, d, ok)
+}
+
+// own replaces the definition of a function of the run-time linker by weld's, unless it is not the system's (a library
+// that defines its own dlopen means that).
+func own(name string, d definition, ok bool) (definition, bool) {
+	if ok && !d.o.System {
+		return d, true
+	}
+	if a := services.get(name); a != 0 {
+		return definition{o: &itself, sym: elf.Sym{Value: uint64(a), Shndx: elf.SHN_ABS, Info: uint8(elf.STT_FUNC)}}, true
+	}
+	return d, ok
+}
+
+// unique replaces a definition that is STB_GNU_UNIQUE by the first one of its name that was used in the namespace.
+// What it stands in stays for ever: others may hold its address.
+func (o *Object) unique(d definition, h *elf.NameHash) (definition, bool) {
+	if d.sym.Bind() != elf.STB_GNU_UNIQUE {
+		return d, true
+	}
+	ns := d.o.Space
+	if ns == nil {
+		ns = o.Space
+	}
+	if ns == nil {
+		return d, true
+	}
+	ns.uniqueMu.Lock()
+	defer ns.uniqueMu.Unlock()
+	if u, ok := ns.unique[h.Name]; ok {
+		return definition{u.o, u.s, 0}, true
+	}
+	ns.unique[h.Name] = uniqueSymbol{d.o, d.sym}
+	d.o.pinned = true
+	return d, true
+}
+
+// dependsOn notes that o is bound to d outside its closure: d stays as long as o.
+func (o *Object) dependsOn(d *Object) {
+	if d == o || d.System || slices.Contains(o.closure, d) {
+		return
+	}
+	if o.reldeps == nil {
+		o.reldeps = map[*Object]struct{}{}
+	}
+	o.reldeps[d] = struct{}{}
+}
+
+// Lookup finds a symbol as dlsym does with a handle: in the object and all that it needs. version is "" for the
+// default one.
+func (o *Object) Lookup(name, version string) (Symbol, error) {
+	h := elf.Hash(name)
+	var ver *elf.Version
+	if version != "" {
+		ver = elf.NewVersion(version)
+	}
+	return o.find(o.closure, &h, ver)
+}
+
+func (o *Object) find(list []*Object, h *elf.NameHash, ver *elf.Version) (Symbol, error) {
+	d, ok := lookupIn(list, h, ver, 0, nil)
+	d, ok = own(h.Name, d, ok)
+	if !ok {
+		e := &SymbolError{Library: o.Path, Name: h.Name}
+		if ver != nil {
+			e.Version = ver.Name
+		}
+		return Symbol{}, e
+	}
+	return d.symbol(h.Name, o)
+}
+
+// symbol describes a definition, its address final.
+func (d definition) symbol(name string, from *Object) (Symbol, error) {
+	d, _ = from.unique(d, &elf.NameHash{Name: name})
+	s := Symbol{Name: name, Size: uintptr(d.sym.Size), Type: d.sym.Type(), Object: d.o}
+	if d.o == &itself {
+		s.Addr = uintptr(d.sym.Value)
+		return s, nil
+	}
+	if v := d.o.File.SymVersion(d.idx); v != nil {
+		s.Version = v.Name
+	}
+	if s.Type == elf.STT_TLS {
+		a, err := d.tlsAddr()
+		if err != nil {
+			return s, err
+		}
+		s.Addr = a
+		return s, nil
+	}
+	s.Addr = d.resolve()
+	return s, nil
+}
+
+// Symbol is a symbol and where it is.
+type Symbol struct {
+	Name    string
+	Version string  // of the definition, "" if it has none
+	Addr    uintptr // final: an IFUNC is resolved; of a thread-local symbol that of the calling goroutine's thread
+	Size    uintptr
+	Type    elf.SymType
+	Object  *Object // where it is defined
+}
+
+// Symbols calls yield for every symbol that the object itself defines for others. Addresses of IFUNCs are those of
+// their resolvers, those of thread-local symbols offsets in the object's TLS segment.
+func (o *Object) Symbols(yield func(Symbol) bool) {
+	n := uint32(o.File.NumSymbols())
+	for i := uint32(1); i < n; i++ {
+		s, _ := o.File.Sym(i)
+		if !s.Exported() {
+			continue
+		}
+		switch s.Type() {
+		case elf.STT_SECTION, elf.STT_FILE:
+			continue
+		}
+		d := definition{o, s, i}
+		sym := Symbol{Name: o.File.SymName(s), Addr: d.addr(), Size: uintptr(s.Size), Type: s.Type(), Object: o}
+		if s.Type() == elf.STT_TLS {
+			sym.Addr = uintptr(s.Value)
+		}
+		if v := o.File.SymVersion(i); v != nil {
+			sym.Version = v.Name
+		}
+		if !yield(sym) {
+			return
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package rtld
+
+import (
+	"syscall"
+
+	"weld/image/elf"
+	"weld/native"
+)
+
+// mapAll maps the new objects and reads their tables again, from memory: the files are not needed any more.
+func (p *plan) mapAll() error {
+	for _, o := range p.fresh {
+		m, err := native.MapImage(o.from.file, o.from.fd)
+		if err != nil {
+			return &OpenError{Name: o.Path, Path: o.Path, Err: err}
+		}
+		o.Mapping = m
+		p.mapped++
+		lo, hi := o.File.LoadSpan()
+		f, err := elf.NewLoaded(o.Path, native.Bytes(o.addr(lo), uintptr(hi-lo)), o.File.Progs, elf.LoadedOptions{Start: lo})
+		if err != nil {
+			return err
+		}
+		f.Header = o.File.Header
+		o.File = f
+		if err := makeLinkMap(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// protectAll makes what is only written while relocating read-only (PT_GNU_RELRO). The end is rounded down: the rest
+// of that page may be ordinary data.
+func (p *plan) protectAll() error {
+	for _, o := range p.fresh {
+		r := o.File.Relro
+		if r == nil {
+			continue
+		}
+		start := o.addr(r.Vaddr) &^ (native.PageSize - 1)
+		end := min(o.addr(r.Vaddr+r.Memsz), o.Mapping.Addr+o.Mapping.Size) &^ (native.PageSize - 1)
+		if start >= end {
+			continue
+		}
+		if err := native.Protect(start, end-start, syscall.PROT_READ); err != nil {
+			return &native.MapError{What: o.Path + " (RELRO)", Size: end - start, Err: err}
+		}
+	}
+	return nil
+}
+
+// writable makes a text segment writable while relocations are applied to it (DT_TEXTREL), and not executable
+// meanwhile. The function it returns restores it.
+func (o *Object) writable() (restore func() error, err error) {
+	var done []func() error
+	for _, s := range o.File.Progs {
+		if s.Type != elf.PT_LOAD || s.Flags&elf.PF_W != 0 || s.Memsz == 0 {
+			continue
+		}
+		start := o.addr(s.Vaddr) &^ (native.PageSize - 1)
+		end := (o.addr(s.Vaddr+s.Memsz) + native.PageSize - 1) &^ (native.PageSize - 1)
+		pr := syscall.PROT_READ
+		if s.Flags&elf.PF_X != 0 {
+			pr |= syscall.PROT_EXEC
+		}
+		if err := native.Protect(start, end-start, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
+			return nil, &native.MapError{What: o.Path + " (text relocations)", Size: end - start, Err: err}
+		}
+		done = append(done, func() error { return native.Protect(start, end-start, pr) })
+	}
+	return func() error {
+		for _, f := range done {
+			if err := f(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}

@@ -1,0 +1,126 @@
+package rtld
+
+import (
+	"fmt"
+	"sync"
+
+	"weld/debug"
+	"weld/image/elf"
+	"weld/native"
+)
+
+// itself stands for weld as the object that defines what loaded code asks of its run-time linker.
+var itself = Object{Path: "weld", Soname: "weld", System: true}
+
+// serviceTable maps the names of those functions to their addresses.
+type serviceTable struct {
+	once sync.Once
+	err  error
+	m    map[string]uintptr
+	dls  map[string]bool // those that the system's libgcc_s gets too
+}
+
+var services serviceTable
+
+func (t *serviceTable) get(name string) uintptr { return t.m[name] }
+
+// setUp makes the thunks and hooks that everything else relies on, once.
+func setUp() error {
+	t := &services
+	t.once.Do(func() {
+		m := map[string]uintptr{
+			"__tls_get_addr": native.TLSGetAddr(),
+		}
+		for name, f := range map[string]func(native.Upcall){
+			"dlopen": serveDlopen, "dlmopen": serveDlmopen, "dlclose": serveDlclose, "dlerror": serveDlerror,
+			"dlsym": serveDlsym, "dlvsym": serveDlvsym, "dladdr": serveDladdr, "dladdr1": serveDladdr1,
+			"dlinfo": serveDlinfo, "dl_iterate_phdr": serveIterate, "_dl_find_object": serveFindObject,
+			"pthread_create": serveThread, "thrd_create": serveThread11,
+			"__cxa_thread_atexit_impl": serveThreadAtexit,
+		} {
+			th, err := native.NewThunk(f)
+			if err != nil {
+				t.err = err
+				return
+			}
+			m[name] = th.Addr()
+		}
+		t.m = m
+		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
+		native.LazyBinder = bindLazily
+		native.Locate = describe
+		native.OnExit(finiAll)
+		debug.SetUp()
+	})
+	return t.err
+}
+
+// redirect makes a system object that unwinds stacks see weld's objects too: the unwinder finds frame descriptions
+// through these functions. Its slots may be read-only by now.
+func redirect(o *Object) {
+	if o.Soname != "libgcc_s.so.1" {
+		return
+	}
+	f := o.File
+	for _, t := range []elf.RelaTable{f.Rela(), f.PltRel()} {
+		for i := range t.Len() {
+			r := t.At(i)
+			if r.Sym == 0 || r.Type != uint32(elf.R_X86_64_JMP_SLOT) && r.Type != uint32(elf.R_X86_64_GLOB_DAT) {
+				continue
+			}
+			s, ok := f.Sym(r.Sym)
+			if !ok || !services.dls[f.SymName(s)] {
+				continue
+			}
+			a := o.addr(r.Off)
+			page := a &^ (native.PageSize - 1)
+			relro := f.Relro != nil && a >= o.addr(f.Relro.Vaddr) && a < o.addr(f.Relro.Vaddr+f.Relro.Memsz)
+			const read, write = 1, 2
+			if relro && native.Protect(page, native.PageSize, read|write) != nil {
+				continue
+			}
+			storeWord(a, services.get(f.SymName(s)))
+			if relro {
+				native.Protect(page, native.PageSize, read)
+			}
+		}
+	}
+}
+
+// describe names an address for fault reports.
+func describe(pc uintptr) string {
+	o := FindObject(pc)
+	if o == nil {
+		return ""
+	}
+	v := uint64(pc - o.Mapping.Bias)
+	s := fmt.Sprintf("%s+%#x", o.Path, v)
+	if off, ok := o.File.Offset(v); ok {
+		s = fmt.Sprintf("%s (file offset %#x)", s, off)
+	}
+	if sym, _, ok := o.File.FindSymbol(v); ok {
+		s += fmt.Sprintf(" in %s+%#x", o.File.SymName(sym), v-sym.Value)
+	}
+	return s
+}
+
+// serveThread is pthread_create(thread, attr, start, arg) for loaded code.
+func serveThread(u native.Upcall) {
+	u.SetResult(native.CreateThread(native.SystemFunction("pthread_create"), u.Arg(0), u.Arg(1), u.Arg(2), u.Arg(3)))
+}
+
+// serveThread11 is thrd_create(thread, start, arg).
+func serveThread11(u native.Upcall) {
+	u.SetResult(native.CreateThread11(native.SystemFunction("thrd_create"), u.Arg(0), u.Arg(1), u.Arg(2)))
+}
+
+// serveThreadAtexit is __cxa_thread_atexit_impl(dtor, object, dso): the destructor of a thread-local object is code of
+// the library that dso lies in, which so has to stay.
+func serveThreadAtexit(u native.Upcall) {
+	if o := FindObject(u.Arg(2)); o != nil {
+		linker.mu.Lock()
+		o.pinned = true
+		linker.mu.Unlock()
+	}
+	u.SetResult(native.Call(native.SystemFunction("__cxa_thread_atexit_impl"), u.Arg(0), u.Arg(1), u.Arg(2)))
+}

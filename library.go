@@ -1,0 +1,250 @@
+package weld
+
+import (
+	"io"
+	"io/fs"
+	"iter"
+	"sync"
+
+	"weld/image/elf"
+	"weld/internal/rtld"
+	"weld/native"
+)
+
+// Library is a loaded library. The fields do not change. Its methods may be called from several goroutines; Close must
+// come after every use of what was taken from it.
+type Library struct {
+	Path    string  // absolute, or the name it was loaded by
+	Soname  string  // DT_SONAME, "" if it has none
+	Base    uintptr // load address: what the addresses in its file were moved by
+	Size    uintptr // bytes of its address range, which begins at Base for most
+	BuildID []byte  // of its GNU build-id note, nil if it has none
+
+	obj    *rtld.Object
+	handle bool // counts as a use of obj
+	mu     sync.Mutex
+	closed bool
+	funcs  []*native.Func
+}
+
+// Symbol is a symbol of a library, or one that it finds in what it needs.
+type Symbol struct {
+	Name    string
+	Version string     // of the definition, "" if it has none
+	Addr    uintptr    // where it is; an IFUNC is resolved
+	Size    uintptr    // in bytes, 0 if not known
+	Type    SymbolType // STT_FUNC, STT_OBJECT, ...
+}
+
+// SymbolType is the type of a symbol, with the names of the ELF specification.
+type SymbolType = elf.SymType
+
+// Option says how to open a library.
+type Option struct{ flag rtld.Flags }
+
+var (
+	// Lazy binds each call of the library when it is first made. It is what holds if Now is not given, the
+	// library does not ask for immediate binding, and LD_BIND_NOW is not set.
+	Lazy = Option{}
+	// Now binds all calls before Open returns.
+	Now = Option{rtld.Now}
+	// Global makes the library and what it needs visible to libraries that are opened later.
+	Global = Option{rtld.Global}
+	// NoLoad opens the library only if it is loaded already.
+	NoLoad = Option{rtld.NoLoad}
+	// NoDelete keeps the library loaded for ever.
+	NoDelete = Option{rtld.NoDelete}
+	// DeepBind makes the library look in itself and what it needs before it looks at global libraries.
+	DeepBind = Option{rtld.DeepBind}
+	// NoInit runs no initialisers and no finalisers: for looking at a library, not for calling it.
+	NoInit = Option{rtld.NoInit}
+)
+
+func flagsOf(opts []Option) (f rtld.Flags) {
+	for _, o := range opts {
+		f |= o.flag
+	}
+	return f
+}
+
+// Open loads the library that name stands for, with all that it needs, and runs their initialisers. A name with a
+// slash is a path; any other is searched as ld.so does: LD_LIBRARY_PATH, ld.so.cache, the default directories. A
+// library that is loaded already is not loaded again; every Open needs a Close. The error is an *OpenError.
+func Open(name string, opts ...Option) (*Library, error) {
+	return open(rtld.Default, rtld.Source{Name: name}, opts)
+}
+
+// OpenFS loads the library in the file name of fsys, as Open does. What it needs is found on the machine.
+func OpenFS(fsys fs.FS, name string, opts ...Option) (*Library, error) {
+	return open(rtld.Default, rtld.Source{Name: name, FS: fsys}, opts)
+}
+
+// Load loads a library from the size bytes of r, under a name for messages and debuggers. What it needs is found on the
+// machine. r is not used after Load has returned.
+func Load(name string, r io.ReaderAt, size int64, opts ...Option) (*Library, error) {
+	return open(rtld.Default, rtld.Source{Name: name, R: r, Size: size}, opts)
+}
+
+func open(ns *rtld.Namespace, src rtld.Source, opts []Option) (*Library, error) {
+	o, err := ns.Open(src, flagsOf(opts), nil)
+	if err != nil {
+		return nil, err
+	}
+	l := libraryOf(o)
+	l.handle = true
+	return l, nil
+}
+
+func libraryOf(o *rtld.Object) *Library {
+	return &Library{
+		Path: o.Path, Soname: o.Soname, Base: o.Mapping.Bias, Size: o.Mapping.Size, BuildID: o.File.BuildID(), obj: o,
+	}
+}
+
+// Close gives the library back. When nothing else uses it or what it needs, their finalisers run and they are
+// unmapped: functions taken from it must not be called any more (those made by Func panic with ErrClosed), and its
+// addresses mean nothing. Close returns ErrClosed if it was called before, or for a Library that was not opened but
+// found.
+func (l *Library) Close() error {
+	l.mu.Lock()
+	if l.closed || !l.handle {
+		l.mu.Unlock()
+		return ErrClosed
+	}
+	l.closed = true
+	funcs := l.funcs
+	l.funcs = nil
+	l.mu.Unlock()
+	for _, f := range funcs {
+		f.Close(ErrClosed)
+	}
+	return l.obj.Close()
+}
+
+// use returns ErrClosed if the library is closed.
+func (l *Library) use() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Lookup finds a symbol in the library and, breadth first, in what it needs, as dlsym does: the default version. The
+// address of a thread-local symbol is that of the variable in the native thread of the calling goroutine's next call,
+// which is a fixed one only under runtime.LockOSThread. The error is a *SymbolError, for which errors.Is reports
+// ErrNotFound, or ErrClosed.
+func (l *Library) Lookup(name string) (Symbol, error) { return l.LookupVersion(name, "") }
+
+// LookupVersion finds the given version of a symbol, as dlvsym does.
+func (l *Library) LookupVersion(name, version string) (Symbol, error) {
+	if err := l.use(); err != nil {
+		return Symbol{}, err
+	}
+	s, err := l.obj.Lookup(name, version)
+	if err != nil {
+		return Symbol{}, err
+	}
+	return Symbol{s.Name, s.Version, s.Addr, s.Size, s.Type}, nil
+}
+
+// Symbols yields the symbols that the library itself defines for others, every version of each. The address of an IFUNC
+// is that of its resolver, that of a thread-local symbol its offset in the library's TLS segment.
+func (l *Library) Symbols() iter.Seq[Symbol] {
+	return func(yield func(Symbol) bool) {
+		if l.use() != nil {
+			return
+		}
+		l.obj.Symbols(func(s rtld.Symbol) bool {
+			return yield(Symbol{s.Name, s.Version, s.Addr, s.Size, s.Type})
+		})
+	}
+}
+
+// Needed returns the libraries that the library names as needed (DT_NEEDED), in order.
+func (l *Library) Needed() []*Library { return libraries(l.obj.Needed()) }
+
+func libraries(objs []*rtld.Object) []*Library {
+	list := make([]*Library, len(objs))
+	for i, o := range objs {
+		list[i] = libraryOf(o)
+	}
+	return list
+}
+
+// Libraries returns what is loaded in the default namespace, in load order: first what belongs to the C library, then
+// what weld has loaded.
+func Libraries() []*Library { return libraries(rtld.Default.Objects()) }
+
+// Location is what lies at an address.
+type Location struct {
+	Library    *Library
+	Symbol     string  // "" if no symbol covers the address
+	SymbolAddr uintptr // where the symbol begins
+	Offset     uintptr // of the address in the symbol, or in the library if there is none
+	FileOffset uintptr // of the address in the library's file; 0 in memory that is not from the file
+}
+
+// FindAddr tells which library, and which symbol of those it exports, an address belongs to.
+func FindAddr(pc uintptr) (Location, bool) {
+	o := rtld.FindObject(pc)
+	if o == nil {
+		return Location{}, false
+	}
+	loc := Location{Library: libraryOf(o), Offset: pc - o.Mapping.Bias}
+	v := uint64(loc.Offset)
+	if off, ok := o.File.Offset(v); ok {
+		loc.FileOffset = uintptr(off)
+	}
+	if s, _, ok := o.File.FindSymbol(v); ok {
+		loc.Symbol = o.File.SymName(s)
+		loc.SymbolAddr = o.Mapping.Bias + uintptr(s.Value)
+		loc.Offset = pc - loc.SymbolAddr
+	}
+	return loc, true
+}
+
+// Config says how a namespace finds and binds libraries.
+type Config struct {
+	Path        []string // directories that are searched before all others
+	Interpreter string   // run-time linker of the C library to bring up if there is none yet; "": by what is needed
+	BindNow     bool     // every open is as with Now
+}
+
+// Namespace is a set of libraries that do not see those of other namespaces, and are not seen by them: the same library
+// may be loaded in several. The C library is shared by all.
+type Namespace struct{ ns *rtld.Namespace }
+
+// NewNamespace makes an empty namespace. Their number is not limited.
+func NewNamespace(c Config) (*Namespace, error) {
+	return &Namespace{rtld.NewNamespace(rtld.Config{Path: c.Path, Interpreter: c.Interpreter, BindNow: c.BindNow})}, nil
+}
+
+// Open is the function Open in the namespace.
+func (n *Namespace) Open(name string, opts ...Option) (*Library, error) {
+	return open(n.ns, rtld.Source{Name: name}, opts)
+}
+
+// OpenFS is the function OpenFS in the namespace.
+func (n *Namespace) OpenFS(fsys fs.FS, name string, opts ...Option) (*Library, error) {
+	return open(n.ns, rtld.Source{Name: name, FS: fsys}, opts)
+}
+
+// Load is the function Load in the namespace.
+func (n *Namespace) Load(name string, r io.ReaderAt, size int64, opts ...Option) (*Library, error) {
+	return open(n.ns, rtld.Source{Name: name, R: r, Size: size}, opts)
+}
+
+// Libraries is the function Libraries for the namespace.
+func (n *Namespace) Libraries() []*Library { return libraries(n.ns.Objects()) }
+
+// Close closes all libraries that are open in the namespace, and the namespace.
+func (n *Namespace) Close() error { return n.ns.Close() }
+
+// Exit ends the program through the C library's exit: its streams are flushed, and finalisers and functions registered
+// with atexit run. Without a C library it is os.Exit.
+func Exit(code int) { native.Exit(code) }
+
+// Flush writes out what the C library's streams have buffered.
+func Flush() { native.Flush() }
