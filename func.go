@@ -56,7 +56,7 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.obj.Closed() {
 		return nil, ErrClosed
 	}
 	l.funcs = append(l.funcs, f)

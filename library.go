@@ -11,8 +11,8 @@ import (
 	"weld/native"
 )
 
-// Library is a loaded library. The fields do not change. Its methods may be called from several goroutines; Close must
-// come after every use of what was taken from it.
+// Library is a loaded library: there is one for each, however often it is opened. The fields do not change. Its methods
+// may be called from several goroutines; the last Close must come after every use of what was taken from it.
 type Library struct {
 	Path    string  // absolute, or the name it was loaded by
 	Soname  string  // DT_SONAME, "" if it has none
@@ -20,11 +20,10 @@ type Library struct {
 	Size    uintptr // bytes of its address range, which begins at Base for most
 	BuildID []byte  // of its GNU build-id note, nil if it has none
 
-	obj    *rtld.Object
-	handle bool // counts as a use of obj
-	mu     sync.Mutex
-	closed bool
-	funcs  []*native.Func
+	obj   *rtld.Object
+	mu    sync.Mutex
+	opens int // Opens without their Close
+	funcs []*native.Func
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.
@@ -91,41 +90,49 @@ func open(ns *rtld.Namespace, src rtld.Source, opts []Option) (*Library, error) 
 		return nil, err
 	}
 	l := libraryOf(o)
-	l.handle = true
+	l.mu.Lock()
+	l.opens++
+	l.mu.Unlock()
 	return l, nil
 }
 
+// libraryOf returns the one Library of an object.
 func libraryOf(o *rtld.Object) *Library {
-	return &Library{
+	if l, ok := o.User.Load().(*Library); ok {
+		return l
+	}
+	l := &Library{
 		Path: o.Path, Soname: o.Soname, Base: o.Mapping.Bias, Size: o.Mapping.Size, BuildID: o.File.BuildID(), obj: o,
 	}
+	if !o.User.CompareAndSwap(nil, l) {
+		return o.User.Load().(*Library)
+	}
+	return l
 }
 
 // Close gives the library back. When nothing else uses it or what it needs, their finalisers run and they are
 // unmapped: functions taken from it must not be called any more (those made by Func panic with ErrClosed), and its
-// addresses mean nothing. Close returns ErrClosed if it was called before, or for a Library that was not opened but
-// found.
+// addresses mean nothing. Close returns ErrClosed if there is no Open that it could belong to.
 func (l *Library) Close() error {
 	l.mu.Lock()
-	if l.closed || !l.handle {
+	if l.opens == 0 {
 		l.mu.Unlock()
 		return ErrClosed
 	}
-	l.closed = true
-	funcs := l.funcs
-	l.funcs = nil
-	l.mu.Unlock()
-	for _, f := range funcs {
-		f.Close(ErrClosed)
+	l.opens--
+	if l.opens == 0 {
+		for _, f := range l.funcs {
+			f.Close(ErrClosed)
+		}
+		l.funcs = nil
 	}
+	l.mu.Unlock()
 	return l.obj.Close()
 }
 
-// use returns ErrClosed if the library is closed.
+// use returns ErrClosed if the library is unmapped, or has been closed by all who opened it.
 func (l *Library) use() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	if l.obj.Closed() {
 		return ErrClosed
 	}
 	return nil

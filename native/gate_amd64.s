@@ -139,6 +139,7 @@ worn:
 // resume goes on where an upcall left native code, with the results that the upcall's frame holds.
 TEXT ·resume(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ	t+0(FP), R12
+	MOVQ	BP, T_goBP(R12)
 	LEAVEGO
 	MOVQ	T_sp(R12), SP // the upframe
 	JMP	·upreturn(SB)

@@ -81,7 +81,7 @@ type clib struct {
 	keyCreate, setSpecific, errnoLocation uintptr
 	cxaAtexit, exit, fflush               uintptr
 	key, ownKey                           uintptr
-	keyDone, threadStart, fault, atExit   *Thunk
+	keyDone, atExit                       *Thunk
 	onExit                                []func()
 }
 
@@ -236,25 +236,18 @@ func (l *clib) find(debug uintptr) error {
 // start makes the C library ready for calls: one thread made by itself (it takes no locks before), the hooks of
 // threads and exit, the fault handler.
 func (l *clib) start() error {
-	var err error
-	thunk := func(p **Thunk, f func(Upcall)) uintptr {
-		if err != nil {
-			return 0
-		}
-		if *p, err = NewThunk(f); err != nil {
-			return 0
-		}
-		return (*p).record()
-	}
-	var tls, lazy *Thunk
-	tlsRecord = thunk(&tls, serveTLS)
-	lazyRecord = thunk(&lazy, serveLazy)
-	threadStartRecord = thunk(&l.threadStart, l.serveThreadStart)
-	foreignFaultRecord = thunk(&l.fault, serveForeignFault)
-	thunk(&l.keyDone, l.serveThreadEnd)
-	thunk(&l.atExit, l.serveExit)
-	if err != nil {
+	if err := setUpUpcalls(); err != nil {
 		return err
+	}
+	for _, h := range []struct {
+		p *(*Thunk)
+		f func(Upcall)
+	}{{&l.keyDone, l.serveThreadEnd}, {&l.atExit, l.serveExit}} {
+		t, err := NewThunk(h.f)
+		if err != nil {
+			return err
+		}
+		*h.p = t
 	}
 	era++ // what weld made without a C library is of no use with it
 	first := l.spawner
@@ -280,7 +273,7 @@ func (l *clib) start() error {
 		nativeHeap.Free(first.addr(), unsafe.Sizeof(*first))
 	} else {
 		tcbs.add(first.fs)
-		if fini := bootState[3]; fini != 0 {
+		if fini := bootState[3]; fini != 0 && l.family == Glibc { // musl passes nothing in rdx
 			l.onSpawner(l.cxaAtexit, fini, 0, 0)
 		}
 	}
@@ -294,7 +287,6 @@ func (l *clib) start() error {
 	}
 	l.onSpawner(l.cxaAtexit, l.atExit.Addr(), 0, 0)
 	startDispatcher()
-	installFaultHandler()
 	l.up.Store(true)
 	return nil
 }

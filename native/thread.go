@@ -224,6 +224,9 @@ func SetStackSize(n uintptr) { stackSize.Store(max(n, 64<<10) &^ (PageSize - 1))
 // newFreestanding makes a thread without a C library: a stack with a guard page, and a TCB with the fields that
 // compiled code knows (psABI: its own address; stack protector canary at 0x28) below which lies the TLS reserve.
 func newFreestanding() (*thread, error) {
+	if err := setUpUpcalls(); err != nil {
+		return nil, err
+	}
 	t, err := allocThread(freestanding)
 	if err != nil {
 		return nil, err

@@ -230,6 +230,33 @@ func futex(p *uint32, op uintptr, v uint32) {
 	syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(p)), op, uintptr(v), 0, 0, 0)
 }
 
+// setUpUpcalls makes what trampolines and faults need to reach Go, once, before the first native thread is used.
+func setUpUpcalls() error {
+	upcalls.Do(func() {
+		for _, h := range []struct {
+			p *uintptr
+			f func(Upcall)
+		}{
+			{&tlsRecord, serveTLS}, {&lazyRecord, serveLazy},
+			{&threadStartRecord, libc.serveThreadStart}, {&foreignFaultRecord, serveForeignFault},
+		} {
+			t, err := NewThunk(h.f)
+			if err != nil {
+				upcallsErr = err
+				return
+			}
+			*h.p = t.record()
+		}
+		installFaultHandler()
+	})
+	return upcallsErr
+}
+
+var (
+	upcalls    sync.Once
+	upcallsErr error
+)
+
 // record is the data of a thunk; R11 points to it when the thunk has jumped. Assembly and thunk code know target.
 type record struct {
 	target uintptr // code the thunk jumps to

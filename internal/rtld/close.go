@@ -18,6 +18,7 @@ func (o *Object) Close() error {
 		return ErrClosed
 	}
 	o.opens--
+	o.open.Store(int32(o.opens))
 	if o.opens == 0 {
 		collect()
 	}
@@ -132,8 +133,14 @@ func unload(dead []*Object) {
 		tlsPairs.free(o)
 		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
 		freeLinkMap(o)
-		o.unloaded = true
+		o.unloaded.Store(true)
 	}
+}
+
+// Closed reports whether no handle to the object is left. Others may still need it, and then it is mapped: it can be
+// opened again.
+func (o *Object) Closed() bool {
+	return !o.System && o.open.Load() == 0 && o.wasOpen.Load() || o.unloaded.Load()
 }
 
 // AtClose has f called when the object is about to be unmapped.

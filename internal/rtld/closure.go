@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -111,7 +112,7 @@ func (p *plan) readRoot(src Source) error {
 			return err
 		}
 		p.root = p.add(s, nil)
-		p.root.Path = src.Name
+		p.root.fsys = src.FS
 		p.root.search.Path = ""
 		return nil
 	}
@@ -134,6 +135,9 @@ func (p *plan) get(name string, from *Object) (*Object, error) {
 		return o, nil
 	}
 	if o, err := p.systemObject(name, from); o != nil || err != nil {
+		return o, err
+	}
+	if o, err := p.beside(name, from); o != nil || err != nil {
 		return o, err
 	}
 	if p.flags&NoLoad != 0 && p.isDlopen(from) && !strings.Contains(name, "/") {
@@ -245,6 +249,9 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 	}
 	lm, err := native.SystemOpen(name)
 	if err != nil {
+		if strings.Contains(err.Error(), "No such file") {
+			err = fmt.Errorf("%w: %w", ErrNotFound, err)
+		}
 		return fail(err)
 	}
 	if err := adoptSystem(); err != nil {
@@ -390,6 +397,8 @@ func (p *plan) publish() {
 		announce(p.ns, true)
 	}
 	p.root.opens++
+	p.root.open.Store(int32(p.root.opens))
+	p.root.wasOpen.Store(true)
 	if p.flags&NoDelete != 0 || p.root.File.Dynamic.Flags1&elf.DF_1_NODELETE != 0 {
 		p.root.pinned = true
 	}

@@ -3,9 +3,11 @@ package rtld
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"weld/image/elf"
+	"weld/internal/search"
 )
 
 var (
@@ -35,11 +37,40 @@ func (e *OpenError) Error() string {
 		fmt.Fprintf(&b, " (needed by %s)", e.NeededBy)
 	}
 	b.WriteString(": ")
+	var nf *search.NotFoundError
+	if errors.As(e.Err, &nf) {
+		b.WriteString("not found")
+		for i, a := range nf.Tried {
+			switch {
+			case i == 0:
+				b.WriteString("; tried ")
+			case i == shownTries:
+				fmt.Fprintf(&b, " and %d more", len(nf.Tried)-i)
+				return b.String()
+			default:
+				b.WriteString(", ")
+			}
+			if errors.Is(a.Err, fs.ErrNotExist) {
+				a.Err = nil
+			}
+			b.WriteString(a.String())
+		}
+		return b.String()
+	}
 	b.WriteString(e.Err.Error())
 	return b.String()
 }
 
+// shownTries is how many of the files that were tried an error's text names.
+const shownTries = 4
+
 func (e *OpenError) Unwrap() error { return e.Err }
+
+// Is makes errors.Is find ErrNotFound where no file was.
+func (e *OpenError) Is(target error) bool {
+	var nf *search.NotFoundError
+	return target == ErrNotFound && errors.As(e.Err, &nf)
+}
 
 // SymbolError says that a symbol is not defined where it was looked for.
 type SymbolError struct {

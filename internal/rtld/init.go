@@ -20,6 +20,10 @@ const (
 // at the end of the breadth-first list, so that a tie goes the way it does there. DF_1_INITFIRST comes first of all.
 func initOrder(root *Object) []*Object {
 	list := dependencyOrder(root.closure)
+	// In a cycle the one that was opened comes last.
+	if i := slices.Index(list, root); i >= 0 {
+		list = append(slices.Delete(list, i, i+1), root)
+	}
 	for i, o := range list {
 		if o.File.Dynamic.Flags1&elf.DF_1_INITFIRST != 0 && o.init == initNone && !o.System {
 			list = slices.Concat([]*Object{o}, list[:i], list[i+1:])
@@ -141,6 +145,9 @@ func finiAll() {
 		all = append(all, ns.objects...)
 	}
 	order := dependencyOrder(all)
+	for _, o := range all {
+		o.busy++ // a finaliser that closes a library does not unload it any more
+	}
 	linker.mu.Unlock()
 	for i := len(order) - 1; i >= 0; i-- {
 		order[i].finalise()

@@ -2,9 +2,11 @@ package rtld
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	pathpkg "path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -116,6 +118,14 @@ func (s *source) check() error {
 	bad := func(kind error, what string) error {
 		return &elf.FormatError{File: f.Name, What: what, Kind: kind}
 	}
+	if raw := f.Raw(); raw[6] != 1 || raw[20] != 1 {
+		return &elf.FormatError{File: f.Name, Off: 20, What: "unknown ELF version"}
+	}
+	for i := range f.Progs {
+		if p := &f.Progs[i]; p.Type == elf.PT_LOAD && p.Align > elf.MaxLoadSpan {
+			return &elf.FormatError{File: f.Name, Off: f.Phoff + uint64(i)*56, What: fmt.Sprintf("alignment %#x of a segment", p.Align)}
+		}
+	}
 	if f.Type != elf.ET_DYN {
 		return bad(elf.ErrType, "type is "+f.Type.String()+", not that of a shared object (ET_DYN)")
 	}
@@ -140,7 +150,7 @@ func (s *source) check() error {
 	return nil
 }
 
-// isText says whether an accept error means the next candidate: a wrong class or machine is passed over.
+// acceptError marks the errors for which the search goes on: a file of another class or machine is passed over.
 func acceptError(err error) error {
 	switch {
 	case errors.Is(err, elf.ErrClass):
@@ -210,11 +220,37 @@ func (p *plan) openError(name string, from *Object, err error) error {
 	case errors.As(err, &nf):
 		for _, a := range nf.Tried {
 			e.Tried = append(e.Tried, a.Path)
+			if fe := new(elf.FormatError); strings.Contains(name, "/") && errors.As(a.Err, &fe) {
+				e.Path, e.Err = a.Path, fe
+			}
 		}
 	case errors.As(err, &ce):
 		e.Path, e.Err = ce.Path, ce.Err
 	}
 	return e
+}
+
+// beside returns the object that a name stands for in the file system that from came from, next to it.
+func (p *plan) beside(name string, from *Object) (*Object, error) {
+	if from == nil || from.fsys == nil || strings.Contains(name, "/") {
+		return nil, nil
+	}
+	file := pathpkg.Join(pathpkg.Dir(from.Path), name)
+	data, err := elf.ReadFS(from.fsys, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		var s *source
+		if s, err = openData(file, data); err == nil {
+			o := p.add(s, from)
+			o.fsys = from.fsys
+			o.names = append(o.names, name)
+			o.search.Path = ""
+			return o, nil
+		}
+	}
+	return nil, &OpenError{Name: name, Path: file, NeededBy: from.Path, Err: err}
 }
 
 // requester describes a new object for searches it asks for.

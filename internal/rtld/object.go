@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"io/fs"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -22,7 +23,11 @@ type Object struct {
 	Space   *Namespace
 	LinkMap uintptr // address of its struct link_map
 
+	// User is for the package that hands objects out; linker.mu does not guard it.
+	User atomic.Value
+
 	id      fileID
+	fsys    fs.FS   // where it came from, if not the machine's own file system
 	from    *source // where to map it from, until it is mapped
 	names   []string
 	loader  *Object // what first needed it
@@ -41,7 +46,9 @@ type Object struct {
 	finiDone bool
 	noFini   bool // opened with NoInit
 	dying    bool // its finalisers run or have run
-	unloaded bool
+	unloaded atomic.Bool
+	open     atomic.Int32 // opens, for Closed
+	wasOpen  atomic.Bool
 	phdr     uintptr // see phdrAddr
 	busy     int     // reasons not to unload it now
 	atClose  []func()

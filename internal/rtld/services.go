@@ -3,6 +3,7 @@ package rtld
 import (
 	"fmt"
 	"sync"
+	"unsafe"
 
 	"weld/debug"
 	"weld/image/elf"
@@ -14,10 +15,11 @@ var itself = Object{Path: "weld", Soname: "weld", System: true}
 
 // serviceTable maps the names of those functions to their addresses.
 type serviceTable struct {
-	once sync.Once
-	err  error
-	m    map[string]uintptr
-	dls  map[string]bool // those that the system's libgcc_s gets too
+	once         sync.Once
+	err          error
+	m            map[string]uintptr
+	threadObject uintptr         // destructor of thread-local objects
+	dls          map[string]bool // those that the system's libgcc_s gets too
 }
 
 var services serviceTable
@@ -45,6 +47,12 @@ func setUp() error {
 			}
 			m[name] = th.Addr()
 		}
+		th, err := native.NewThunk(serveThreadObject)
+		if err != nil {
+			t.err = err
+			return
+		}
+		t.threadObject = th.Addr()
 		t.m = m
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
 		native.LazyBinder = bindLazily
@@ -114,13 +122,40 @@ func serveThread11(u native.Upcall) {
 	u.SetResult(native.CreateThread11(native.SystemFunction("thrd_create"), u.Arg(0), u.Arg(1), u.Arg(2)))
 }
 
-// serveThreadAtexit is __cxa_thread_atexit_impl(dtor, object, dso): the destructor of a thread-local object is code of
-// the library that dso lies in, which so has to stay.
+// A thread-local object that was made, and its destructor, which is code of the library that made it: the library stays
+// until the thread has ended.
+type threadObject struct{ dtor, object, linkMap uintptr }
+
+// serveThreadAtexit is __cxa_thread_atexit_impl(dtor, object, dso): dso is an address in the library that asks.
 func serveThreadAtexit(u native.Upcall) {
-	if o := FindObject(u.Arg(2)); o != nil {
+	impl := native.SystemFunction("__cxa_thread_atexit_impl")
+	o := FindObject(u.Arg(2))
+	if o == nil || o.System {
+		u.SetResult(native.Call(impl, u.Arg(0), u.Arg(1), u.Arg(2)))
+		return
+	}
+	n, err := native.Alloc(unsafe.Sizeof(threadObject{}))
+	if err != nil {
+		u.SetResult(^uintptr(0))
+		return
+	}
+	*(*threadObject)(native.Pointer(n)) = threadObject{u.Arg(0), u.Arg(1), o.LinkMap}
+	linker.mu.Lock()
+	o.busy++
+	linker.mu.Unlock()
+	// An address of no object: the C library counts it for the main program.
+	u.SetResult(native.Call(impl, services.threadObject, n, services.threadObject))
+}
+
+// serveThreadObject destroys a thread-local object at the end of its thread. The library is unloaded by the next close,
+// not here: its code may be running.
+func serveThreadObject(u native.Upcall) {
+	n := *(*threadObject)(native.Pointer(u.Arg(0)))
+	native.Free(u.Arg(0), unsafe.Sizeof(threadObject{}))
+	native.Call(n.dtor, n.object)
+	if o := objectOf(n.linkMap); o != nil {
 		linker.mu.Lock()
-		o.pinned = true
+		o.busy--
 		linker.mu.Unlock()
 	}
-	u.SetResult(native.Call(native.SystemFunction("__cxa_thread_atexit_impl"), u.Arg(0), u.Arg(1), u.Arg(2)))
 }

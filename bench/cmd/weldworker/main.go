@@ -1,0 +1,32 @@
+// Command weldworker measures weld. It is built with CGO_ENABLED=0, so it is a static binary; its argument is the
+// shared object made of testdata/calls.c.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"weld"
+
+	"weld/bench/internal/worker"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: weldworker LIBRARY")
+		os.Exit(2)
+	}
+	calls := os.Args[1]
+	ops := callOps(calls)
+	ops["open"] = open
+	ops["lookup"] = lookup
+	ops["lazy"] = lazy
+	ops["resident"] = resident(calls)
+	worker.Main(ops)
+}
+
+// libc brings up the C library, which is no part of any measure.
+func libc() error {
+	_, err := weld.Open("libc.so.6", weld.Now)
+	return err
+}

@@ -1,0 +1,101 @@
+// Package prepare makes what a run needs: the worker programs, the C fixtures, and the list of installed libraries
+// with their symbols.
+package prepare
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Files are the paths of what Build made.
+type Files struct {
+	WeldWorker, CgoWorker, PuregoWorker, DlWorker string
+
+	Calls string // shared object of testdata/calls.c
+	Lazy  string // shared object of testdata/lazy.c
+}
+
+// Build compiles workers and fixtures from the module folder source into dir.
+func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error) {
+	if err := checkTools(source); err != nil {
+		return Files{}, err
+	}
+	out := func(name string) string { return filepath.Join(dir, name) }
+	src := func(name string) string { return filepath.Join(source, "testdata", name) }
+	f := Files{
+		WeldWorker:   out("weldworker"),
+		CgoWorker:    out("cgoworker"),
+		PuregoWorker: out("puregoworker"),
+		DlWorker:     out("dlworker"),
+		Calls:        out("libcalls.so"),
+		Lazy:         out("liblazy.so"),
+	}
+	// cgo does not see a change of calls.c, which the worker's own C file includes: the flag makes it look.
+	text, err := os.ReadFile(src("calls.c"))
+	if err != nil {
+		return Files{}, err
+	}
+	cflags := fmt.Sprintf("CGO_CFLAGS=-O2 -DCALLS_SHA256=0x%x", sha256.Sum256(text))
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	goBuild := func(pkg, output string, env ...string) {
+		g.Go(func() error {
+			return run(ctx, source, env, "go", "build", "-o", output, "./cmd/"+pkg)
+		})
+	}
+	gcc := func(args ...string) error {
+		return run(ctx, dir, nil, "gcc", append([]string{"-O2", "-Wall"}, args...)...)
+	}
+	if withWeld {
+		goBuild("weldworker", f.WeldWorker, "CGO_ENABLED=0")
+	}
+	goBuild("cgoworker", f.CgoWorker, "CGO_ENABLED=1", cflags)
+	goBuild("puregoworker", f.PuregoWorker, "CGO_ENABLED=0")
+	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl") })
+	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
+	g.Go(func() error {
+		target := out("liblazytarget.so")
+		if err := gcc("-shared", "-fPIC", "-o", target, src("lazytarget.c")); err != nil {
+			return err
+		}
+		return gcc("-shared", "-fPIC", "-fplt", "-Wl,-z,lazy", "-Wl,-rpath,$ORIGIN", "-o", f.Lazy, src("lazy.c"), target)
+	})
+	return f, g.Wait()
+}
+
+// checkTools says what is missing before anything is built.
+func checkTools(source string) error {
+	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(mod), "module weld/bench\n") {
+		return fmt.Errorf("%s: not the folder of module weld/bench: run from there, or name it with -C", source)
+	}
+	var missing []error
+	for _, tool := range []struct{ name, from string }{
+		{"go", "https://go.dev/dl"},
+		{"gcc", "Debian package gcc"},
+	} {
+		if _, err := exec.LookPath(tool.name); err != nil {
+			missing = append(missing, fmt.Errorf("%s is not installed: it is in %s", tool.name, tool.from))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+// Package suite measures: it holds the list of measures and runs them, in rounds, in the workers.
+package suite
+
+import (
+	"fmt"
+	"slices"
+
+	"weld/bench/internal/prepare"
+)
+
+// The workers.
+const (
+	Weld   = "weld"
+	Cgo    = "cgo"
+	Purego = "purego"
+	Glibc  = "glibc"
+)
+
+// Case is one request that weld and its peers answer, and what is taken from the answers.
+type Case struct {
+	Group   string
+	Members []Member // weld, then its peers
+	Args    []string
+	// Repeats is the count of the request; 0 has the driver find one that takes long enough.
+	Repeats int
+	// Fresh has every request made to a new process.
+	Fresh bool
+	// Agree is the key of a value that all members must agree on, if any.
+	Agree   string
+	Metrics []Metric
+}
+
+// Member is one side of a comparison.
+type Member struct {
+	Worker string
+	Op     string
+}
+
+// Metric is a value of the answers.
+type Metric struct {
+	Key  string
+	Name string
+	Unit string // "ns" or "bytes"
+	// Target is the ratio to the first peer that is to be reached; 0 for none.
+	Target float64
+	// NoAlloc says that the target includes no allocation in an operation.
+	NoAlloc bool
+	// Whole, if not 0, has the difference to the peer compared as a share of this, in place of the ratio.
+	Whole float64
+}
+
+// Calls are the call and callback measures.
+func Calls() []Case {
+	members := func(op string) []Member { return []Member{{Weld, op}, {Cgo, op}, {Purego, op}} }
+	call := func(op, name string, target float64, noAlloc bool) Case {
+		return Case{Group: "call", Members: members(op), Metrics: []Metric{
+			{Key: "ns", Name: name, Unit: "ns", Target: target, NoAlloc: noAlloc}}}
+	}
+	leaf := call("call_leaf", "leaf: int add(int, int)", 0.35, true)
+	leaf.Members = []Member{{Weld, "call_leaf"}, {Cgo, "call_int"}}
+	callback := call("callback", "Go function called from a C loop", 1, false)
+	qsort := call("qsort", "comparison in qsort", 1, false)
+	callback.Group, qsort.Group = "callback", "callback"
+	return []Case{
+		call("call_int", "int add(int, int)", 1, true),
+		call("call_double3", "double mul_add(double, double, double)", 1, true),
+		call("call_string", "size_t strlen(const char *) of a Go string", 1, false),
+		leaf, callback, qsort,
+	}
+}
+
+// measurable is the size of a file, in bytes, from which on a share of it can be told from the pages that a Go program
+// touches by itself meanwhile.
+const measurable = 1 << 20
+
+// Opens are the measures of opening a library, alone and with what it needs.
+func Opens(l *prepare.Library) []Case {
+	target, share := 0.0, 0.0
+	if l.Large {
+		target = 1
+	}
+	if l.Size >= measurable {
+		share = 0.05
+	}
+	members := func(op string) []Member { return []Member{{Weld, op}, {Glibc, op}} }
+	metrics := func(what string, target float64) []Metric {
+		return []Metric{
+			{Key: "open", Name: "open " + what, Unit: "ns", Target: target},
+			{Key: "cpu", Name: "open " + what + ", processor time", Unit: "ns"},
+			{Key: "close", Name: "close " + what, Unit: "ns"},
+		}
+	}
+	alone := append([]string{l.Path}, l.Needed...)
+	return []Case{
+		{Group: "open", Members: members("open"), Args: alone, Repeats: 1, Fresh: true,
+			Metrics: metrics(l.Name, target)},
+		{Group: "open", Members: members("open"), Args: []string{l.Path}, Repeats: 1, Fresh: true,
+			Metrics: metrics(l.Name+" with all it needs", target)},
+		{Group: "memory", Members: members("resident"), Args: alone, Repeats: 1, Fresh: true,
+			Metrics: []Metric{{Key: "resident", Name: "resident after opening " + l.Name, Unit: "bytes",
+				Target: share, Whole: float64(l.Size)}}},
+	}
+}
+
+// Lookup is the measure of looking up count symbols of a library, whose names stand in a file.
+func Lookup(l *prepare.Library, file string, count int) Case {
+	name := fmt.Sprintf("%d symbols of %s", count, l.Name)
+	return Case{Group: "lookup", Members: []Member{{Weld, "lookup"}, {Glibc, "lookup"}},
+		Args: []string{l.Path, file}, Repeats: 5, Fresh: true, Agree: "sum", Metrics: []Metric{
+			{Key: "first", Name: name, Unit: "ns", Target: 1},
+			{Key: "again", Name: name + ", again", Unit: "ns", Target: 1},
+		}}
+}
+
+// Lazy is the measure of first calls through the PLT of a library.
+func Lazy(path string) Case {
+	return Case{Group: "lazy", Members: []Member{{Weld, "lazy"}, {Glibc, "lazy"}}, Args: []string{path}, Repeats: 1,
+		Fresh: true, Metrics: []Metric{{Key: "lazy", Name: "first call through a PLT slot", Unit: "ns"}}}
+}
+
+// Noise returns c with its first peer in the place of weld as well, and without targets: the ratios show what the
+// machine's noise and the method make of two equal sides.
+func (c Case) Noise() Case {
+	peer := c.Members[1]
+	c.Members = []Member{peer, peer}
+	c.Metrics = slices.Clone(c.Metrics)
+	for i := range c.Metrics {
+		c.Metrics[i].Target = 0
+	}
+	return c
+}

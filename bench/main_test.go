@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"weld/bench/internal/report"
+)
+
+func testOptions(run string) options {
+	return options{source: ".", rounds: 1, time: time.Millisecond, run: regexp.MustCompile(run), json: "-"}
+}
+
+func testBench(t *testing.T, o options) report.Report {
+	t.Helper()
+	var out bytes.Buffer
+	if err := bench(context.Background(), o, &out, io.Discard); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	var r report.Report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestNoise runs the whole way, all measures once, with the peers alone.
+func TestNoise(t *testing.T) {
+	o := testOptions("")
+	o.noise = true
+	r := testBench(t, o)
+	groups := make(map[string]int)
+	for _, row := range r.Rows {
+		groups[row.Group]++
+		if row.Compared.Median == 0 && row.Kind == "ratio" {
+			t.Errorf("%s: ratio 0", row.Name)
+		}
+	}
+	if groups["call"] != 4 || groups["callback"] != 2 || groups["lazy"] != 1 {
+		t.Errorf("rows are %v", groups)
+	}
+}
+
+// TestWeld runs all measures once.
+func TestWeld(t *testing.T) {
+	r := testBench(t, testOptions(""))
+	peers := make(map[string]int)
+	for _, row := range r.Rows {
+		peers[row.Peer]++
+	}
+	if peers["cgo"] != 6 || peers["purego"] != 5 || peers["glibc"] == 0 {
+		t.Errorf("rows by peer are %v", peers)
+	}
+}
+
+func TestRunMatchesNothing(t *testing.T) {
+	o := testOptions("no such measure")
+	o.noise = true
+	err := bench(context.Background(), o, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "matches no measure") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	o := testOptions("^lazy")
+	o.noise, o.json, o.markdown = true, "", true
+	var out bytes.Buffer
+	if err := bench(context.Background(), o, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(out.String(), "|  | measure | peer | peer |") || strings.Count(out.String(), "\n|") != 2 {
+		t.Errorf("output is\n%s", &out)
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"weld/bench/internal/prepare"
+	"weld/bench/internal/report"
+	"weld/bench/internal/suite"
+	"weld/bench/internal/wire"
+)
+
+// lookups is how many symbols are looked up, and mediumLookups how many a library must have to be measured.
+const (
+	lookups       = 10_000
+	mediumLookups = 1_000
+)
+
+// measure builds the workers, finds the libraries and runs the cases.
+func measure(ctx context.Context, o options, log io.Writer) (*report.Report, error) {
+	source, err := filepath.Abs(o.source)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "weldbench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	fmt.Fprintln(log, "building workers and fixtures")
+	files, err := prepare.Build(ctx, source, dir, !o.noise)
+	if err != nil {
+		return nil, err
+	}
+	r := &report.Report{Machine: report.ThisMachine(), Subject: suite.Weld, Rounds: o.rounds}
+	commands := map[string][]string{
+		suite.Weld:   {files.WeldWorker, files.Calls},
+		suite.Cgo:    {files.CgoWorker},
+		suite.Purego: {files.PuregoWorker, files.Calls},
+		suite.Glibc:  {files.DlWorker},
+	}
+	about, err := suite.Ask(ctx, commands[suite.Glibc], wire.Request{Op: "about"})
+	if err != nil {
+		return nil, err
+	}
+	r.Machine.Glibc = about["libc"]
+	libraries := find(ctx, commands[suite.Glibc], r)
+	cases, err := list(libraries, files, dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.run != nil {
+		cases = match(cases, o)
+	}
+	if len(cases) == 0 {
+		return nil, errors.New("-run matches no measure")
+	}
+	if o.noise {
+		r.Subject = "peer"
+		for i := range cases {
+			cases[i] = cases[i].Noise()
+		}
+	}
+	results, err := suite.Run(ctx, suite.Config{Commands: commands, Rounds: o.rounds, Time: o.time, Log: log}, cases)
+	if err != nil {
+		return nil, err
+	}
+	r.Rows = report.Rows(results)
+	return r, nil
+}
+
+// find returns the installed libraries and notes in r which are not.
+func find(ctx context.Context, glibc []string, r *report.Report) []*prepare.Library {
+	var libraries []*prepare.Library
+	for _, slot := range prepare.Slots {
+		l, err := prepare.Find(slot, func(soname string) (string, error) {
+			v, err := suite.Ask(ctx, glibc, wire.Request{Op: "find", Args: []string{soname}})
+			return v["path"], err
+		})
+		if err != nil {
+			r.NotMeasured = append(r.NotMeasured, err.Error())
+			continue
+		}
+		libraries = append(libraries, l)
+	}
+	return libraries
+}
+
+// list returns all measures, those of a kind beside each other.
+func list(libraries []*prepare.Library, files prepare.Files, dir string) ([]suite.Case, error) {
+	cases := suite.Calls()
+	var alone, closure, memory []suite.Case
+	for _, l := range libraries {
+		c := suite.Opens(l)
+		alone, closure, memory = append(alone, c[0]), append(closure, c[1]), append(memory, c[2])
+	}
+	cases = append(append(cases, alone...), closure...)
+	for i, l := range libraries {
+		names, err := l.Names(lookups)
+		if err != nil {
+			return nil, err
+		}
+		if len(names) < mediumLookups {
+			continue
+		}
+		file := filepath.Join(dir, fmt.Sprintf("names%d", i))
+		if err := os.WriteFile(file, []byte(strings.Join(names, "\n")+"\n"), 0o666); err != nil {
+			return nil, err
+		}
+		cases = append(cases, suite.Lookup(l, file, len(names)))
+	}
+	cases = append(cases, suite.Lazy(files.Lazy))
+	return append(cases, memory...), nil
+}
+
+// match keeps the metrics that -run names, and the cases that have one.
+func match(cases []suite.Case, o options) []suite.Case {
+	var kept []suite.Case
+	for _, c := range cases {
+		var metrics []suite.Metric
+		for _, m := range c.Metrics {
+			if o.run.MatchString(c.Group + ": " + m.Name) {
+				metrics = append(metrics, m)
+			}
+		}
+		if c.Metrics = metrics; len(metrics) > 0 {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,123 @@
+// Command weld calls functions of shared libraries, shows what is in an ELF file, and shows on the machine it runs on what package weld
+// does there.
+//
+//	weld call LIB 'PROTOTYPE' ARGS...
+//	weld info FILE
+//	weld tour
+//
+// Each command has --help. The exit status is 0, or 1 if something failed, or 2 if the command line is wrong.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"weld"
+)
+
+// Exit statuses.
+const (
+	statusOK     = 0
+	statusFailed = 1
+	statusUsage  = 2
+)
+
+func main() {
+	// The C library's exit runs what loaded code has left to be run, and writes its buffers.
+	weld.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// commands is the command line.
+type commands struct {
+	Call callCmd `cmd:"" help:"Call a C function of a shared library."`
+	Info infoCmd `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
+	Tour tourCmd `cmd:"" help:"Load and call the libraries of this machine, step by step."`
+}
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// usageError is an error of the command line, not of what it asks for.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// run executes the command line args and returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	io3 := &streams{stdin, stdout, stderr}
+	helped := false
+	parser, err := kong.New(&commands{},
+		kong.Name("weld"),
+		kong.Description("A run-time linker and loader. Exit status: 0 done, 1 failed, 2 the command line is wrong."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(io3),
+		kong.Help(printHelp),
+	)
+	if err != nil {
+		return report(stderr, "", err)
+	}
+	if len(args) == 0 {
+		parser.Stdout = stderr
+		parser.Parse([]string{"--help"})
+		return statusUsage
+	}
+	ctx, err := parser.Parse(args)
+	switch {
+	case helped: // whatever else is missing
+		return statusOK
+	case err != nil:
+		return report(stderr, "", usageError{fmt.Errorf("%w (see weld --help)", err)})
+	}
+	name, _, _ := strings.Cut(ctx.Command(), " ")
+	if err := ctx.Run(); err != nil {
+		return report(stderr, name+": ", err)
+	}
+	return statusOK
+}
+
+// usages are the command lines in the order in which they have to be typed.
+var usages = map[string]string{
+	"call": "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
+	"info": "weld info [flags] FILE",
+	"tour": "weld tour",
+}
+
+// printHelp is kong's help with the first line from usages.
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	node := ctx.Selected()
+	if node == nil {
+		return kong.DefaultHelpPrinter(options, ctx)
+	}
+	var b bytes.Buffer
+	out := ctx.Stdout
+	ctx.Stdout = &b
+	err := kong.DefaultHelpPrinter(options, ctx)
+	ctx.Stdout = out
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(b.String(), "\n")
+	_, err = fmt.Fprintf(out, "Usage: %s\n%s", usages[node.Name], rest)
+	return err
+}
+
+// report prints err as one line and returns the exit status for it.
+func report(stderr io.Writer, command string, err error) int {
+	fmt.Fprintf(stderr, "weld: %s%s\n", command, strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " "))
+	if errors.As(err, new(usageError)) {
+		return statusUsage
+	}
+	return statusFailed
+}

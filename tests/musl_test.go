@@ -1,0 +1,157 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"weld"
+	"weld/internal/testenv"
+)
+
+func init() {
+	testenv.Child("libc of a library", libcChild)
+	testenv.Child("freestanding", freestandingChild)
+}
+
+// The C library that comes up is the one that the library was built for. In a
+// process that has glibc already, a library for musl is refused.
+func TestMusl(t *testing.T) {
+	testenv.Need(t, "musl-gcc")
+	d := testenv.NewDir(t)
+	musl := d.MuslShared("libformusl.so", "musl.c")
+	glibc := d.Shared("libforglibc.so", "musl.c", "-pthread")
+	run := func(path string) testenv.Result {
+		return testenv.Run(t, testenv.ChildCommand(t, "libc of a library", path), time.Minute)
+	}
+	r := run(glibc)
+	if want := "7 PATH 2.333 -1 9 1611 ok\n"; string(r.Stdout) != want+"libc.so.6\n" {
+		t.Errorf("a library for glibc: %v %q, want %q\n%s", r, r.Stdout, want, tail(r.Stderr, 40))
+	}
+	r = run(musl)
+	if hasLibc() {
+		if r.Code != 1 || !strings.Contains(string(r.Stderr), "libc") {
+			t.Errorf("a library for musl in a process with glibc: %v %q\n%s", r, r.Stdout, tail(r.Stderr, 40))
+		}
+		return
+	}
+	if want := "7 PATH 2.333 -1 9 1611 ok\nmusl\n"; string(r.Stdout) != want {
+		t.Errorf("a library for musl: %v %q, want %q\n%s", r, r.Stdout, want, tail(r.Stderr, 40))
+	}
+}
+
+// hasLibc reports whether this process was started with a C library.
+func hasLibc() bool {
+	data, err := os.ReadFile("/proc/self/maps")
+	return err == nil && strings.Contains(string(data), "/libc.so.6")
+}
+
+func libcChild(args []string) {
+	lib, err := weld.Open(args[0], weld.Now)
+	must(err)
+	var f struct {
+		Format   func(v int64) string                       `sym:"format"`
+		Fail     func() (int32, syscall.Errno)              `sym:"fail"`
+		InThread func() int64                               `sym:"in_thread"`
+		Sort     func(v []int32, n int64, f *weld.Callback) `sym:"sort"`
+	}
+	must(weld.Bind(lib, &f))
+	text := f.Format(7)
+	rc, errno := f.Fail()
+	cb, err := weld.NewCallback(func(a, b *int32) int32 { return *a - *b })
+	must(err)
+	v := make([]int32, 1000)
+	for i := range v {
+		v[i] = int32(i * 7919 % 1009)
+	}
+	f.Sort(v, int64(len(v)), cb)
+	sorted := "not sorted"
+	if slices.IsSorted(v) {
+		sorted = "ok"
+	}
+	fmt.Println(text, rc, int(errno), f.InThread(), sorted)
+	must(cb.Close())
+	maps, err := os.ReadFile("/proc/self/maps")
+	must(err)
+	if strings.Contains(string(maps), "musl") {
+		fmt.Println("musl")
+	}
+	if strings.Contains(string(maps), "libc.so.6") {
+		fmt.Println("libc.so.6")
+	}
+	must(lib.Close())
+}
+
+func freestandingChild(args []string) {
+	lib, err := weld.Open(args[0], weld.Now)
+	must(err)
+	var f struct {
+		Multiply func(a, b int64) int64                `sym:"multiply"`
+		Count    func() int32                          `sym:"count"`
+		Each     func(n int64, f *weld.Callback) int64 `sym:"each"`
+	}
+	must(weld.Bind(lib, &f))
+	expect(f.Multiply(6, 7) == 42 && f.Count() == 101, "multiply or count is wrong")
+	cb, err := weld.NewCallback(func(i int64) int64 { runtime.GC(); return i * i })
+	must(err)
+	expect(f.Each(10, cb) == 285, "callbacks are wrong")
+	must(cb.Close())
+	must(lib.Close())
+	_, err = weld.Open("libc.so.6")
+	fmt.Println(err != nil)
+	fmt.Println("ok")
+}
+
+// Nothing brings up a C library before something needs it.
+func TestFreestanding(t *testing.T) {
+	d := testenv.NewDir(t)
+	lib := d.Shared("libfree.so", "freestanding.c", "-nostdlib", "-ffreestanding", "-fno-stack-protector")
+	runChild(t, "freestanding", lib)
+	if hasLibc() {
+		return
+	}
+	// In a folder that is all there is, without any C library.
+	root := filepath.Join(testenv.RunDir(t), "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{exe: "test", lib: "libfree.so"} {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, to), data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := testenv.ChildCommand(t, "freestanding", "/libfree.so")
+	cmd.Path, cmd.Dir = "/test", "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+	if os.Geteuid() != 0 {
+		// A user namespace gives the right to chroot, where users may make one.
+		probe := exec.Command("/bin/true")
+		probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
+		if err := probe.Run(); err != nil {
+			t.Logf("not tried in an empty folder: no chroot for this user: %v", err)
+			return
+		}
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+	r := testenv.Run(t, cmd, time.Minute)
+	if string(r.Stdout) != "true\nok\n" {
+		t.Errorf("in a folder without a C library: %v %q\n%s", r, r.Stdout, tail(r.Stderr, 40))
+	}
+}

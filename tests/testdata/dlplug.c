@@ -1,0 +1,1 @@
+long plug_value(void) { return 4711; }

@@ -1,0 +1,2 @@
+const char *place(void);
+const char *user_place(void) { return place(); }
