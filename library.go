@@ -204,10 +204,8 @@ func FindAddr(pc uintptr) (Location, bool) {
 	if off, ok := o.File.Offset(v); ok {
 		loc.FileOffset = uintptr(off)
 	}
-	if s, _, ok := o.File.FindSymbol(v); ok {
-		loc.Symbol = o.File.SymName(s)
-		loc.SymbolAddr = o.Mapping.Bias + uintptr(s.Value)
-		loc.Offset = pc - loc.SymbolAddr
+	if name, addr := o.Covering(pc); name != "" {
+		loc.Symbol, loc.SymbolAddr, loc.Offset = name, addr, pc-addr
 	}
 	return loc, true
 }
@@ -255,3 +253,14 @@ func Exit(code int) { native.Exit(code) }
 
 // Flush writes out what the C library's streams have buffered.
 func Flush() { native.Flush() }
+
+// TraceBindings has f called for every call between libraries that is bound lazily from now on, with the library that
+// makes it and the name of the function; nil ends that. f runs in the goroutine that made the call, before the call,
+// and must not call native functions.
+func TraceBindings(f func(lib *Library, symbol string)) {
+	if f == nil {
+		rtld.TraceBindings(nil)
+		return
+	}
+	rtld.TraceBindings(func(o *rtld.Object, symbol string) { f(libraryOf(o), symbol) })
+}

@@ -107,6 +107,7 @@ func ownThread() *thread {
 	t.setFS(fs)
 	t.mFS = fs
 	t.errno = libc.errnoOf(fs)
+	reserve.refresh(fs) // libraries may have been opened since the thread was made; it has not run their code yet
 	tcbs.add(fs)
 	t.call(libc.setSpecific, libc.ownKey, t.addr())
 	return t

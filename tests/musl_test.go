@@ -36,7 +36,7 @@ func TestMusl(t *testing.T) {
 		t.Errorf("a library for glibc: %v %q, want %q\n%s", r, r.Stdout, want, tail(r.Stderr, 40))
 	}
 	r = run(musl)
-	if hasLibc() {
+	if startedWithLibc {
 		if r.Code != 1 || !strings.Contains(string(r.Stderr), "libc") {
 			t.Errorf("a library for musl in a process with glibc: %v %q\n%s", r, r.Stdout, tail(r.Stderr, 40))
 		}
@@ -47,11 +47,12 @@ func TestMusl(t *testing.T) {
 	}
 }
 
-// hasLibc reports whether this process was started with a C library.
-func hasLibc() bool {
+// startedWithLibc says that this test binary is a dynamic program, as one with
+// cgo or the race detector is.
+var startedWithLibc = func() bool {
 	data, err := os.ReadFile("/proc/self/maps")
 	return err == nil && strings.Contains(string(data), "/libc.so.6")
-}
+}()
 
 func libcChild(args []string) {
 	lib, err := weld.Open(args[0], weld.Now)
@@ -114,7 +115,7 @@ func TestFreestanding(t *testing.T) {
 	d := testenv.NewDir(t)
 	lib := d.Shared("libfree.so", "freestanding.c", "-nostdlib", "-ffreestanding", "-fno-stack-protector")
 	runChild(t, "freestanding", lib)
-	if hasLibc() {
+	if startedWithLibc {
 		return
 	}
 	// In a folder that is all there is, without any C library.

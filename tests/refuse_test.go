@@ -255,7 +255,7 @@ int local(void) { return absent_thread_local; }
 
 func TestLookupErrors(t *testing.T) {
 	d := testenv.NewDir(t)
-	path := d.Shared("libgood.so", "place.c", `-DPLACE="x"`)
+	path := d.Shared("libgood.so", "version.c", "-DNEW", "-Wl,--version-script,"+testdata(t, "version2.map"))
 	lib, err := weld.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -264,13 +264,13 @@ func TestLookupErrors(t *testing.T) {
 	if _, err := lib.Lookup("no_such"); !errors.As(err, &sym) || sym.Name != "no_such" || !strings.Contains(sym.Library, "libgood.so") {
 		t.Errorf("Lookup of a missing symbol: %v", err)
 	}
-	if _, err := lib.LookupVersion("place", "V9"); !errors.As(err, &sym) || sym.Version != "V9" {
+	if _, err := lib.LookupVersion("f", "V9"); !errors.As(err, &sym) || sym.Version != "V9" {
 		t.Errorf("LookupVersion of a missing version: %v", err)
 	}
 	if err := lib.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := lib.Lookup("place"); !errors.Is(err, weld.ErrClosed) {
+	if _, err := lib.Lookup("f"); !errors.Is(err, weld.ErrClosed) {
 		t.Errorf("Lookup after Close: %v", err)
 	}
 	if err := lib.Close(); !errors.Is(err, weld.ErrClosed) {

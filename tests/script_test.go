@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +68,8 @@ func scriptProgram(t *testing.T) string {
 func say(format string, args ...any) { os.Stdout.WriteString(fmt.Sprintf(format, args...)) }
 
 func scriptChild([]string) {
+	// Thread-local variables are to keep their values from call to call.
+	runtime.LockOSThread()
 	handles := map[string]*weld.Library{}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {

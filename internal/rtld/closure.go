@@ -421,17 +421,19 @@ func (p *plan) publish() {
 
 // undo takes back what the open has mapped and registered.
 func (p *plan) undo() {
+	p.ns.uniqueMu.Lock()
+	for name, u := range p.ns.unique {
+		if slices.Contains(p.fresh, u.o) {
+			delete(p.ns.unique, name)
+		}
+	}
+	p.ns.uniqueMu.Unlock()
 	for _, o := range p.tls {
 		o.dropTLS()
 	}
 	for _, o := range p.fresh[:p.mapped] {
 		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
 		freeLinkMap(o)
-	}
-	for name, u := range p.ns.unique {
-		if slices.Contains(p.fresh, u.o) {
-			delete(p.ns.unique, name)
-		}
 	}
 	// Objects that were loaded before may have been given the failed closure as a scope.
 	if p.root == nil {

@@ -1,7 +1,10 @@
 package rtld
 
 import (
+	"cmp"
 	"slices"
+	"sort"
+	"strings"
 
 	"weld/image/elf"
 	"weld/native"
@@ -111,7 +114,8 @@ func (o *Object) unique(d definition, h *elf.NameHash) (definition, bool) {
 	if u, ok := ns.unique[h.Name]; ok {
 		return definition{u.o, u.s, 0}, true
 	}
-	ns.unique[h.Name] = uniqueSymbol{d.o, d.sym}
+	// The name may be a view of a table that is unmapped one day.
+	ns.unique[strings.Clone(h.Name)] = uniqueSymbol{d.o, d.sym}
 	d.o.pinned = true
 	return d, true
 }
@@ -209,4 +213,46 @@ func (o *Object) Symbols(yield func(Symbol) bool) {
 			return
 		}
 	}
+}
+
+// Covering returns the function or object symbol of the object that covers an address, the name "" if none does. The
+// first call makes an index of the object's symbols by address.
+func (o *Object) Covering(pc uintptr) (name string, addr uintptr) {
+	o.indexOnce.Do(o.makeIndex)
+	v := uint64(pc - o.Mapping.Bias)
+	i := sort.Search(len(o.index), func(i int) bool {
+		s, _ := o.File.Sym(o.index[i])
+		return s.Value > v
+	})
+	// Of several symbols at one place, or nested ones, the last that still covers the address is taken.
+	for n := 0; i > 0 && n < maxNested; n++ {
+		i--
+		s, _ := o.File.Sym(o.index[i])
+		if v-s.Value < s.Size || v == s.Value {
+			return o.File.SymName(s), o.addr(s.Value)
+		}
+	}
+	return "", 0
+}
+
+// maxNested is how many symbols before an address are looked at for one that covers it.
+const maxNested = 16
+
+func (o *Object) makeIndex() {
+	var list []uint32
+	for i := range uint32(o.File.NumSymbols()) {
+		s, _ := o.File.Sym(i)
+		switch s.Type() {
+		case elf.STT_FUNC, elf.STT_OBJECT, elf.STT_GNU_IFUNC, elf.STT_NOTYPE:
+			if s.Defined() && s.Shndx != elf.SHN_ABS {
+				list = append(list, i)
+			}
+		}
+	}
+	value := func(i uint32) uint64 {
+		s, _ := o.File.Sym(i)
+		return s.Value
+	}
+	slices.SortStableFunc(list, func(a, b uint32) int { return cmp.Compare(value(a), value(b)) })
+	o.index = slices.Clip(list)
 }

@@ -50,8 +50,11 @@ type Object struct {
 	open     atomic.Int32 // opens, for Closed
 	wasOpen  atomic.Bool
 	phdr     uintptr // see phdrAddr
-	busy     int     // reasons not to unload it now
-	atClose  []func()
+
+	indexOnce sync.Once
+	index     []uint32 // symbols by address, see Covering
+	busy      int      // reasons not to unload it now
+	atClose   []func()
 
 	tls      uintptr // module number, 0 none
 	tlsFixed int     // offset of its static TLS from the thread pointer, 0 none
