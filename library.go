@@ -27,13 +27,7 @@ type Library struct {
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.
-type Symbol struct {
-	Name    string
-	Version string     // of the definition, "" if it has none
-	Addr    uintptr    // where it is; an IFUNC is resolved
-	Size    uintptr    // in bytes, 0 if not known
-	Type    SymbolType // STT_FUNC, STT_OBJECT, ...
-}
+type Symbol = rtld.Symbol
 
 // SymbolType is the type of a symbol, with the names of the ELF specification.
 type SymbolType = elf.SymType
@@ -146,14 +140,10 @@ func (l *Library) Lookup(name string) (Symbol, error) { return l.LookupVersion(n
 
 // LookupVersion finds the given version of a symbol, as dlvsym does.
 func (l *Library) LookupVersion(name, version string) (Symbol, error) {
-	if err := l.use(); err != nil {
-		return Symbol{}, err
+	if l.obj.Closed() {
+		return Symbol{}, ErrClosed
 	}
-	s, err := l.obj.Lookup(name, version)
-	if err != nil {
-		return Symbol{}, err
-	}
-	return Symbol{s.Name, s.Version, s.Addr, s.Size, s.Type}, nil
+	return l.obj.Lookup(name, version)
 }
 
 // Symbols yields the symbols that the library itself defines for others, every version of each. The address of an IFUNC
@@ -163,9 +153,7 @@ func (l *Library) Symbols() iter.Seq[Symbol] {
 		if l.use() != nil {
 			return
 		}
-		l.obj.Symbols(func(s rtld.Symbol) bool {
-			return yield(Symbol{s.Name, s.Version, s.Addr, s.Size, s.Type})
-		})
+		l.obj.Symbols(yield)
 	}
 }
 

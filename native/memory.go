@@ -72,6 +72,13 @@ func Protect(addr, size uintptr, prot int) error {
 	return nil
 }
 
+// Populate has the kernel make pages present as if each had been written to (madvise, MADV_POPULATE_WRITE, Linux 5.14).
+// Where it cannot, the pages come one by one when they are touched.
+func Populate(addr, size uintptr) {
+	const populateWrite = 23
+	syscall.Syscall(syscall.SYS_MADVISE, addr, size, populateWrite)
+}
+
 // heap hands out zeroed native memory that neither the Go collector nor the C library knows: thread records, blocks
 // of thread-local storage, nodes. Blocks are of a power of two, from 64 bytes up; large ones are mapped on their own.
 // Memory of small blocks is kept for the next one of its size.

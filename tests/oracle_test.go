@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -268,6 +269,7 @@ func answerChild(args []string) {
 	}
 	fmt.Fprintf(out, "ok %x\n", lib.Base)
 	out.Flush()
+	loaded := weld.Libraries()
 	for _, r := range requests {
 		var sym weld.Symbol
 		if r.version == "" {
@@ -277,8 +279,8 @@ func answerChild(args []string) {
 		}
 		if err != nil {
 			fmt.Fprintf(out, "- %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-		} else if loc, ok := weld.FindAddr(sym.Addr); ok {
-			fmt.Fprintf(out, "%x %x %s\n", sym.Addr, loc.Library.Base, loc.Library.Path)
+		} else if i := slices.IndexFunc(loaded, func(l *weld.Library) bool { return sym.Addr-l.Base < l.Size }); i >= 0 {
+			fmt.Fprintf(out, "%x %x %s\n", sym.Addr, loaded[i].Base, loaded[i].Path)
 		} else {
 			fmt.Fprintf(out, "%x 0 -\n", sym.Addr)
 		}

@@ -63,6 +63,9 @@ type outcome struct {
 }
 
 func (c *callCmd) Run(s *streams) error {
+	if c.Lib == "" {
+		return usageError{errors.New("the name of the library is empty")}
+	}
 	proto, err := cproto.Parse(c.Call[0])
 	if err != nil {
 		return usageError{fmt.Errorf("prototype: %w", err)}

@@ -4,16 +4,19 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"weld/image/elf"
+	"weld/internal/search"
 )
 
 type infoCmd struct {
 	JSON    bool `help:"Print it as a JSON object."`
 	Symbols bool `help:"List the dynamic symbols with their versions."`
 
-	File string `arg:"" help:"A path."`
+	File string `arg:"" help:"A path, or a name without a slash that is searched as weld call searches it."`
 }
 
 // Help is the second part of weld info --help.
@@ -189,6 +192,11 @@ type ehFrameHdrInfo struct {
 
 func (c *infoCmd) Run(s *streams) error {
 	m, err := elf.Open(c.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		if path := findLibrary(c.File); path != "" {
+			m, err = elf.Open(path)
+		}
+	}
 	if err != nil {
 		var fe *elf.FormatError
 		if errors.As(err, &fe) && errors.Is(err, elf.ErrLinkerScript) {
@@ -205,6 +213,20 @@ func (c *infoCmd) Run(s *streams) error {
 		return writeJSON(s.out, info, "  ")
 	}
 	return info.print(s.out)
+}
+
+// findLibrary returns the path of the library that a name without a slash stands for, "" if there is none.
+func findLibrary(name string) string {
+	if strings.Contains(name, "/") {
+		return ""
+	}
+	for _, libc := range []search.Flavor{search.Glibc, search.Musl} {
+		s := search.New(search.Config{Libc: libc, LibraryPath: search.SplitLibraryPath(libc, os.Getenv("LD_LIBRARY_PATH"))})
+		if path, err := s.Find(name, nil, nil); err == nil {
+			return path
+		}
+	}
+	return ""
 }
 
 // describe collects what there is to show of f.

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"weld"
@@ -25,8 +26,8 @@ type tourCmd struct{}
 // Help is the second part of weld tour --help.
 func (*tourCmd) Help() string {
 	return `It opens the C library and what else of some well-known libraries is there, calls functions of them and compares what they return with
-Go's own, loads one from memory, has the C library call a Go function, and shows what is where. Libraries that are not there are
-named and left out; it succeeds if all that is there works.`
+Go's own, loads one from memory, has the C library call a Go function, and shows what is where and which calls between libraries
+were bound on the way. Libraries that are not there are named and left out; it succeeds if all that is there works.`
 }
 
 // tour is the state that its steps share.
@@ -35,6 +36,15 @@ type tour struct {
 	find func(name string, opts ...weld.Option) (*weld.Library, error)
 	libc *weld.Library
 	open []opened
+
+	binding sync.Mutex // calls may be bound in any thread
+	bound   []boundCalls
+}
+
+// boundCalls are the functions that calls of a library were bound to when first made, in that order.
+type boundCalls struct {
+	lib   *weld.Library
+	names []string
 }
 
 type opened struct {
@@ -53,6 +63,7 @@ var tourSteps = []struct {
 	{"Load a library from memory", (*tour).fromMemory},
 	{"Let C call Go: qsort with a Go comparison", (*tour).callback},
 	{"The link map", (*tour).linkMap},
+	{"What was bound when first called", (*tour).bindings},
 	{"From an address to its symbol", (*tour).findAddress},
 }
 
@@ -70,6 +81,8 @@ func (*tourCmd) Run(s *streams) error {
 // walk makes the steps one after the other. One that fails does not keep the next from being made.
 func (t *tour) walk() error {
 	begin := time.Now()
+	weld.TraceBindings(t.bindingMade)
+	defer weld.TraceBindings(nil)
 	var failed []string
 	for i, step := range tourSteps {
 		fmt.Fprintf(t.out, "%d. %s\n", i+1, step.title)
@@ -285,6 +298,60 @@ func (t *tour) linkMap() error {
 	return nil
 }
 
+// bindingMade notes a call that is bound.
+func (t *tour) bindingMade(lib *weld.Library, symbol string) {
+	t.binding.Lock()
+	defer t.binding.Unlock()
+	for i := range t.bound {
+		if b := &t.bound[i]; b.lib == lib {
+			b.names = append(b.names, symbol)
+			return
+		}
+	}
+	t.bound = append(t.bound, boundCalls{lib, []string{symbol}})
+}
+
+// bindingsMade returns how many calls have been bound.
+func (t *tour) bindingsMade() (n int) {
+	t.binding.Lock()
+	defer t.binding.Unlock()
+	for _, b := range t.bound {
+		n += len(b.names)
+	}
+	return n
+}
+
+// bindings shows which calls between libraries have been bound so far, and that calling the same again binds nothing
+// new.
+func (t *tour) bindings() error {
+	total := t.bindingsMade()
+	if total == 0 {
+		t.say("none: the libraries ask for all to be bound when they are opened, or LD_BIND_NOW is set")
+		return nil
+	}
+	t.binding.Lock()
+	bound := slices.Clone(t.bound)
+	t.binding.Unlock()
+	for _, b := range bound {
+		const show = 5
+		first := strings.Join(b.names[:min(show, len(b.names))], ", ")
+		if len(b.names) > show {
+			first += ", ..."
+		}
+		t.say("%-25s %5d: %s", filepath.Base(b.lib.Path), len(b.names), first)
+	}
+	t.say("%d calls between libraries bound by the first call of each", total)
+	for _, o := range t.open {
+		for _, c := range o.calls {
+			if _, err := c.check(o.lib); err != nil {
+				return fmt.Errorf("%s of %s, called once more: %w", c.name, o.label, err)
+			}
+		}
+	}
+	t.say("the functions of step 3 called once more: %d more", t.bindingsMade()-total)
+	return nil
+}
+
 // findAddress looks up an address a few bytes into a function.
 func (t *tour) findAddress() error {
 	for _, o := range t.open {
@@ -303,7 +370,11 @@ func (t *tour) findAddress() error {
 		if !ok {
 			return fmt.Errorf("nothing is known of %#x, one byte into %s", pc, o.symbol)
 		}
-		t.say("%#x is %s+%d in %s, at offset %#x of the file", pc, at.Symbol, at.Offset, at.Library.Path, at.FileOffset)
+		name := at.Symbol
+		if name != o.symbol && at.SymbolAddr == sym.Addr {
+			name += " (or " + o.symbol + ")" // one function of several names
+		}
+		t.say("%#x is %s+%d in %s, at offset %#x of the file", pc, name, at.Offset, at.Library.Path, at.FileOffset)
 		if pc-at.SymbolAddr != at.Offset {
 			return fmt.Errorf("%s is at %#x, which is not %d bytes before", at.Symbol, at.SymbolAddr, at.Offset)
 		}

@@ -3,6 +3,7 @@ package elf
 import (
 	"math/bits"
 	"strings"
+	"unsafe"
 )
 
 // GNUHash returns the DT_GNU_HASH hash of a symbol name.
@@ -47,6 +48,14 @@ type NameHash struct {
 // Hash returns the NameHash of a symbol name.
 func Hash(name string) NameHash {
 	return NameHash{Name: name, GNU: GNUHash(name), invalid: strings.IndexByte(name, 0) >= 0}
+}
+
+// SymHash returns the NameHash of the name of a symbol of f. Its Name is a
+// view of f's string table.
+func (f *File) SymHash(s Sym) NameHash {
+	b := f.SymNameBytes(s)
+	name := unsafe.String(unsafe.SliceData(b), len(b))
+	return NameHash{Name: name, GNU: GNUHash(name)}
 }
 
 // SysV returns SysVHash(h.Name), computed once.

@@ -48,34 +48,39 @@ func lookupIn(list []*Object, h *elf.NameHash, ver *elf.Version, flags elf.Looku
 	return definition{}, false
 }
 
-// lookup finds the definition that a reference of o is bound to: in o itself first if it asks for that (DF_SYMBOLIC),
-// in the global scope, then in the closures it was opened with.
+// lookup finds the definition that a reference of o is bound to.
 func (o *Object) lookup(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (definition, bool) {
+	d, ok := lookupIn(o.searchList(), h, ver, flags, nil)
+	if !ok {
+		return d, false
+	}
+	return o.unique(d, h)
+}
+
+// searchList returns the objects that references of o are looked up in, in order: o itself first if it asks for that
+// (DF_SYMBOLIC), the global scope, then the closures it was opened with.
+func (o *Object) searchList() []*Object {
+	var list []*Object
+	add := func(objs []*Object) {
+		for _, x := range objs {
+			if !slices.Contains(list, x) {
+				list = append(list, x)
+			}
+		}
+	}
 	if o.File.Dynamic.Symbolic {
-		if idx, s, ok := o.File.LookupWith(h, ver, flags); ok {
-			return o.unique(definition{o, s, idx}, h)
-		}
+		add([]*Object{o})
 	}
-	var global []*Object
-	if o.Space != nil {
-		global = *o.Space.global.Load()
-	}
-	if !o.deepBind {
-		if d, ok := lookupIn(global, h, ver, flags, nil); ok {
-			return o.unique(d, h)
-		}
+	if o.Space != nil && !o.deepBind {
+		add(*o.Space.global.Load())
 	}
 	for _, s := range *o.scopes.Load() {
-		if d, ok := lookupIn(s.list, h, ver, flags, nil); ok {
-			return o.unique(d, h)
-		}
+		add(s.list)
 	}
-	if o.deepBind {
-		if d, ok := lookupIn(global, h, ver, flags, nil); ok {
-			return o.unique(d, h)
-		}
+	if o.Space != nil && o.deepBind {
+		add(*o.Space.global.Load())
 	}
-	return definition{}, false
+	return list
 }
 
 // bind is lookup for code that weld loads: what it asks of its run-time linker is weld's.
@@ -133,32 +138,42 @@ func (o *Object) dependsOn(d *Object) {
 
 // Lookup finds a symbol as dlsym does with a handle: in the object and all that it needs. version is "" for the
 // default one.
-func (o *Object) Lookup(name, version string) (Symbol, error) {
+func (o *Object) Lookup(name, version string) (s Symbol, err error) {
 	h := elf.Hash(name)
 	var ver *elf.Version
 	if version != "" {
 		ver = elf.NewVersion(version)
 	}
-	return o.find(o.closure, &h, ver)
-}
-
-func (o *Object) find(list []*Object, h *elf.NameHash, ver *elf.Version) (Symbol, error) {
-	d, ok := lookupIn(list, h, ver, 0, nil)
-	d, ok = own(h.Name, d, ok)
-	if !ok {
-		e := &SymbolError{Library: o.Path, Name: h.Name}
-		if ver != nil {
-			e.Version = ver.Name
+	for _, x := range o.closure {
+		idx, sym, ok := x.File.LookupWith(&h, ver, 0)
+		if !ok {
+			continue
 		}
-		return Symbol{}, e
+		if typ := sym.Type(); x.System || typ == elf.STT_TLS || typ == elf.STT_GNU_IFUNC || sym.Bind() == elf.STB_GNU_UNIQUE {
+			d, _ := own(name, definition{x, sym, idx}, true)
+			return d.symbol(name, o)
+		}
+		s.Name = name
+		s.Size = uintptr(sym.Size)
+		s.Type = sym.Type()
+		if v := x.File.SymVersion(idx); v != nil {
+			s.Version = v.Name
+		}
+		if s.Addr = uintptr(sym.Value); sym.Shndx != elf.SHN_ABS {
+			s.Addr += x.Mapping.Bias
+		}
+		return s, nil
 	}
-	return d.symbol(h.Name, o)
+	if d, ok := own(name, definition{}, false); ok {
+		return d.symbol(name, o)
+	}
+	return s, &SymbolError{Library: o.Path, Name: name, Version: version}
 }
 
 // symbol describes a definition, its address final.
 func (d definition) symbol(name string, from *Object) (Symbol, error) {
 	d, _ = from.unique(d, &elf.NameHash{Name: name})
-	s := Symbol{Name: name, Size: uintptr(d.sym.Size), Type: d.sym.Type(), Object: d.o}
+	s := Symbol{Name: name, Size: uintptr(d.sym.Size), Type: d.sym.Type()}
 	if d.o == &itself {
 		s.Addr = uintptr(d.sym.Value)
 		return s, nil
@@ -185,7 +200,6 @@ type Symbol struct {
 	Addr    uintptr // final: an IFUNC is resolved; of a thread-local symbol that of the calling goroutine's thread
 	Size    uintptr
 	Type    elf.SymType
-	Object  *Object // where it is defined
 }
 
 // Symbols calls yield for every symbol that the object itself defines for others. Addresses of IFUNCs are those of
@@ -202,7 +216,7 @@ func (o *Object) Symbols(yield func(Symbol) bool) {
 			continue
 		}
 		d := definition{o, s, i}
-		sym := Symbol{Name: o.File.SymName(s), Addr: d.addr(), Size: uintptr(s.Size), Type: s.Type(), Object: o}
+		sym := Symbol{Name: o.File.SymName(s), Addr: d.addr(), Size: uintptr(s.Size), Type: s.Type()}
 		if s.Type() == elf.STT_TLS {
 			sym.Addr = uintptr(s.Value)
 		}

@@ -14,7 +14,9 @@ import (
 type binder struct {
 	p       *plan
 	o       *Object
-	cache   []cached // by symbol number
+	values  []uintptr         // by symbol number: addresses of definitions that are plain
+	others  map[uint32]cached // the rest: thread-local, IFUNC, absent
+	list    []*Object         // where symbols are looked up
 	ifuncs  []deferred
 	segs    []span // where relocations may write
 	last    span
@@ -28,7 +30,7 @@ type span struct{ lo, hi uintptr }
 // cached is the result of a lookup; a symbol is referred to by many relocations.
 type cached struct {
 	d     definition
-	state uint8 // 0 not looked up, 1 found, 2 absent and weak, 3 absent
+	state uint8 // 1 found, 2 absent and weak, 3 absent
 	plt   bool
 }
 
@@ -155,7 +157,12 @@ func (b *binder) rela(t elf.RelaTable) error {
 	bias := b.o.Mapping.Bias
 	n := t.Len()
 	data := t.Bytes()
+	symbolic := 0
+	ahead := 0
 	for i := 0; i < n; i++ {
+		if i == ahead {
+			ahead = b.populate(data, i, n)
+		}
 		// The common case, 99 in 100 of a big library, without a copy of the entry.
 		e := (*[3]uint64)(unsafe.Pointer(&data[i*24]))
 		if e[1] == uint64(elf.R_X86_64_RELATIVE) {
@@ -168,13 +175,61 @@ func (b *binder) rela(t elf.RelaTable) error {
 			*(*uintptr)(native.Pointer(a)) = bias + uintptr(e[2])
 			continue
 		}
-		b.count.symbolic++
+		symbolic++
+		// The next common one: the address of a symbol that was looked up before.
+		typ, sym := elf.R_X86_64(uint32(e[1])), e[1]>>32
+		if typ == elf.R_X86_64_64 || typ == elf.R_X86_64_GLOB_DAT {
+			if sym < uint64(len(b.values)) && b.values[sym] != 0 {
+				a := b.o.addr(e[0])
+				if a < b.last.lo || a >= b.last.hi || b.last.hi-a < 8 {
+					if a = b.place(e[0], 8); a == 0 {
+						return b.fail(t.At(i), errPlace)
+					}
+				}
+				*(*uintptr)(native.Pointer(a)) = b.values[sym] + uintptr(e[2])
+				continue
+			}
+		}
 		if err := b.one(t.At(i)); err != nil {
 			return err
 		}
 	}
-	b.count.relative += n - b.count.symbolic
+	b.count.symbolic += symbolic
+	b.count.relative += n - symbolic
 	return nil
+}
+
+// populate has the kernel make the pages present that the next relocations write to, all in one call: taken one by one
+// those page faults are most of the time that loading a big library takes. It looks at what follows relocation i as
+// far as it stays within a window, and returns the number of the relocation to look from next. Pages that get few
+// relocations or none are not worth it, and are not touched.
+func (b *binder) populate(data []byte, i, n int) (next int) {
+	const window, dense, least = 256 * native.PageSize, 8, 64
+	off := func(i int) uint64 { return *(*uint64)(unsafe.Pointer(&data[i*24])) }
+	first := off(i)
+	lo, hi := i, n
+	for lo < hi { // the entries are sorted where it matters; if not, less is populated
+		m := int(uint(lo+hi) / 2)
+		if o := off(m); o >= first && o-first < window {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	if lo-i < least {
+		return i + least
+	}
+	last := off(lo - 1)
+	start := b.place(first, 8) &^ (native.PageSize - 1)
+	end := b.place(last, 8)
+	if start == 0 || end < start || last < first {
+		return lo
+	}
+	end = (end + native.PageSize) &^ (native.PageSize - 1)
+	if uintptr(lo-i) >= (end-start)/native.PageSize*dense {
+		native.Populate(start, end-start)
+	}
+	return lo
 }
 
 // plt applies DT_JMPREL: at once, or so that the first call does (psABI, Procedure Linkage Table).
@@ -236,13 +291,11 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 	if !ok {
 		return definition{}, false, b.fail(r, fmt.Errorf("there is no symbol %d", r.Sym))
 	}
-	if b.cache == nil {
-		b.cache = make([]cached, b.o.File.NumSymbols())
-	}
-	c := &b.cache[r.Sym]
 	plt := r.Type == uint32(elf.R_X86_64_JMP_SLOT)
-	if c.state == 0 || c.plt != plt && c.d.o != nil && !c.d.sym.Defined() {
-		b.look(c, r.Sym, s, plt)
+	c, known := b.others[r.Sym]
+	if !known || c.plt != plt && c.d.o != nil && !c.d.sym.Defined() {
+		c = b.look(r.Sym, s, plt)
+		b.remember(r.Sym, c)
 	}
 	switch c.state {
 	case 1:
@@ -261,30 +314,50 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 	return definition{}, false, nil
 }
 
-func (b *binder) look(c *cached, idx uint32, s elf.Sym, plt bool) {
+// remember keeps the result of a lookup. Most are plain addresses: those take a word.
+func (b *binder) remember(idx uint32, c cached) {
+	if c.state == 1 && c.d.sym.Type() != elf.STT_TLS && c.d.sym.Type() != elf.STT_GNU_IFUNC && c.d.sym.Defined() {
+		if b.values == nil {
+			b.values = make([]uintptr, b.o.File.NumSymbols())
+		}
+		b.values[idx] = c.d.addr()
+		return
+	}
+	if b.others == nil {
+		b.others = map[uint32]cached{}
+	}
+	b.others[idx] = c
+}
+
+func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	o := b.o
-	c.plt = plt
 	// Local, hidden and protected symbols are bound to their own definition (gABI, Symbol Visibility).
 	if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
-		c.d, c.state = definition{o, s, idx}, 1
-		return
+		return cached{definition{o, s, idx}, 1, plt}
 	}
 	flags := elf.LookupOldest
 	if plt {
 		flags |= elf.LookupPLT
 	}
-	name := o.File.SymNameBytes(s)
-	h := elf.Hash(unsafe.String(unsafe.SliceData(name), len(name)))
-	d, ok := o.bind(&h, o.File.SymVersion(idx), flags)
+	h := o.File.SymHash(s)
+	if b.list == nil {
+		b.list = o.searchList()
+	}
+	d, ok := lookupIn(b.list, &h, o.File.SymVersion(idx), flags, nil)
+	if ok {
+		d, ok = o.unique(d, &h)
+	}
+	d, ok = own(h.Name, d, ok)
 	switch {
 	case ok:
-		c.d, c.state = d, 1
-		o.dependsOn(d.o)
+		if d.o != o {
+			o.dependsOn(d.o)
+		}
+		return cached{d, 1, plt}
 	case s.Bind() == elf.STB_WEAK:
-		c.state = 2
-	default:
-		c.state = 3
+		return cached{d, 2, plt}
 	}
+	return cached{d, 3, plt}
 }
 
 var errRange = errors.New("the value does not fit")
@@ -320,6 +393,9 @@ func (b *binder) one(r elf.Rela) error {
 	case elf.R_X86_64_IRELATIVE:
 		b.ifuncs = append(b.ifuncs, deferred{r, o.Mapping.Bias + uintptr(r.Addend), typ})
 		return nil
+	}
+	if typ == elf.R_X86_64_JMP_SLOT && int(r.Sym) < len(b.values) && b.values[r.Sym] != 0 {
+		return put(b.values[r.Sym] + uintptr(r.Addend))
 	}
 	d, ok, err := b.symbol(r)
 	if err != nil {

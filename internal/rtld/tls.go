@@ -1,7 +1,6 @@
 package rtld
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,11 +14,11 @@ func (o *Object) tlsImage() []byte {
 	return native.Bytes(o.addr(o.File.TLS.Vaddr), uintptr(o.File.TLS.Filesz))
 }
 
-// addTLS gives the object a module number, and static TLS if one of its relocations says that it needs that: the
-// initial-exec model (psABI, Thread-Local Storage). Descriptors do with either.
+// addTLS gives the object a module number, and static TLS if it says that it uses the initial-exec model (psABI,
+// Thread-Local Storage). An object that uses it without saying so gets static TLS at its first such relocation.
 func (o *Object) addTLS() error {
 	t := o.File.TLS
-	if o.needsStaticTLS() {
+	if o.File.Dynamic.Flags&elf.DF_STATIC_TLS != 0 {
 		off, err := native.AllocStaticTLS(nil, uintptr(t.Memsz), uintptr(t.Align), uintptr(t.Vaddr))
 		if err != nil {
 			return err
@@ -28,21 +27,6 @@ func (o *Object) addTLS() error {
 	}
 	o.tls = native.AddTLSModule(o.tlsImage(), uintptr(t.Memsz), uintptr(t.Align), o.tlsFixed)
 	return nil
-}
-
-func (o *Object) needsStaticTLS() bool {
-	if o.File.Dynamic.Flags&elf.DF_STATIC_TLS != 0 {
-		return true
-	}
-	for _, t := range []elf.RelaTable{o.File.Rela(), o.File.PltRel()} {
-		data := t.Bytes()
-		for i := 8; i < len(data); i += 24 {
-			if binary.LittleEndian.Uint32(data[i:]) == uint32(elf.R_X86_64_TPOFF64) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // initTLS writes the initial image, now relocated, to the static TLS of every thread.
@@ -92,7 +76,7 @@ func (d definition) distance() (uintptr, error) {
 			return 0, errNoTLS
 		}
 		if d.o.tlsFixed == 0 {
-			// Something refers to a library's variable by the initial-exec model that the library itself does not use.
+			// The library does not announce the initial-exec model, or only others use it on its variables.
 			t := d.o.File.TLS
 			off, err := native.AllocStaticTLS(d.o.tlsImage(), uintptr(t.Memsz), uintptr(t.Align), uintptr(t.Vaddr))
 			if err != nil {
