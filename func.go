@@ -54,6 +54,8 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	if err != nil {
 		return nil, err
 	}
+	// What is not closed by its own Close goes with what needs it, or with its namespace.
+	l.unload.Do(func() { l.obj.AtClose(l.closeFuncs) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.obj.Closed() {

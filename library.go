@@ -20,10 +20,11 @@ type Library struct {
 	Size    uintptr // bytes of its address range, which begins at Base for most
 	BuildID []byte  // of its GNU build-id note, nil if it has none
 
-	obj   *rtld.Object
-	mu    sync.Mutex
-	opens int // Opens without their Close
-	funcs []*native.Func
+	obj    *rtld.Object
+	unload sync.Once
+	mu     sync.Mutex
+	opens  int // Opens without their Close
+	funcs  []*native.Func
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.
@@ -114,14 +115,22 @@ func (l *Library) Close() error {
 		return ErrClosed
 	}
 	l.opens--
-	if l.opens == 0 {
-		for _, f := range l.funcs {
-			f.Close(ErrClosed)
-		}
-		l.funcs = nil
-	}
+	last := l.opens == 0
 	l.mu.Unlock()
+	if last {
+		l.closeFuncs()
+	}
 	return l.obj.Close()
+}
+
+// closeFuncs makes calls of the functions taken from the library panic.
+func (l *Library) closeFuncs() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.funcs {
+		f.Close(ErrClosed)
+	}
+	l.funcs = nil
 }
 
 // use returns ErrClosed if the library is unmapped, or has been closed by all who opened it.

@@ -23,6 +23,9 @@ type binder struct {
 	missing []SymbolError
 	seen    map[string]bool
 	count   relocCount
+
+	relativeOnly bool // a worker: at any other relocation it stops, and
+	stopped      int  // this is one more than that relocation's number
 }
 
 type span struct{ lo, hi uintptr }
@@ -97,10 +100,20 @@ func (b *binder) object() error {
 	if err := b.relr(); err != nil {
 		return err
 	}
-	if err := b.rela(f.Rela()); err != nil {
-		return err
+	t := f.Rela()
+	wait := func() error { return nil }
+	if n := f.RelaCount(); n >= parallelFrom {
+		wait = b.beside(t.Slice(0, n))
+		t = t.Slice(n, t.Len())
 	}
-	if err := b.plt(); err != nil {
+	err := b.rela(t)
+	if err == nil {
+		err = b.plt()
+	}
+	if e := wait(); err == nil {
+		err = e
+	}
+	if err != nil {
 		return err
 	}
 	if b.missing != nil {
@@ -111,6 +124,26 @@ func (b *binder) object() error {
 	}
 	o.initTLS()
 	return nil
+}
+
+// parallelFrom is the number of relative relocations from which they are applied beside the others: below it a second
+// goroutine costs more than it saves.
+const parallelFrom = 4096
+
+// beside applies relocations, which are to be relative ones (DT_RELACOUNT), in another goroutine. They need no lookup
+// and write to words that no other relocation writes to. The function it returns waits for them.
+func (b *binder) beside(t elf.RelaTable) (wait func() error) {
+	worker := &binder{p: b.p, o: b.o, segs: b.segs, relativeOnly: true}
+	done := make(chan error, 1)
+	go func() { done <- worker.rela(t) }()
+	return func() error {
+		err := <-done
+		b.count.relative += worker.count.relative
+		if err == nil && worker.stopped > 0 { // the count was wrong
+			err = b.rela(t.Slice(worker.stopped-1, t.Len()))
+		}
+		return err
+	}
 }
 
 // place returns the address that a relocation writes n bytes to, 0 if it is outside the object's writable segments.
@@ -175,18 +208,20 @@ func (b *binder) rela(t elf.RelaTable) error {
 			*(*uintptr)(native.Pointer(a)) = bias + uintptr(e[2])
 			continue
 		}
+		if b.relativeOnly {
+			b.stopped = i + 1
+			b.count.relative += i
+			return nil
+		}
 		symbolic++
-		// The next common one: the address of a symbol that was looked up before.
-		typ, sym := elf.R_X86_64(uint32(e[1])), e[1]>>32
-		if typ == elf.R_X86_64_64 || typ == elf.R_X86_64_GLOB_DAT {
-			if sym < uint64(len(b.values)) && b.values[sym] != 0 {
-				a := b.o.addr(e[0])
-				if a < b.last.lo || a >= b.last.hi || b.last.hi-a < 8 {
-					if a = b.place(e[0], 8); a == 0 {
-						return b.fail(t.At(i), errPlace)
-					}
+		// The next common one: the address of a symbol.
+		if typ := elf.R_X86_64(uint32(e[1])); typ == elf.R_X86_64_64 || typ == elf.R_X86_64_GLOB_DAT || typ == elf.R_X86_64_JMP_SLOT {
+			if v := b.plain(uint32(e[1]>>32), typ == elf.R_X86_64_JMP_SLOT); v != 0 {
+				a := b.place(e[0], 8)
+				if a == 0 {
+					return b.fail(t.At(i), errPlace)
 				}
-				*(*uintptr)(native.Pointer(a)) = b.values[sym] + uintptr(e[2])
+				*(*uintptr)(native.Pointer(a)) = v + uintptr(e[2])
 				continue
 			}
 		}
@@ -245,10 +280,13 @@ func (b *binder) plt() error {
 		*(*[2]uintptr)(native.Pointer(got)) = [2]uintptr{b.o.LinkMap, native.LazyBindEntry()}
 		b.o.lazy = true
 	}
+	if !lazy {
+		return b.rela(t)
+	}
 	bias := b.o.Mapping.Bias
 	for i := range t.Len() {
 		r := t.At(i)
-		if lazy && r.Type == uint32(elf.R_X86_64_JMP_SLOT) {
+		if r.Type == uint32(elf.R_X86_64_JMP_SLOT) {
 			a := b.place(r.Off, 8)
 			if a == 0 {
 				return b.fail(r, errPlace)
@@ -295,7 +333,10 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 	c, known := b.others[r.Sym]
 	if !known || c.plt != plt && c.d.o != nil && !c.d.sym.Defined() {
 		c = b.look(r.Sym, s, plt)
-		b.remember(r.Sym, c)
+		if b.others == nil {
+			b.others = map[uint32]cached{}
+		}
+		b.others[r.Sym] = c
 	}
 	switch c.state {
 	case 1:
@@ -314,19 +355,48 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 	return definition{}, false, nil
 }
 
-// remember keeps the result of a lookup. Most are plain addresses: those take a word.
-func (b *binder) remember(idx uint32, c cached) {
-	if c.state == 1 && c.d.sym.Type() != elf.STT_TLS && c.d.sym.Type() != elf.STT_GNU_IFUNC && c.d.sym.Defined() {
-		if b.values == nil {
-			b.values = make([]uintptr, b.o.File.NumSymbols())
+// plain returns the address of the definition that symbol idx is bound to, where that is all there is to it: the
+// definition is not thread-local, no IFUNC, not unique and none of weld's own. It is 0 in all other cases, which symbol
+// deals with. This is where a big library spends its time.
+func (b *binder) plain(idx uint32, plt bool) uintptr {
+	if int(idx) < len(b.values) && b.values[idx] != 0 {
+		return b.values[idx]
+	}
+	f := b.o.File
+	s, ok := f.Sym(idx)
+	if !ok || idx == 0 || s.Defined() && s.Visibility() != elf.STV_DEFAULT || s.Bind() == elf.STB_LOCAL {
+		return 0
+	}
+	flags := elf.LookupOldest
+	if plt {
+		flags |= elf.LookupPLT
+	}
+	h := f.SymHash(s)
+	ver := f.SymVersion(idx)
+	if b.list == nil {
+		b.list = b.o.searchList()
+		b.values = make([]uintptr, f.NumSymbols())
+	}
+	for _, x := range b.list {
+		_, d, ok := x.File.LookupWith(&h, ver, flags)
+		if !ok {
+			continue
 		}
-		b.values[idx] = c.d.addr()
-		return
+		if t := d.Type(); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || !d.Defined() || d.Bind() == elf.STB_GNU_UNIQUE ||
+			x.System && services.get(h.Name) != 0 {
+			return 0
+		}
+		if x != b.o {
+			b.o.dependsOn(x)
+		}
+		v := uintptr(d.Value)
+		if d.Shndx != elf.SHN_ABS {
+			v += x.Mapping.Bias
+		}
+		b.values[idx] = v
+		return v
 	}
-	if b.others == nil {
-		b.others = map[uint32]cached{}
-	}
-	b.others[idx] = c
+	return 0
 }
 
 func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
@@ -393,9 +463,6 @@ func (b *binder) one(r elf.Rela) error {
 	case elf.R_X86_64_IRELATIVE:
 		b.ifuncs = append(b.ifuncs, deferred{r, o.Mapping.Bias + uintptr(r.Addend), typ})
 		return nil
-	}
-	if typ == elf.R_X86_64_JMP_SLOT && int(r.Sym) < len(b.values) && b.values[r.Sym] != 0 {
-		return put(b.values[r.Sym] + uintptr(r.Addend))
 	}
 	d, ok, err := b.symbol(r)
 	if err != nil {
