@@ -33,8 +33,9 @@ func optionsOf(opts []FuncOption) (o FuncOption) {
 }
 
 // Func returns a function of the library, or of what it needs, as a Go func of type F (see the package comment). It may
-// be called from any number of goroutines, until the library is closed; then it panics with ErrClosed. The error is a
-// *SymbolError or a *SignatureError.
+// be called from any number of goroutines, until the library is closed; then it panics with ErrClosed. A call panics
+// with a *ThreadError if no native thread can be made for it. The error is a *SymbolError, a *SignatureError or
+// ErrClosed.
 func Func[F any](lib *Library, name string, opts ...FuncOption) (F, error) {
 	var zero F
 	f, err := lib.function(name, reflect.TypeFor[F](), optionsOf(opts))
@@ -55,7 +56,7 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 		return nil, err
 	}
 	// What is not closed by its own Close goes with what needs it, or with its namespace.
-	l.unload.Do(func() { l.obj.AtClose(l.closeFuncs) })
+	l.hook.Do(func() { l.obj.AtClose(l.unloaded) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.obj.Closed() {
@@ -65,7 +66,9 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	return f, nil
 }
 
-// FuncAt returns the native function at an address as a Go func of type F. The error is a *SignatureError.
+// FuncAt returns the native function at an address as a Go func of type F, for a pointer that native code handed out.
+// It must not be called once its library is unloaded: nothing checks that. Of the options Version means nothing here.
+// The error is a *SignatureError.
 func FuncAt[F any](addr uintptr, opts ...FuncOption) (F, error) {
 	var zero F
 	f, err := native.NewFunc(addr, reflect.TypeFor[F](), optionsOf(opts).leaf)
@@ -92,17 +95,20 @@ func MakeFunc(addr uintptr, typ reflect.Type, opts ...FuncOption) (reflect.Value
 //	var z struct {
 //		CRC32   func(uint64, []byte, uint32) uint64 `sym:"crc32"`
 //		Version func() string                       `sym:"zlibVersion,leaf"`
-//		New     func() int32                        `sym:"zlib_ng_version,optional"`
+//		Gen     func(int64) uint64                  `sym:"crc32_combine_gen,optional"`
 //	}
 //	err := weld.Bind(lib, &z)
 //
 // The name may be followed by @ and a version, and by the words leaf and optional: an optional field stays as it is if
 // the library does not have the symbol. Fields without the tag are left alone. All or nothing: on an error, which lists
-// every symbol that is missing, no field has been changed.
+// every symbol that is missing (*UndefinedError), no field has been changed.
 func Bind(lib *Library, dst any) error {
 	v := reflect.ValueOf(dst)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("weld.Bind: %T is not a pointer to a struct", dst)
+	}
+	if err := lib.use(); err != nil {
+		return err
 	}
 	v = v.Elem()
 	var errs []error
@@ -175,8 +181,9 @@ type Callback struct{ t *native.Thunk }
 
 // NewCallback makes a C function of a Go func; the C signature is what the func type stands for, as for Func. It may be
 // called from any native thread, also from those that libraries make, and may itself call native functions, block and
-// panic: a panic unwinds through the native frames, which are abandoned, to the Go code that called them. Callbacks are
-// not limited in number. The error is a *SignatureError.
+// panic: a panic unwinds through the native frames, which are abandoned as by longjmp, to the Go code that called them.
+// In a thread that a library made there is no such code, and the panic ends the program. Callbacks are not limited in
+// number. The error is a *SignatureError.
 func NewCallback(fn any) (*Callback, error) {
 	t, err := native.NewCallback(fn)
 	if err != nil {

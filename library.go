@@ -11,20 +11,21 @@ import (
 	"weld/native"
 )
 
-// Library is a loaded library: there is one for each, however often it is opened. The fields do not change. Its methods
-// may be called from several goroutines; the last Close must come after every use of what was taken from it.
+// Library is a loaded library: there is one for each in a namespace, however often it is opened. The fields do not
+// change. Its methods may be called from several goroutines; the last Close must come after every use of what was taken
+// from it.
 type Library struct {
 	Path    string  // absolute, or the name it was loaded by
 	Soname  string  // DT_SONAME, "" if it has none
 	Base    uintptr // load address: what the addresses in its file were moved by
-	Size    uintptr // bytes of its address range, which begins at Base for most
+	Size    uintptr // of its address range in bytes, whole pages; the range begins at Base unless the file says otherwise
 	BuildID []byte  // of its GNU build-id note, nil if it has none
 
-	obj    *rtld.Object
-	unload sync.Once
-	mu     sync.Mutex
-	opens  int // Opens without their Close
-	funcs  []*native.Func
+	obj   *rtld.Object
+	hook  sync.Once // for unloaded
+	mu    sync.Mutex
+	opens int // Opens without their Close
+	funcs []*native.Func
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.
@@ -44,13 +45,14 @@ var (
 	Now = Option{rtld.Now}
 	// Global makes the library and what it needs visible to libraries that are opened later.
 	Global = Option{rtld.Global}
-	// NoLoad opens the library only if it is loaded already.
+	// NoLoad opens the library only if it is loaded already; if not, the error is ErrNotFound to errors.Is.
 	NoLoad = Option{rtld.NoLoad}
 	// NoDelete keeps the library loaded for ever.
 	NoDelete = Option{rtld.NoDelete}
 	// DeepBind makes the library look in itself and what it needs before it looks at global libraries.
 	DeepBind = Option{rtld.DeepBind}
-	// NoInit runs no initialisers and no finalisers: for looking at a library, not for calling it.
+	// NoInit runs no initialisers and no finalisers, of what the library needs neither: for looking at a library, not
+	// for calling it.
 	NoInit = Option{rtld.NoInit}
 )
 
@@ -61,20 +63,23 @@ func flagsOf(opts []Option) (f rtld.Flags) {
 	return f
 }
 
-// Open loads the library that name stands for, with all that it needs, and runs their initialisers. A name with a
-// slash is a path; any other is searched as ld.so does: LD_LIBRARY_PATH, ld.so.cache, the default directories. A
-// library that is loaded already is not loaded again; every Open needs a Close. The error is an *OpenError.
+// Open loads the library that name stands for, with all that it needs, and runs their initialisers, as dlopen does. A
+// name with a slash is a path; any other is searched as the C library's run-time linker does (ld.so(8)):
+// LD_LIBRARY_PATH, ld.so.cache, the default directories. A library that is loaded already is not loaded again; every
+// Open needs a Close. Any number of goroutines may open and close. The error is an *OpenError; nothing is left loaded
+// then.
 func Open(name string, opts ...Option) (*Library, error) {
 	return open(rtld.Default, rtld.Source{Name: name}, opts)
 }
 
-// OpenFS loads the library in the file name of fsys, as Open does. What it needs is found on the machine.
+// OpenFS loads the library in the file name of fsys. What it needs is looked for beside it in fsys first, then as Open
+// does. Each call loads the file anew, also if it is loaded already.
 func OpenFS(fsys fs.FS, name string, opts ...Option) (*Library, error) {
 	return open(rtld.Default, rtld.Source{Name: name, FS: fsys}, opts)
 }
 
-// Load loads a library from the size bytes of r, under a name for messages and debuggers. What it needs is found on the
-// machine. r is not used after Load has returned.
+// Load loads a library from the size bytes of r, under a name for messages and debuggers. What it needs is found as by
+// Open. r is not used after Load has returned. Each call loads the library anew.
 func Load(name string, r io.ReaderAt, size int64, opts ...Option) (*Library, error) {
 	return open(rtld.Default, rtld.Source{Name: name, R: r, Size: size}, opts)
 }
@@ -106,8 +111,9 @@ func libraryOf(o *rtld.Object) *Library {
 }
 
 // Close gives the library back. When nothing else uses it or what it needs, their finalisers run and they are
-// unmapped: functions taken from it must not be called any more (those made by Func panic with ErrClosed), and its
-// addresses mean nothing. Close returns ErrClosed if there is no Open that it could belong to.
+// unmapped: functions taken from it must not be called any more (those made by Func and Bind panic with ErrClosed), and
+// its addresses mean nothing. The C library and its companions stay loaded. Close returns ErrClosed if there is no Open
+// that it could belong to.
 func (l *Library) Close() error {
 	l.mu.Lock()
 	if l.opens == 0 {
@@ -115,18 +121,22 @@ func (l *Library) Close() error {
 		return ErrClosed
 	}
 	l.opens--
-	last := l.opens == 0
-	l.mu.Unlock()
-	if last {
+	if l.opens == 0 {
 		l.closeFuncs()
 	}
+	l.mu.Unlock()
 	return l.obj.Close()
 }
 
-// closeFuncs makes calls of the functions taken from the library panic.
-func (l *Library) closeFuncs() {
+// unloaded is called before the library is unmapped.
+func (l *Library) unloaded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closeFuncs()
+}
+
+// closeFuncs makes calls of the functions taken from the library panic. l.mu is held.
+func (l *Library) closeFuncs() {
 	for _, f := range l.funcs {
 		f.Close(ErrClosed)
 	}
@@ -147,16 +157,18 @@ func (l *Library) use() error {
 // ErrNotFound, or ErrClosed.
 func (l *Library) Lookup(name string) (Symbol, error) { return l.LookupVersion(name, "") }
 
-// LookupVersion finds the given version of a symbol, as dlvsym does.
-func (l *Library) LookupVersion(name, version string) (Symbol, error) {
+// LookupVersion finds the given version of a symbol, as dlvsym does; "" is Lookup.
+func (l *Library) LookupVersion(name, version string) (s Symbol, err error) {
 	if l.obj.Closed() {
 		return Symbol{}, ErrClosed
 	}
-	return l.obj.Lookup(name, version)
+	err = l.obj.Lookup(name, version, &s)
+	return s, err
 }
 
 // Symbols yields the symbols that the library itself defines for others, every version of each. The address of an IFUNC
-// is that of its resolver, that of a thread-local symbol its offset in the library's TLS segment.
+// is that of its resolver, that of a thread-local symbol its offset in the library's TLS segment. A closed library has
+// none; it must not be closed while they are gone through.
 func (l *Library) Symbols() iter.Seq[Symbol] {
 	return func(yield func(Symbol) bool) {
 		if l.use() != nil {
@@ -190,7 +202,8 @@ type Location struct {
 	FileOffset uintptr // of the address in the library's file; 0 in memory that is not from the file
 }
 
-// FindAddr tells which library, and which symbol of those it exports, an address belongs to.
+// FindAddr tells which library, and which symbol of those it exports, an address belongs to, as dladdr does: libraries of
+// every namespace are considered. It returns false for an address in none.
 func FindAddr(pc uintptr) (Location, bool) {
 	o := rtld.FindObject(pc)
 	if o == nil {
@@ -209,8 +222,8 @@ func FindAddr(pc uintptr) (Location, bool) {
 
 // Config says how a namespace finds and binds libraries.
 type Config struct {
-	Path        []string // directories that are searched before all others
-	Interpreter string   // run-time linker of the C library to bring up if there is none yet; "": by what is needed
+	Path        []string // directories that are searched before all others, for what the libraries need too
+	Interpreter string   // path of the run-time linker of the C library to bring up if there is none yet; "": by what is needed
 	BindNow     bool     // every open is as with Now
 }
 
@@ -241,19 +254,22 @@ func (n *Namespace) Load(name string, r io.ReaderAt, size int64, opts ...Option)
 // Libraries is the function Libraries for the namespace.
 func (n *Namespace) Libraries() []*Library { return libraries(n.ns.Objects()) }
 
-// Close closes all libraries that are open in the namespace, and the namespace.
+// Close closes all libraries that are open in the namespace, however often, and the namespace. It returns ErrClosed if it
+// was closed before.
 func (n *Namespace) Close() error { return n.ns.Close() }
 
-// Exit ends the program through the C library's exit: its streams are flushed, and finalisers and functions registered
-// with atexit run. Without a C library it is os.Exit.
+// Exit ends the program through the C library's exit: its streams are flushed, and functions registered with atexit and
+// the finalisers of all libraries run. Without a C library it is os.Exit. A program that ends otherwise, by os.Exit or
+// by returning from main, does none of that.
 func Exit(code int) { native.Exit(code) }
 
-// Flush writes out what the C library's streams have buffered.
+// Flush writes out what the C library's streams have buffered: fflush(NULL).
 func Flush() { native.Flush() }
 
-// TraceBindings has f called for every call between libraries that is bound lazily from now on, with the library that
-// makes it and the name of the function; nil ends that. f runs in the goroutine that made the call, before the call,
-// and must not call native functions.
+// TraceBindings has f called for every call through a library's PLT that is bound lazily from now on, with the library
+// that makes it and the name of the function; nil ends that. There is one f at a time. It runs before the call, in the
+// goroutine that made it or, for a thread made by native code, in one of its own; so it may run several times at once.
+// It must not call native functions.
 func TraceBindings(f func(lib *Library, symbol string)) {
 	if f == nil {
 		rtld.TraceBindings(nil)

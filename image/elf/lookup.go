@@ -36,8 +36,18 @@ func (f *File) Lookup(h *NameHash, ver *Version) (idx uint32, sym Sym, ok bool) 
 
 // LookupWith is Lookup with flags.
 func (f *File) LookupWith(h *NameHash, ver *Version, flags LookupFlags) (idx uint32, sym Sym, ok bool) {
-	if h.invalid {
+	if idx = f.Find(h, ver, flags); idx == 0 {
 		return 0, Sym{}, false
+	}
+	sym, ok = f.Sym(idx)
+	return idx, sym, ok
+}
+
+// Find is LookupWith for callers in a hurry: it returns the index only, 0 if
+// there is no definition. The null symbol is none.
+func (f *File) Find(h *NameHash, ver *Version, flags LookupFlags) uint32 {
+	if h.invalid {
+		return 0
 	}
 	// versioned is the first of count symbols that have a version when none
 	// was asked for.
@@ -48,11 +58,11 @@ func (f *File) LookupWith(h *NameHash, ver *Version, flags LookupFlags) (idx uin
 		hash := h.GNU
 		word := le.Uint64(g.bloom[uint64(hash>>6&g.bloomMask)*8:])
 		if word>>(hash&63)&(word>>(uint64(hash)>>(g.shift&63)&63))&1 == 0 {
-			return 0, Sym{}, false
+			return 0
 		}
 		i := le.Uint32(g.buckets[uint64(g.div.mod(hash))*4:])
 		if i < g.symoff || i == 0 {
-			return 0, Sym{}, false
+			return 0
 		}
 		chain := g.chain
 		for c := uint64(i-g.symoff) * 4; c+4 <= uint64(len(chain)); c += 4 {
@@ -106,7 +116,7 @@ func (f *File) LookupWith(h *NameHash, ver *Version, flags LookupFlags) (idx uin
 	if count == 1 {
 		return f.found(versioned)
 	}
-	return 0, Sym{}, false
+	return 0
 }
 
 type matchResult uint8
@@ -174,15 +184,15 @@ func (f *File) match(i uint32, name string, ver *Version, flags LookupFlags) mat
 	return matchYes
 }
 
-// found returns symbol i if other files can bind to it.
-func (f *File) found(i uint32) (uint32, Sym, bool) {
-	s, ok := f.Sym(i)
-	if !ok || s.Visibility() == STV_HIDDEN || s.Visibility() == STV_INTERNAL {
-		return 0, Sym{}, false
+// found returns i if other files can bind to symbol i, else 0.
+func (f *File) found(i uint32) uint32 {
+	b := f.symtab[uint64(i)*symSize:][:symSize]
+	if vis := SymVis(b[5] & 3); vis == STV_HIDDEN || vis == STV_INTERNAL {
+		return 0
 	}
-	switch s.Bind() {
+	switch SymBind(b[4] >> 4) {
 	case STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE:
-		return i, s, true
+		return i
 	}
-	return 0, Sym{}, false
+	return 0
 }

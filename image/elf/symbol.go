@@ -105,6 +105,10 @@ func (f *File) Sym(i uint32) (Sym, bool) {
 	return decodeSym(f.symtab[o:]), true
 }
 
+// SymBytes returns the entry of dynamic symbol i, which must be less than
+// NumSymbols, as it stands in the table (gABI, "Symbol Table").
+func (f *File) SymBytes(i uint32) []byte { return f.symtab[uint64(i)*symSize:][:symSize] }
+
 // SymName returns the name of a dynamic symbol; "" when it is outside
 // DT_STRTAB.
 func (f *File) SymName(s Sym) string { return string(f.SymNameBytes(s)) }

@@ -2,6 +2,7 @@ package rtld
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"sort"
 	"strings"
@@ -137,37 +138,47 @@ func (o *Object) dependsOn(d *Object) {
 }
 
 // Lookup finds a symbol as dlsym does with a handle: in the object and all that it needs. version is "" for the
-// default one.
-func (o *Object) Lookup(name, version string) (s Symbol, err error) {
+// default one. The result goes to s, which is to be zero.
+func (o *Object) Lookup(name, version string, s *Symbol) error {
 	h := elf.Hash(name)
 	var ver *elf.Version
 	if version != "" {
 		ver = elf.NewVersion(version)
 	}
 	for _, x := range o.closure {
-		idx, sym, ok := x.File.LookupWith(&h, ver, 0)
-		if !ok {
+		f := x.File
+		idx := f.Find(&h, ver, 0)
+		if idx == 0 {
 			continue
 		}
-		if typ := sym.Type(); x.System || typ == elf.STT_TLS || typ == elf.STT_GNU_IFUNC || sym.Bind() == elf.STB_GNU_UNIQUE {
+		// Field by field: a copy of the whole entry stalls on the narrow ones.
+		b := f.SymBytes(idx)
+		typ := elf.SymType(b[4] & 15)
+		if x.System || typ == elf.STT_TLS || typ == elf.STT_GNU_IFUNC || elf.SymBind(b[4]>>4) == elf.STB_GNU_UNIQUE {
+			sym, _ := f.Sym(idx)
 			d, _ := own(name, definition{x, sym, idx}, true)
-			return d.symbol(name, o)
+			var err error
+			*s, err = d.symbol(name, o)
+			return err
 		}
 		s.Name = name
-		s.Size = uintptr(sym.Size)
-		s.Type = sym.Type()
-		if v := x.File.SymVersion(idx); v != nil {
+		if v := f.SymVersion(idx); v != nil {
 			s.Version = v.Name
 		}
-		if s.Addr = uintptr(sym.Value); sym.Shndx != elf.SHN_ABS {
+		s.Addr = uintptr(binary.LittleEndian.Uint64(b[8:]))
+		if binary.LittleEndian.Uint16(b[6:]) != elf.SHN_ABS {
 			s.Addr += x.Mapping.Bias
 		}
-		return s, nil
+		s.Size = uintptr(binary.LittleEndian.Uint64(b[16:]))
+		s.Type = typ
+		return nil
 	}
 	if d, ok := own(name, definition{}, false); ok {
-		return d.symbol(name, o)
+		var err error
+		*s, err = d.symbol(name, o)
+		return err
 	}
-	return s, &SymbolError{Library: o.Path, Name: name, Version: version}
+	return &SymbolError{Library: o.Path, Name: name, Version: version}
 }
 
 // symbol describes a definition, its address final.

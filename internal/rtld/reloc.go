@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -363,34 +364,39 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 		return b.values[idx]
 	}
 	f := b.o.File
-	s, ok := f.Sym(idx)
-	if !ok || idx == 0 || s.Defined() && s.Visibility() != elf.STV_DEFAULT || s.Bind() == elf.STB_LOCAL {
+	if idx == 0 || int(idx) >= f.NumSymbols() {
+		return 0
+	}
+	e := f.SymBytes(idx)
+	if e[5]&3 != uint8(elf.STV_DEFAULT) || elf.SymBind(e[4]>>4) == elf.STB_LOCAL {
 		return 0
 	}
 	flags := elf.LookupOldest
 	if plt {
 		flags |= elf.LookupPLT
 	}
-	h := f.SymHash(s)
+	h := f.SymHash(elf.Sym{Name: binary.LittleEndian.Uint32(e)})
 	ver := f.SymVersion(idx)
 	if b.list == nil {
 		b.list = b.o.searchList()
 		b.values = make([]uintptr, f.NumSymbols())
 	}
 	for _, x := range b.list {
-		_, d, ok := x.File.LookupWith(&h, ver, flags)
-		if !ok {
+		i := x.File.Find(&h, ver, flags)
+		if i == 0 {
 			continue
 		}
-		if t := d.Type(); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || !d.Defined() || d.Bind() == elf.STB_GNU_UNIQUE ||
-			x.System && services.get(h.Name) != 0 {
+		d := x.File.SymBytes(i)
+		shndx := binary.LittleEndian.Uint16(d[6:])
+		if t := elf.SymType(d[4] & 15); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || shndx == elf.SHN_UNDEF ||
+			elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name) != 0 {
 			return 0
 		}
 		if x != b.o {
 			b.o.dependsOn(x)
 		}
-		v := uintptr(d.Value)
-		if d.Shndx != elf.SHN_ABS {
+		v := uintptr(binary.LittleEndian.Uint64(d[8:]))
+		if shndx != elf.SHN_ABS {
 			v += x.Mapping.Bias
 		}
 		b.values[idx] = v

@@ -2,8 +2,6 @@ package search
 
 import (
 	"bytes"
-	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -18,11 +16,6 @@ type linkerInfo struct {
 
 // newestMinor is assumed where there is no ld.so to ask: the rules have not changed since 2.37.
 const newestMinor = 37
-
-var (
-	versionText = regexp.MustCompile(`release version 2\.([0-9]{1,4})[.0-9]*\n`)
-	systemDir   = regexp.MustCompile(`^/(?:[A-Za-z0-9_.+-]+/)*$`)
-)
 
 // linker reads the file once; ld.so is not exchanged under a process.
 func (s *Searcher) linker() linkerInfo {
@@ -46,38 +39,77 @@ func (s *Searcher) linker() linkerInfo {
 // readLinker looks for the default directories, which are strings one after the other, each with a slash at both
 // ends, and for the version that ld.so --version prints.
 func readLinker(data []byte) linkerInfo {
-	info := linkerInfo{known: true}
-	if m := versionText.FindSubmatch(data); m != nil {
-		info.minor, _ = strconv.Atoi(string(m[1]))
-	}
+	info := linkerInfo{known: true, minor: releaseMinor(data)}
 	var run []string
-	end := func() {
-		if len(run) > len(info.dirs) {
-			info.dirs = run
-		}
-		run = nil
-	}
-	for len(data) > 0 {
-		i := bytes.IndexByte(data, 0)
+	end := -2 // of the last string of the run
+	for at := 0; ; {
+		i := bytes.Index(data[at:], []byte("/lib"))
 		if i < 0 {
 			break
 		}
-		str := data[:i]
-		data = data[i+1:]
+		i += at
+		start := bytes.LastIndexByte(data[:i], 0) + 1
+		n := bytes.IndexByte(data[i:], 0)
+		if n < 0 {
+			break
+		}
+		stop := i + n
+		at = stop
 		// The first of a run may follow bytes that are no string.
-		if run == nil {
-			if j := bytes.IndexByte(str, '/'); j > 0 && (str[j-1] < ' ' || str[j-1] > '~') {
-				str = str[j:]
+		if start != end+1 {
+			if j := bytes.IndexByte(data[start:stop], '/'); j > 0 && (data[start+j-1] < ' ' || data[start+j-1] > '~') {
+				start += j
 			}
 		}
-		if len(str) > 2 && len(str) < 4096 && systemDir.Match(str) && bytes.Contains(str, []byte("/lib")) {
-			run = append(run, string(str))
-		} else {
-			end()
+		if !systemDir(data[start:stop]) {
+			continue
+		}
+		if start != end+1 {
+			run = nil
+		}
+		run = append(run, string(data[start:stop]))
+		end = stop
+		if len(run) > len(info.dirs) {
+			info.dirs = run
 		}
 	}
-	end()
 	return info
+}
+
+// releaseMinor returns the number behind the 2 of "release version 2.36.\n" or "2.36.9000\n", 0 if there is none.
+func releaseMinor(data []byte) int {
+	before := []byte("release version 2.")
+	i := bytes.Index(data, before)
+	if i < 0 {
+		return 0
+	}
+	n := 0
+	for _, c := range data[i+len(before):] {
+		if c < '0' || c > '9' || n > 9999 {
+			break
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n
+}
+
+// systemDir reports whether a string is an absolute path that ends in a slash, of names without odd characters.
+func systemDir(s []byte) bool {
+	if len(s) < 3 || len(s) >= 4096 || s[0] != '/' || s[len(s)-1] != '/' {
+		return false
+	}
+	for i, c := range s {
+		switch {
+		case c == '/':
+			if i > 0 && s[i-1] == '/' {
+				return false
+			}
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', bytes.IndexByte([]byte("_.+-"), c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Searcher) minor() int {
