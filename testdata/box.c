@@ -4,11 +4,10 @@ int box_answer = 42;
 
 int box_add(int a, int b) { return a + b; }
 
-static int twice1(int a) { return 2 * a; }
-static int twice2(int a) { return 200 * a; }
+int twice1(int a) { return 2 * a; }
+int twice2(int a) { return 200 * a; }
 __asm__(".symver twice1, box_twice@BOX_1");
 __asm__(".symver twice2, box_twice@@BOX_2");
-__attribute__((used)) static int (*const keep[])(int) = {twice1, twice2};
 
 static void (*on_unload)(void);
 void box_on_unload(void (*f)(void)) { on_unload = f; }

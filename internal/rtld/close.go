@@ -95,6 +95,7 @@ func hide(dead []*Object) {
 		ns.objects = slices.DeleteFunc(slices.Clone(ns.objects), gone)
 		g := slices.DeleteFunc(slices.Clone(*ns.global.Load()), gone)
 		ns.global.Store(&g)
+		linker.bindings.Add(1)
 		for _, o := range ns.objects {
 			old := *o.scopes.Load()
 			list := slices.DeleteFunc(slices.Clone(old), func(s *scope) bool { return slices.ContainsFunc(s.list, gone) })
@@ -102,6 +103,7 @@ func hide(dead []*Object) {
 				list = []*scope{{o.closure}}
 			}
 			o.scopes.Store(&list)
+			linker.bindings.Add(1)
 		}
 		ns.uniqueMu.Lock()
 		for name, u := range ns.unique {
@@ -121,7 +123,7 @@ func unload(dead []*Object) {
 		delete(linker.byMap, o.LinkMap)
 		linker.subs++
 	}
-	setRanges()
+	noteObjects()
 	for ns := range touched {
 		announce(ns, false)
 	}

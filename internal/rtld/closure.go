@@ -377,6 +377,7 @@ func (p *plan) setScopes() {
 		}
 		list = append(slices.Clip(list), s)
 		o.scopes.Store(&list)
+		linker.bindings.Add(1)
 	}
 	if p.flags&DeepBind != 0 {
 		for _, o := range p.fresh {
@@ -388,12 +389,8 @@ func (p *plan) setScopes() {
 // publish makes the closure part of the namespace. Nothing can fail any more.
 func (p *plan) publish() {
 	p.ns.objects = append(p.ns.objects, p.fresh...)
-	for _, o := range p.fresh {
-		linker.byMap[o.LinkMap] = o
-		linker.adds++
-	}
+	linker.adds += uint64(len(p.fresh))
 	if len(p.fresh) > 0 {
-		setRanges()
 		announce(p.ns, true)
 	}
 	p.root.opens++
@@ -416,6 +413,7 @@ func (p *plan) publish() {
 			}
 		}
 		p.ns.global.Store(&list)
+		linker.bindings.Add(1)
 	}
 }
 
@@ -432,6 +430,10 @@ func (p *plan) undo() {
 		o.dropTLS()
 	}
 	for _, o := range p.fresh[:p.mapped] {
+		delete(linker.byMap, o.LinkMap)
+	}
+	noteObjects()
+	for _, o := range p.fresh[:p.mapped] {
 		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
 		freeLinkMap(o)
 	}
@@ -445,6 +447,7 @@ func (p *plan) undo() {
 				return slices.ContainsFunc(s.list, func(x *Object) bool { return slices.Contains(p.fresh, x) })
 			})
 			o.scopes.Store(&list)
+			linker.bindings.Add(1)
 		}
 	}
 }

@@ -1,7 +1,8 @@
 package rtld
 
 import (
-	"unsafe"
+	"slices"
+	"strings"
 
 	"weld/image/elf"
 	"weld/native"
@@ -35,8 +36,7 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 	if !ok {
 		return 0, &RelocError{Library: o.Path, Offset: r.Off, Type: elf.R_X86_64(r.Type), Err: ErrNotFound}
 	}
-	name := o.File.SymNameBytes(s)
-	h := elf.Hash(unsafe.String(unsafe.SliceData(name), len(name)))
+	h := o.File.SymHash(s)
 	var d definition
 	scopes.RLock()
 	if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
@@ -46,14 +46,14 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 	}
 	scopes.RUnlock()
 	if !ok {
-		e := &SymbolError{Library: o.Path, Name: string(name)}
+		e := &SymbolError{Library: o.Path, Name: strings.Clone(h.Name)}
 		if v := o.File.SymVersion(r.Sym); v != nil {
 			e.Version = v.Name
 		}
 		return 0, e
 	}
 	target := d.resolve()
-	if d.o != o && !d.o.System {
+	if d.o != o && !d.o.System && !slices.Contains(o.closure, d.o) {
 		linker.mu.Lock()
 		o.dependsOn(d.o)
 		linker.mu.Unlock()

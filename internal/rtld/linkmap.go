@@ -69,13 +69,3 @@ func announce(ns *Namespace, adding bool) {
 }
 
 func linkMapAddr(m *linkMap) uintptr { return uintptr(unsafe.Pointer(m)) }
-
-// objectOf returns the object of a link_map.
-func objectOf(m uintptr) *Object {
-	linker.mu.Lock()
-	defer linker.mu.Unlock()
-	if o := linker.byMap[m]; o != nil {
-		return o
-	}
-	return nil
-}

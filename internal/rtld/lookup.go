@@ -61,6 +61,10 @@ func (o *Object) lookup(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags
 // searchList returns the objects that references of o are looked up in, in order: o itself first if it asks for that
 // (DF_SYMBOLIC), the global scope, then the closures it was opened with.
 func (o *Object) searchList() []*Object {
+	as := linker.bindings.Load()
+	if l := o.looked.Load(); l != nil && l.as == as {
+		return l.list
+	}
 	var list []*Object
 	add := func(objs []*Object) {
 		for _, x := range objs {
@@ -81,6 +85,7 @@ func (o *Object) searchList() []*Object {
 	if o.Space != nil && o.deepBind {
 		add(*o.Space.global.Load())
 	}
+	o.looked.Store(&lookedIn{as, list})
 	return list
 }
 

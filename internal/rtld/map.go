@@ -26,7 +26,9 @@ func (p *plan) mapAll() error {
 		if err := makeLinkMap(o); err != nil {
 			return err
 		}
+		linker.byMap[o.LinkMap] = o // resolvers that run while it is relocated may call through its PLT
 	}
+	noteObjects()
 	return nil
 }
 

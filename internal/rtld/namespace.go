@@ -56,6 +56,7 @@ func newNamespace(c Config) *Namespace {
 	}
 	g := slices.Clone(linker.system)
 	ns.global.Store(&g)
+	linker.bindings.Add(1)
 	linker.spaces = append(linker.spaces, ns)
 	return ns
 }
@@ -166,15 +167,17 @@ func adoptSystem() error {
 	for _, o := range fresh {
 		o.closure = breadthFirst(o)
 		o.scopes.Store(&[]*scope{{o.closure}})
+		linker.bindings.Add(1)
 		redirect(o)
 	}
 	for _, ns := range linker.spaces {
 		if len(linker.system) == len(fresh) {
 			g := append(slices.Clone(fresh), *ns.global.Load()...)
 			ns.global.Store(&g)
+			linker.bindings.Add(1)
 		}
 	}
-	setRanges()
+	noteObjects()
 	return nil
 }
 

@@ -1,8 +1,11 @@
 package rtld
 
 import (
+	"cmp"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -59,8 +62,15 @@ type Object struct {
 	tls      uintptr // module number, 0 none
 	tlsFixed int     // offset of its static TLS from the thread pointer, 0 none
 
+	looked   atomic.Pointer[lookedIn]
 	deepBind bool
 	lazy     bool // calls are bound when first made
+}
+
+// lookedIn is where references of an object are looked up, as of a value of linker.bindings.
+type lookedIn struct {
+	as   uint64
+	list []*Object
 }
 
 // scope is a list of objects to look a symbol up in, in order.
@@ -105,7 +115,15 @@ var linker struct {
 	adds   uint64
 	subs   uint64
 
-	ranges atomic.Pointer[[]*Object] // all objects by address
+	known atomic.Pointer[knownObjects] // for those who do not hold mu
+	// bindings counts the changes of what references are looked up in.
+	bindings atomic.Uint64
+}
+
+// knownObjects are the objects that are mapped; it is replaced when they change.
+type knownObjects struct {
+	byAddr []*Object
+	byMap  map[uintptr]*Object
 }
 
 func init() {
@@ -142,23 +160,31 @@ func (r *reentrant) Unlock() {
 	r.mu.Unlock()
 }
 
-// setRanges notes the objects by address. linker.mu is held.
-func setRanges() {
-	var all []*Object
+// noteObjects makes what is mapped now known to those who do not hold the lock. linker.mu is held.
+func noteObjects() {
+	k := &knownObjects{byMap: maps.Clone(linker.byMap)}
 	for _, o := range linker.byMap {
-		all = append(all, o)
+		k.byAddr = append(k.byAddr, o)
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Mapping.Addr < all[j].Mapping.Addr })
-	linker.ranges.Store(&all)
+	slices.SortFunc(k.byAddr, func(a, b *Object) int { return cmp.Compare(a.Mapping.Addr, b.Mapping.Addr) })
+	linker.known.Store(k)
+}
+
+// objectOf returns the object of a link_map.
+func objectOf(m uintptr) *Object {
+	if k := linker.known.Load(); k != nil {
+		return k.byMap[m]
+	}
+	return nil
 }
 
 // FindObject returns the object that an address lies in, nil if none does.
 func FindObject(pc uintptr) *Object {
-	p := linker.ranges.Load()
-	if p == nil {
+	k := linker.known.Load()
+	if k == nil {
 		return nil
 	}
-	list := *p
+	list := k.byAddr
 	i := sort.Search(len(list), func(i int) bool { return list[i].Mapping.Addr > pc })
 	if i > 0 && list[i-1].Contains(pc) {
 		return list[i-1]
