@@ -35,7 +35,7 @@
 // Native code runs on a native thread, made by the C library and lent to the goroutine for the call and the callbacks
 // within it. The next call of the goroutine may be made on another one, unless the goroutine is locked to its kernel
 // thread by runtime.LockOSThread: code that keeps something in thread-local storage between calls, as OpenGL does, needs
-// that. Native stacks are of 8 MiB and do not grow; SetStackSize of package weld/native changes that for new ones.
+// that. Native stacks are of 8 MiB and do not grow; SetStackSize changes that for new ones.
 //
 // # Faults
 //

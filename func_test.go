@@ -171,4 +171,3 @@ func TestClosedCallback(t *testing.T) {
 		t.Errorf("its caller is %+v", at)
 	}
 }
-

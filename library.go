@@ -258,6 +258,10 @@ func (n *Namespace) Libraries() []*Library { return libraries(n.ns.Objects()) }
 // was closed before.
 func (n *Namespace) Close() error { return n.ns.Close() }
 
+// SetStackSize sets the size in bytes of the stacks of native threads that are made from now on: 8 MiB at first, at least
+// 64 KiB. Only what is used counts as memory. Below each lies a guard page.
+func SetStackSize(n uintptr) { native.SetStackSize(n) }
+
 // Exit ends the program through the C library's exit: its streams are flushed, and functions registered with atexit and
 // the finalisers of all libraries run. Without a C library it is os.Exit. A program that ends otherwise, by os.Exit or
 // by returning from main, does none of that.

@@ -28,15 +28,21 @@ func NewString(s string) (uintptr, error) {
 func FreeString(p uintptr, s string) { nativeHeap.Free(p, uintptr(len(s)+1)) }
 
 // SystemFunction returns the address of a function that an object of the system's run-time linker defines, 0 if none
-// does.
+// does. What was found is remembered: those objects stay.
 func SystemFunction(name string) uintptr {
+	if a, ok := systemFunctions.Load(name); ok {
+		return a.(uintptr)
+	}
 	for _, o := range SystemObjects() {
 		if a := o.symbol(name); a != 0 {
+			systemFunctions.Store(name, a)
 			return a
 		}
 	}
 	return 0
 }
+
+var systemFunctions sync.Map // name -> uintptr
 
 var errNoModule = errors.New("the system's run-time linker gives it no TLS module")
 

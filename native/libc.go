@@ -160,6 +160,9 @@ func BringUp(f Family, interp string) error {
 		return &LibcError{f, interp, err}
 	}
 	l.auxv = v
+	// What adopt borrows of this kernel thread is used until start has replaced it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if d := processDebug(v); d != 0 && l.find(d) == nil {
 		l.adopted = true
 		if l.family != f {

@@ -74,8 +74,23 @@ var (
 )
 
 func (*tourCmd) Run(s *streams) error {
-	t := &tour{out: s.out, find: weld.Open}
-	return errors.Join(t.walk(), t.close())
+	out := &checkedWriter{w: s.out}
+	t := &tour{out: out, find: weld.Open}
+	return errors.Join(t.walk(), t.close(), out.err)
+}
+
+// checkedWriter keeps the first error of its writes.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // walk makes the steps one after the other. One that fails does not keep the next from being made.

@@ -438,6 +438,26 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 
 var errRange = errors.New("the value does not fit")
 
+// copy gives the object its own copy of data that another defines (psABI, R_X86_64_COPY): it becomes the definition.
+func (b *binder) copy(r elf.Rela) error {
+	s, ok := b.o.File.Sym(r.Sym)
+	if !ok {
+		return b.fail(r, fmt.Errorf("there is no symbol %d", r.Sym))
+	}
+	h := b.o.File.SymHash(s)
+	d, ok := lookupIn(b.o.searchList(), &h, b.o.File.SymVersion(r.Sym), elf.LookupOldest, b.o)
+	if !ok {
+		return b.fail(r, ErrNotFound)
+	}
+	n := uintptr(min(s.Size, d.sym.Size))
+	to, from := b.place(r.Off, n), d.addr()
+	if to == 0 || !d.o.Contains(from) || d.o.Mapping.Addr+d.o.Mapping.Size-from < n {
+		return b.fail(r, errPlace)
+	}
+	copy(native.Bytes(to, n), native.Bytes(from, n))
+	return nil
+}
+
 // one applies a relocation (psABI, table Relocation Types; S symbol, A addend, P place, B bias, Z size).
 func (b *binder) one(r elf.Rela) error {
 	o := b.o
@@ -514,7 +534,7 @@ func (b *binder) one(r elf.Rela) error {
 		}
 		return nil
 	case elf.R_X86_64_COPY:
-		return b.fail(r, fmt.Errorf("%w in a shared object", ErrUnsupported))
+		return b.copy(r)
 	}
 	return b.fail(r, fmt.Errorf("relocation type %w", ErrUnsupported))
 }
