@@ -131,7 +131,9 @@ func mutateChild(args []string) {
 			os.Exit(5)
 		}
 	}
-	if leaks := mappingsOf("libmutated"); leaks > 0 {
+	// Damage can make a library that stays: DF_1_NODELETE or STB_GNU_UNIQUE.
+	kept := slices.ContainsFunc(weld.Libraries(), func(l *weld.Library) bool { return strings.Contains(l.Path, "libmutated") })
+	if leaks := mappingsOf("libmutated"); leaks > 0 && !kept {
 		fmt.Fprintf(os.Stderr, "%d mappings are left\n", leaks)
 		os.Exit(6)
 	}

@@ -109,6 +109,15 @@ func (f *File) Sym(i uint32) (Sym, bool) {
 // NumSymbols, as it stands in the table (gABI, "Symbol Table").
 func (f *File) SymBytes(i uint32) []byte { return f.symtab[uint64(i)*symSize:][:symSize] }
 
+// Touch reads a byte of the name at an offset of the string table, so that
+// the name is in the processor's cache soon.
+func (f *File) Touch(name uint32) byte {
+	if uint64(name) < uint64(len(f.strtab)) {
+		return f.strtab[name]
+	}
+	return 0
+}
+
 // SymName returns the name of a dynamic symbol; "" when it is outside
 // DT_STRTAB.
 func (f *File) SymName(s Sym) string { return string(f.SymNameBytes(s)) }

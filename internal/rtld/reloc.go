@@ -24,6 +24,7 @@ type binder struct {
 	missing []SymbolError
 	seen    map[string]bool
 	count   relocCount
+	warmed  uint // of no meaning
 
 	relativeOnly bool // a worker: at any other relocation it stops, and
 	stopped      int  // this is one more than that relocation's number
@@ -191,8 +192,7 @@ func (b *binder) rela(t elf.RelaTable) error {
 	bias := b.o.Mapping.Bias
 	n := t.Len()
 	data := t.Bytes()
-	symbolic := 0
-	ahead := 0
+	symbolic, ahead, warm := 0, 0, 0
 	for i := 0; i < n; i++ {
 		if i == ahead {
 			ahead = b.populate(data, i, n)
@@ -215,6 +215,9 @@ func (b *binder) rela(t elf.RelaTable) error {
 			return nil
 		}
 		symbolic++
+		if i >= warm {
+			warm = b.warm(data, i, n)
+		}
 		// The next common one: the address of a symbol.
 		if typ := elf.R_X86_64(uint32(e[1])); typ == elf.R_X86_64_64 || typ == elf.R_X86_64_GLOB_DAT || typ == elf.R_X86_64_JMP_SLOT {
 			if v := b.plain(uint32(e[1]>>32), typ == elf.R_X86_64_JMP_SLOT); v != 0 {
@@ -266,6 +269,29 @@ func (b *binder) populate(data []byte, i, n int) (next int) {
 		native.Populate(start, end-start)
 	}
 	return lo
+}
+
+// warm reads the symbols and the first bytes of the names that the next relocations refer to. Lookups wait for memory
+// most of the time, each for its own; so the processor waits for many at once. It returns the number of the relocation
+// to go on from.
+func (b *binder) warm(data []byte, i, n int) (next int) {
+	const batch = 32
+	f := b.o.File
+	var names [batch]uint32
+	k := 0
+	next = min(i+batch, n)
+	for ; i < next; i++ {
+		idx := *(*uint32)(unsafe.Pointer(&data[i*24+12]))
+		if idx == 0 || int(idx) >= f.NumSymbols() || int(idx) < len(b.values) && b.values[idx] != 0 {
+			continue
+		}
+		names[k] = binary.LittleEndian.Uint32(f.SymBytes(idx))
+		k++
+	}
+	for _, name := range names[:k] {
+		b.warmed += uint(f.Touch(name))
+	}
+	return next
 }
 
 // plt applies DT_JMPREL: at once, or so that the first call does (psABI, Procedure Linkage Table).
