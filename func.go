@@ -51,10 +51,6 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	if err != nil {
 		return nil, err
 	}
-	f, err := native.NewFunc(s.Addr, t, o.leaf)
-	if err != nil {
-		return nil, err
-	}
 	// What is not closed by its own Close goes with what needs it, or with its namespace.
 	l.hook.Do(func() { l.obj.AtClose(l.unloaded) })
 	l.mu.Lock()
@@ -62,8 +58,26 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	if l.obj.Closed() {
 		return nil, ErrClosed
 	}
-	l.funcs = append(l.funcs, f)
+	key := funcKey{s.Addr, t, o.leaf}
+	if f := l.funcs[key]; f != nil {
+		return f, nil
+	}
+	f, err := native.NewFunc(s.Addr, t, o.leaf)
+	if err != nil {
+		return nil, err
+	}
+	if l.funcs == nil {
+		l.funcs = map[funcKey]*native.Func{}
+	}
+	l.funcs[key] = f
 	return f, nil
+}
+
+// funcKey tells functions of a library apart, so that asking for one again makes nothing new.
+type funcKey struct {
+	addr uintptr
+	typ  reflect.Type
+	leaf bool
 }
 
 // FuncAt returns the native function at an address as a Go func of type F, for a pointer that native code handed out.

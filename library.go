@@ -25,7 +25,7 @@ type Library struct {
 	hook  sync.Once // for unloaded
 	mu    sync.Mutex
 	opens int // Opens without their Close
-	funcs []*native.Func
+	funcs map[funcKey]*native.Func
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.
@@ -102,7 +102,7 @@ func libraryOf(o *rtld.Object) *Library {
 		return l
 	}
 	l := &Library{
-		Path: o.Path, Soname: o.Soname, Base: o.Mapping.Bias, Size: o.Mapping.Size, BuildID: o.File.BuildID(), obj: o,
+		Path: o.Path, Soname: o.Soname, Base: o.Mapping.Bias, Size: o.Mapping.Size, BuildID: o.BuildID, obj: o,
 	}
 	if !o.User.CompareAndSwap(nil, l) {
 		return o.User.Load().(*Library)
@@ -205,17 +205,16 @@ type Location struct {
 // FindAddr tells which library, and which symbol of those it exports, an address belongs to, as dladdr does: libraries of
 // every namespace are considered. It returns false for an address in none.
 func FindAddr(pc uintptr) (Location, bool) {
-	o := rtld.FindObject(pc)
-	if o == nil {
+	p, ok := rtld.Locate(pc)
+	if !ok {
 		return Location{}, false
 	}
-	loc := Location{Library: libraryOf(o), Offset: pc - o.Mapping.Bias}
-	v := uint64(loc.Offset)
-	if off, ok := o.File.Offset(v); ok {
-		loc.FileOffset = uintptr(off)
+	loc := Location{
+		Library: libraryOf(p.Object), Symbol: p.Symbol, SymbolAddr: p.SymbolAddr, Offset: pc - p.Object.Mapping.Bias,
+		FileOffset: p.FileOffset,
 	}
-	if name, addr := o.Covering(pc); name != "" {
-		loc.Symbol, loc.SymbolAddr, loc.Offset = name, addr, pc-addr
+	if p.Symbol != "" {
+		loc.Offset = pc - p.SymbolAddr
 	}
 	return loc, true
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,16 +42,19 @@ func TestDistribution(t *testing.T) {
 		modes, step = modes[:1], 12
 	}
 	for _, mode := range modes {
-		sum := compareAll(t, mode, paths, step, exceptions)
+		sum := compareAll(t, mode, root, paths, step, exceptions)
 		t.Logf("%s: %v", mode, sum)
 		if sum.both == 0 {
 			t.Errorf("%s: no shared object in %s was opened by both", mode, root)
 		}
 	}
 	if !testing.Short() {
-		exceptions.unused(t)
+		exceptions.unused(t, paths)
 	}
 }
+
+// below returns the path relative to the library folder.
+func below(root, path string) string { return strings.TrimPrefix(path, root+"/") }
 
 // summary counts the outcomes of a comparison.
 type summary struct{ files, both, neither, excepted, symbols int }
@@ -60,7 +64,7 @@ func (s summary) String() string {
 		s.files, s.both, s.neither, s.excepted, s.symbols)
 }
 
-func compareAll(t *testing.T, mode string, paths []string, step int, exceptions *exceptionList) summary {
+func compareAll(t *testing.T, mode, root string, paths []string, step int, exceptions *exceptionList) summary {
 	var mu sync.Mutex
 	var sum summary
 	var wg sync.WaitGroup
@@ -75,7 +79,7 @@ func compareAll(t *testing.T, mode string, paths []string, step int, exceptions 
 				sum.neither += got.neither
 				sum.symbols += got.symbols
 				if differences != nil {
-					if rest := exceptions.filter(s.path, mode, differences); rest != nil {
+					if rest := exceptions.filter(below(root, s.path), mode, differences); rest != nil {
 						t.Errorf("%s %s:\n\t%s", mode, s.path, strings.Join(rest, "\n\t"))
 					} else {
 						sum.excepted++
@@ -173,14 +177,16 @@ func tail(text []byte, lines int) string {
 	return strings.Join(all, "\n")
 }
 
-// An exception is a line of the exceptions file: a glob of names of files, a
-// mode or *, a regular expression for the differences, and the reason.
+// An exception is a line of the exceptions file: a regular expression for paths
+// below the library folder, a mode or *, a regular expression for the
+// differences, and the reason.
 type exception struct {
-	glob, mode string
-	what       *regexp.Regexp
-	reason     string
-	line       int
-	used       bool
+	path   *regexp.Regexp
+	mode   string
+	what   *regexp.Regexp
+	reason string
+	line   int
+	used   bool
 }
 
 type exceptionList struct {
@@ -204,16 +210,17 @@ func readExceptions(t *testing.T, file string) *exceptionList {
 		}
 		fields := strings.Fields(text)
 		if len(fields) < 4 {
-			t.Fatalf("%s:%d: want GLOB MODE DIFFERENCE REASON", file, n)
+			t.Fatalf("%s:%d: want PATH MODE DIFFERENCE REASON", file, n)
 		}
-		if _, err := filepath.Match(fields[0], ""); err != nil {
+		path, err := regexp.Compile("^(?:" + fields[0] + ")$")
+		if err != nil {
 			t.Fatalf("%s:%d: %v", file, n, err)
 		}
 		what, err := regexp.Compile(fields[2])
 		if err != nil {
 			t.Fatalf("%s:%d: %v", file, n, err)
 		}
-		l.list = append(l.list, &exception{glob: fields[0], mode: fields[1], what: what, reason: strings.Join(fields[3:], " "), line: n})
+		l.list = append(l.list, &exception{path: path, mode: fields[1], what: what, reason: strings.Join(fields[3:], " "), line: n})
 	}
 	return l
 }
@@ -232,10 +239,7 @@ func (l *exceptionList) filter(path, mode string, differences []string) (rest []
 
 func (l *exceptionList) match(path, mode, difference string) *exception {
 	for _, e := range l.list {
-		if e.mode != "*" && e.mode != mode || !e.what.MatchString(difference) {
-			continue
-		}
-		if ok, _ := filepath.Match(e.glob, filepath.Base(path)); ok {
+		if (e.mode == "*" || e.mode == mode) && e.path.MatchString(path) && e.what.MatchString(difference) {
 			return e
 		}
 	}
@@ -243,25 +247,17 @@ func (l *exceptionList) match(path, mode, difference string) *exception {
 }
 
 // unused fails the test for every exception that nothing needed: but only if
-// the file that it names is on this machine.
-func (l *exceptionList) unused(t *testing.T) {
+// a file that it names is on this machine.
+func (l *exceptionList) unused(t *testing.T, paths []string) {
 	t.Helper()
 	for _, e := range l.list {
 		if e.used {
 			continue
 		}
-		found := false
-		filepath.WalkDir(testenv.LibDir(t), func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.Type().IsRegular() {
-				if ok, _ := filepath.Match(e.glob, d.Name()); ok {
-					found = true
-					return filepath.SkipAll
-				}
-			}
-			return nil
-		})
+		root := testenv.LibDir(t)
+		found := slices.ContainsFunc(paths, func(path string) bool { return e.path.MatchString(below(root, path)) })
 		if found {
-			t.Errorf("%s:%d: the exception for %s is not needed", l.file, e.line, e.glob)
+			t.Errorf("%s:%d: the exception for %v is not needed", l.file, e.line, e.path)
 		}
 	}
 }

@@ -1,13 +1,14 @@
 package rtld
 
 import (
+	"maps"
 	"slices"
 
 	"weld/native"
 )
 
 // Close gives back a handle. When nothing holds the object or what it needs any more, their finalisers run, what needs
-// before what is needed, and they are unmapped.
+// before what is needed, and they are unmapped: also if a finaliser panics, which goes on to the caller then.
 func (o *Object) Close() error {
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
@@ -17,66 +18,90 @@ func (o *Object) Close() error {
 	if o.opens == 0 {
 		return ErrClosed
 	}
-	o.opens--
-	o.open.Store(int32(o.opens))
-	if o.opens == 0 {
-		collect()
-	}
+	o.dropHandle()
 	return nil
 }
 
-// collect unloads what is not in use. linker.mu is held; it is given up while finalisers run, during which others may
-// open and close, so it starts again until there is nothing to do.
-func collect() {
-	for {
-		dead := unused()
-		if len(dead) == 0 {
-			return
-		}
-		order := dependencyOrder(dead)
-		slices.Reverse(order)
-		for _, o := range order {
-			o.dying = true
-		}
-		// Nobody finds them from here on; they still find each other while their finalisers run.
-		hide(dead)
-		for _, o := range order {
-			o.finalise()
-		}
-		scopes.Lock() // lookups that saw them have finished
-		scopes.Unlock()
-		unload(dead)
+// dropHandle gives a handle back. linker.mu is held.
+func (o *Object) dropHandle() {
+	if o.opens--; o.opens == 0 {
+		o.closed.Store(true)
+		collect()
 	}
 }
 
-// unused returns the objects that no handle leads to, in any namespace. What is being initialised is in use.
+// hold keeps an object mapped for a while, whatever is closed. linker.mu is held.
+func (o *Object) hold() { o.busy++ }
+
+// letGo ends hold. linker.mu is held.
+func (o *Object) letGo() {
+	if o.busy--; linker.later {
+		collect()
+	}
+}
+
+// collect unloads what is not in use. linker.mu is held; it is given up while finalisers run, during which others may
+// open and close, so it starts again until there is nothing to do. While this goroutine opens something or runs
+// finalisers it does nothing: an open relies on what it has found, and glibc runs the finalisers of what a finaliser
+// closes after all others.
+func collect() {
+	me := native.Goroutine()
+	if linker.plan != nil || linker.collects[me] {
+		linker.later = true
+		return
+	}
+	linker.later = false
+	linker.collects[me] = true
+	defer delete(linker.collects, me)
+	for {
+		dead := unused()
+		if len(dead) == 0 {
+			break
+		}
+		order := finiOrder(dead)
+		for _, o := range order {
+			o.dying = true
+			o.closed.Store(true)
+		}
+		linker.dying = append(linker.dying, dead...)
+		// Nobody finds them from here on; they still find each other while their finalisers run.
+		hide(dead)
+		func() {
+			defer unload(dead)
+			finalise(order)
+		}()
+	}
+	dropSpaces()
+}
+
+// unused returns the objects that no handle leads to, in any namespace. What is being initialised is in use, and so is
+// what a finaliser that runs may call.
 func unused() []*Object {
-	var dead []*Object
-	for _, ns := range linker.spaces {
-		live := map[*Object]bool{}
-		var mark func(o *Object)
-		mark = func(o *Object) {
-			if live[o] || o.System {
-				return
-			}
-			live[o] = true
-			for _, d := range o.deps {
-				mark(d)
-			}
-			for _, d := range o.filtees {
-				mark(d)
-			}
-			for d := range o.reldeps {
-				mark(d)
+	live := map[*Object]bool{}
+	var mark func(list []*Object)
+	mark = func(list []*Object) {
+		for _, o := range list {
+			if !live[o] && !o.System {
+				live[o] = true
+				mark(o.deps)
+				mark(o.filtees)
+				mark(o.reldeps)
 			}
 		}
+	}
+	mark(linker.dying)
+	for _, ns := range linker.spaces {
 		for _, o := range ns.objects {
 			if o.opens > 0 || o.pinned || o.init == initRunning || o.busy > 0 {
-				mark(o)
+				mark([]*Object{o})
+				linker.later = linker.later || o.opens == 0 && o.busy > 0
 			}
 		}
+	}
+	var dead []*Object
+	for _, ns := range linker.spaces {
 		for _, o := range ns.objects {
-			if !live[o] && !o.dying {
+			if !live[o] {
 				dead = append(dead, o)
 			}
 		}
@@ -84,18 +109,19 @@ func unused() []*Object {
 	return dead
 }
 
-// hide takes objects out of their namespaces and scopes.
+// hide takes objects out of their namespaces and scopes. They themselves go on seeing what they saw.
 func hide(dead []*Object) {
 	gone := func(o *Object) bool { return slices.Contains(dead, o) }
 	touched := map[*Namespace]bool{}
 	for _, o := range dead {
 		touched[o.Space] = true
+		list := append(slices.Clone(*o.scopes.Load()), &scope{*o.Space.global.Load()})
+		o.scopes.Store(&list)
 	}
 	for ns := range touched {
 		ns.objects = slices.DeleteFunc(slices.Clone(ns.objects), gone)
 		g := slices.DeleteFunc(slices.Clone(*ns.global.Load()), gone)
 		ns.global.Store(&g)
-		linker.bindings.Add(1)
 		for _, o := range ns.objects {
 			old := *o.scopes.Load()
 			list := slices.DeleteFunc(slices.Clone(old), func(s *scope) bool { return slices.ContainsFunc(s.list, gone) })
@@ -103,47 +129,49 @@ func hide(dead []*Object) {
 				list = []*scope{{o.closure}}
 			}
 			o.scopes.Store(&list)
-			linker.bindings.Add(1)
 		}
-		ns.uniqueMu.Lock()
-		for name, u := range ns.unique {
-			if gone(u.o) {
-				delete(ns.unique, name)
-			}
-		}
-		ns.uniqueMu.Unlock()
+		maps.DeleteFunc(ns.unique, func(_ string, u uniqueSymbol) bool { return gone(u.o) })
 	}
+	linker.bindings.Add(1)
 }
 
 // unload unmaps objects that nobody can reach.
 func unload(dead []*Object) {
 	touched := map[*Namespace]bool{}
 	for _, o := range dead {
-		touched[o.Space] = true
-		delete(linker.byMap, o.LinkMap)
-		linker.subs++
-	}
-	noteObjects()
-	for ns := range touched {
-		announce(ns, false)
-	}
-	for _, o := range dead {
 		for _, f := range o.atClose {
 			f()
 		}
+		touched[o.Space] = true
+	}
+	linker.subs += uint64(len(dead))
+	linker.dying = slices.DeleteFunc(linker.dying, func(o *Object) bool { return slices.Contains(dead, o) })
+	for ns := range touched {
+		announce(ns, false)
+	}
+	unmap(dead)
+}
+
+// unmap gives back all memory of objects. linker.mu is held.
+func unmap(list []*Object) {
+	for _, o := range list {
+		delete(linker.byMap, o.LinkMap)
+		o.closed.Store(true)
+	}
+	noteObjects()
+	lookupsDone()
+	for _, o := range list {
 		o.dropTLS()
 		tlsPairs.free(o)
 		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
+		o.freePhdrs()
 		freeLinkMap(o)
-		o.unloaded.Store(true)
 	}
 }
 
-// Closed reports whether no handle to the object is left. Others may still need it, and then it is mapped: it can be
-// opened again.
-func (o *Object) Closed() bool {
-	return !o.System && o.open.Load() == 0 && o.wasOpen.Load() || o.unloaded.Load()
-}
+// Closed reports whether the last handle to the object was given back, or it is unmapped. Others may still need it, and
+// then it is mapped: it can be opened again.
+func (o *Object) Closed() bool { return o.closed.Load() }
 
 // AtClose has f called when the object is about to be unmapped.
 func (o *Object) AtClose(f func()) {

@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"weld/native"
 )
 
-// plan is one open: what it reads, before anything is mapped, and what it has mapped when it must be undone.
+// plan is one open: what it reads, before anything is mapped, and what must be undone if it fails.
 type plan struct {
 	ns     *Namespace
 	flags  Flags
@@ -19,34 +20,30 @@ type plan struct {
 	root   *Object
 	fresh  []*Object // new objects, breadth first
 	mapped int       // how many of fresh are mapped
-	tls    []*Object // those that were given TLS
 	errs   []error
+
+	// What it has changed in objects that were there before, and in the namespace's table.
+	named  []named
+	pinned []*Object
+	unique []string
 }
 
 func (p *plan) isDlopen(from *Object) bool { return from == nil || from == p.caller && p.root == nil }
 
 // Open opens a library in the namespace and returns it with one handle more. caller is the object whose code asks,
-// nil if that is Go code. The error is an *OpenError.
+// nil if that is Go code. The error is an *OpenError. If an initialiser panics, or ends the goroutine, the handle is
+// given back.
 func (ns *Namespace) Open(src Source, flags Flags, caller *Object) (*Object, error) {
 	if err := setUp(); err != nil {
 		return nil, &OpenError{Name: src.Name, Err: err}
 	}
 	linker.mu.Lock()
+	defer linker.mu.Unlock()
 	if ns.closed {
-		linker.mu.Unlock()
 		return nil, &OpenError{Name: src.Name, Err: ErrClosed}
 	}
 	p := &plan{ns: ns, flags: flags, caller: caller}
-	err := p.open(src)
-	for _, o := range p.fresh {
-		if o.from != nil {
-			o.from.Close()
-			o.from = nil
-		}
-	}
-	if err != nil {
-		p.undo()
-		linker.mu.Unlock()
+	if err := p.load(src); err != nil {
 		return nil, asOpenError(src.Name, p.root, err)
 	}
 	root := p.root
@@ -58,20 +55,51 @@ func (ns *Namespace) Open(src Source, flags Flags, caller *Object) (*Object, err
 			}
 		}
 	}
-	linker.mu.Unlock()
+	// Others may close it, or the namespace, while initialisers run.
+	root.hold()
+	done := false
+	defer func() {
+		if !done && root.opens > 0 {
+			root.dropHandle()
+		}
+		root.letGo()
+	}()
 	initialise(order)
+	if ns.closed {
+		return nil, &OpenError{Name: src.Name, Path: root.Path, Err: ErrClosed}
+	}
+	if flags&Global != 0 {
+		ns.addGlobal(root.closure) // now, as glibc does: nobody is bound to what is not initialised
+	}
+	done = true
 	return root, nil
 }
 
-func asOpenError(name string, root *Object, err error) error {
-	if e, ok := err.(*OpenError); ok {
-		return e
+// load does everything up to initialisation, or leaves nothing behind, also if a resolver panics.
+func (p *plan) load(src Source) error {
+	outer := linker.plan
+	linker.plan = p
+	done := false
+	defer func() {
+		for _, o := range p.fresh {
+			if o.from != nil {
+				o.from.Close()
+				o.from = nil
+			}
+		}
+		if !done {
+			p.undo()
+		}
+		if linker.plan = outer; outer == nil && linker.later {
+			collect()
+		}
+	}()
+	if err := p.open(src); err != nil {
+		return err
 	}
-	e := &OpenError{Name: name, Err: err}
-	if root != nil {
-		e.Path = root.Path
-	}
-	return e
+	p.publish()
+	done = true
+	return nil
 }
 
 // open does everything up to initialisation.
@@ -85,7 +113,9 @@ func (p *plan) open(src Source) error {
 	if err := p.checkVersions(); err != nil {
 		return err
 	}
-	p.root.closure = p.breadthFirst(p.root)
+	for _, o := range p.fresh {
+		o.closure = breadthFirst(o)
+	}
 	if err := p.mapAll(); err != nil {
 		return err
 	}
@@ -93,11 +123,7 @@ func (p *plan) open(src Source) error {
 	if err := p.relocateAll(); err != nil {
 		return err
 	}
-	if err := p.protectAll(); err != nil {
-		return err
-	}
-	p.publish()
-	return nil
+	return p.protectAll()
 }
 
 // readRoot finds or reads the object that is opened.
@@ -134,14 +160,14 @@ func (p *plan) get(name string, from *Object) (*Object, error) {
 	if o := p.loaded(name); o != nil {
 		return o, nil
 	}
-	if o, err := p.systemObject(name, from); o != nil || err != nil {
-		return o, err
+	noLoad := p.flags&NoLoad != 0 && p.isDlopen(from)
+	if !noLoad {
+		if o, err := p.systemObject(name, from); o != nil || err != nil {
+			return o, err
+		}
 	}
 	if o, err := p.beside(name, from); o != nil || err != nil {
 		return o, err
-	}
-	if p.flags&NoLoad != 0 && p.isDlopen(from) && !strings.Contains(name, "/") {
-		return nil, &OpenError{Name: name, Err: ErrNotFound}
 	}
 	var needed []string
 	if from != nil && from.File != nil {
@@ -153,20 +179,32 @@ func (p *plan) get(name string, from *Object) (*Object, error) {
 	}
 	if o := p.byID(s.id); o != nil {
 		s.Close()
-		o.names = append(o.names, name)
+		p.addName(o, name)
 		return o, nil
+	}
+	if noLoad {
+		s.Close()
+		return nil, &OpenError{Name: name, Path: s.path, Err: ErrNotFound}
 	}
 	if o, err := p.systemFile(s, from); o != nil || err != nil {
 		s.Close()
 		return o, err
 	}
-	if p.flags&NoLoad != 0 && p.isDlopen(from) {
-		s.Close()
-		return nil, &OpenError{Name: name, Path: s.path, Err: ErrNotFound}
-	}
 	o := p.add(s, from)
-	o.names = append(o.names, name)
+	p.addName(o, name)
 	return o, nil
+}
+
+// addName notes another name that an object was found under.
+func (p *plan) addName(o *Object, name string) {
+	o.names = append(o.names, name)
+	p.named = append(p.named, named{o, name})
+}
+
+// named is a name that an object was given.
+type named struct {
+	o    *Object
+	name string
 }
 
 func (p *plan) loaded(name string) *Object {
@@ -184,7 +222,7 @@ func (p *plan) byID(id fileID) *Object {
 	if id == (fileID{}) {
 		return nil
 	}
-	for _, list := range [][]*Object{p.ns.objects, p.fresh} {
+	for _, list := range [][]*Object{p.ns.objects, p.fresh, linker.system} {
 		for _, o := range list {
 			if o.id == id {
 				return o
@@ -258,7 +296,7 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 		return fail(err)
 	}
 	if o := linker.byMap[lm]; o != nil {
-		o.names = append(o.names, name)
+		p.addName(o, name)
 		return o, nil
 	}
 	return fail(ErrNotFound)
@@ -266,7 +304,8 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 
 // add makes a new object of a source.
 func (p *plan) add(s *source, from *Object) *Object {
-	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Space: p.ns, id: s.id, from: s, loader: from}
+	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Space: p.ns, id: s.id, from: s}
+	o.BuildID = bytes.Clone(s.file.BuildID())
 	var loader *search.Requester
 	if from != nil {
 		loader = from.search
@@ -309,13 +348,15 @@ func (p *plan) readNeeded() error {
 }
 
 // breadthFirst returns the closure of o in the order in which symbols are looked up.
-func (p *plan) breadthFirst(o *Object) []*Object {
+func breadthFirst(o *Object) []*Object {
 	var list []*Object
+	seen := map[*Object]bool{}
 	var visit func(o *Object)
 	visit = func(o *Object) {
-		if slices.Contains(list, o) {
+		if seen[o] {
 			return
 		}
+		seen[o] = true
 		for _, f := range o.filtees {
 			visit(f)
 		}
@@ -358,45 +399,34 @@ func (p *plan) checkVersions() error {
 	return nil
 }
 
-// setScopes gives the new objects, and those loaded before that the open reaches, the closure as a scope.
+// setScopes gives the new objects the closure as a scope.
 func (p *plan) setScopes() {
-	s := &scope{p.root.closure}
 	for _, o := range p.fresh {
-		o.closure = p.breadthFirst(o)
-	}
-	for _, o := range p.root.closure {
-		if o.System {
-			continue
-		}
-		var list []*scope
-		if old := o.scopes.Load(); old != nil {
-			list = *old
-		}
-		if len(list) > 0 && slices.Equal(list[0].list, s.list) {
-			continue
-		}
-		list = append(slices.Clip(list), s)
-		o.scopes.Store(&list)
-		linker.bindings.Add(1)
-	}
-	if p.flags&DeepBind != 0 {
-		for _, o := range p.fresh {
-			o.deepBind = true
-		}
+		o.scopes.Store(&[]*scope{{p.root.closure}})
+		o.deepBind = p.flags&DeepBind != 0
 	}
 }
 
-// publish makes the closure part of the namespace. Nothing can fail any more.
+// publish makes the closure part of the namespace. Nothing can fail any more, so that objects that were loaded before
+// may be bound to new ones: their code runs, and binds lazily.
 func (p *plan) publish() {
 	p.ns.objects = append(p.ns.objects, p.fresh...)
 	linker.adds += uint64(len(p.fresh))
+	for _, o := range p.root.closure {
+		if old := *o.scopes.Load(); !o.System && !slices.ContainsFunc(old, func(s *scope) bool { return slices.Equal(s.list, p.root.closure) }) {
+			list := append(slices.Clip(old), &scope{p.root.closure})
+			o.scopes.Store(&list)
+		}
+	}
+	linker.bindings.Add(1)
 	if len(p.fresh) > 0 {
 		announce(p.ns, true)
 	}
-	p.root.opens++
-	p.root.open.Store(int32(p.root.opens))
-	p.root.wasOpen.Store(true)
-	if p.flags&NoDelete != 0 || p.root.File.Dynamic.Flags1&elf.DF_1_NODELETE != 0 {
+	if !p.root.System {
+		p.root.opens++
+		p.root.closed.Store(false)
+	}
+	if p.flags&NoDelete != 0 {
 		p.root.pinned = true
 	}
 	for _, o := range p.fresh {
@@ -404,73 +434,19 @@ func (p *plan) publish() {
 			o.pinned = true
 		}
 	}
-	if p.flags&Global != 0 {
-		old := *p.ns.global.Load()
-		list := slices.Clone(old)
-		for _, o := range p.root.closure {
-			if !slices.Contains(list, o) {
-				list = append(list, o)
-			}
-		}
-		p.ns.global.Store(&list)
-		linker.bindings.Add(1)
-	}
 }
 
 // undo takes back what the open has mapped and registered.
 func (p *plan) undo() {
-	p.ns.uniqueMu.Lock()
-	for name, u := range p.ns.unique {
-		if slices.Contains(p.fresh, u.o) {
-			delete(p.ns.unique, name)
-		}
+	for _, name := range p.unique {
+		delete(p.ns.unique, name)
 	}
-	p.ns.uniqueMu.Unlock()
-	for _, o := range p.tls {
-		o.dropTLS()
+	for _, o := range p.pinned {
+		o.pinned = false
 	}
-	for _, o := range p.fresh[:p.mapped] {
-		delete(linker.byMap, o.LinkMap)
+	for _, n := range p.named {
+		i := slices.Index(n.o.names, n.name)
+		n.o.names = slices.Delete(n.o.names, i, i+1)
 	}
-	noteObjects()
-	for _, o := range p.fresh[:p.mapped] {
-		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
-		freeLinkMap(o)
-	}
-	// Objects that were loaded before may have been given the failed closure as a scope.
-	if p.root == nil {
-		return
-	}
-	for _, o := range p.root.closure {
-		if old := o.scopes.Load(); old != nil && !o.System {
-			list := slices.DeleteFunc(slices.Clone(*old), func(s *scope) bool {
-				return slices.ContainsFunc(s.list, func(x *Object) bool { return slices.Contains(p.fresh, x) })
-			})
-			o.scopes.Store(&list)
-			linker.bindings.Add(1)
-		}
-	}
+	unmap(p.fresh[:p.mapped])
 }
-
-func joinErrors(errs []error) error {
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	}
-	return &MultiError{errs}
-}
-
-// MultiError is several errors of one open.
-type MultiError struct{ Errs []error }
-
-func (e *MultiError) Error() string {
-	s := make([]string, len(e.Errs))
-	for i, err := range e.Errs {
-		s[i] = err.Error()
-	}
-	return strings.Join(s, "; ")
-}
-
-func (e *MultiError) Unwrap() []error { return e.Errs }

@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -101,7 +102,12 @@ func serveDlmopen(u native.Upcall) {
 	case lmIDBase:
 		ns = Default
 	case lmIDNewLM:
-		ns = NewNamespace(Config{Path: ns.Path, Interpreter: ns.Interpreter})
+		if native.String(u.Arg(1)) == "" {
+			setError(u, "invalid namespace: a new one has no main program")
+			return
+		}
+		ns = NewNamespace(Config{Path: ns.Path, Interpreter: ns.Interpreter, BindNow: ns.BindNow})
+		defer ns.disown()
 	default:
 		if ns = spaceByID(int(id)); ns == nil {
 			setError(u, "invalid namespace")
@@ -127,20 +133,21 @@ func dlopen(u native.Upcall, ns *Namespace, caller *Object, file uintptr, mode i
 		setError(u, "invalid mode for dlopen(): Invalid argument")
 		return
 	}
-	if file == 0 {
+	name := native.String(file)
+	if name == "" {
 		u.SetResult(ns.mainHandle())
 		return
 	}
 	var flags Flags
-	for bit, f := range map[int]Flags{rtldNow: Now, rtldGlobal: Global, rtldNoLoad: NoLoad, rtldNoDelete: NoDelete, rtldDeepBind: DeepBind} {
-		if mode&bit != 0 {
-			flags |= f
+	for _, m := range []struct {
+		bit  int
+		flag Flags
+	}{{rtldNow, Now}, {rtldGlobal, Global}, {rtldNoLoad, NoLoad}, {rtldNoDelete, NoDelete}, {rtldDeepBind, DeepBind}} {
+		if mode&m.bit != 0 {
+			flags |= m.flag
 		}
 	}
-	if mode&rtldNow == 0 && ns.bindNow() {
-		flags |= Now
-	}
-	o, err := ns.Open(Source{Name: native.String(file)}, flags, caller)
+	o, err := ns.Open(Source{Name: name}, flags, caller)
 	if err != nil {
 		if flags&NoLoad == 0 || !isNotFound(err) {
 			setError(u, err.Error())
@@ -159,39 +166,53 @@ func (ns *Namespace) mainHandle() uintptr {
 		if err != nil {
 			return 0
 		}
-		name, _ := native.NewString("")
+		name, err := native.NewString("")
+		if err != nil {
+			native.Free(p, linkMapSize)
+			return 0
+		}
 		*(*linkMap)(native.Pointer(p)) = linkMap{name: name}
 		ns.main = p
 	}
 	return ns.main
 }
 
-// byHandle returns what a handle stands for: an object, or the list of the main program's.
-func byHandle(h uintptr) (*Object, []*Object) {
+// handle is what a handle stands for: an object, or the main program of a namespace.
+type handle struct {
+	o  *Object
+	ns *Namespace
+}
+
+func byHandle(h uintptr) (handle, bool) {
+	if o := objectOf(h); o != nil {
+		return handle{o, o.space()}, true
+	}
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
-	if o := linker.byMap[h]; o != nil {
-		return o, o.closure
-	}
 	for _, ns := range linker.spaces {
 		if ns.main == h && h != 0 {
-			return nil, *ns.global.Load()
+			return handle{nil, ns}, true
 		}
 	}
-	return nil, nil
+	return handle{}, false
+}
+
+// list returns the objects that a lookup with the handle searches.
+func (h handle) list() []*Object {
+	if h.o != nil {
+		return h.o.closure
+	}
+	return *h.ns.global.Load()
 }
 
 // serveDlclose is int dlclose(void *handle).
 func serveDlclose(u native.Upcall) {
-	o, list := byHandle(u.Arg(0))
-	switch {
-	case o != nil:
-		if err := o.Close(); err != nil {
-			setError(u, o.Path+": shared object not open")
-			u.SetResult(^uintptr(0))
-		}
-	case list == nil:
+	h, ok := byHandle(u.Arg(0))
+	if !ok {
 		setError(u, "invalid handle")
+		u.SetResult(^uintptr(0))
+	} else if h.o != nil && h.o.Close() != nil {
+		setError(u, h.o.Path+": shared object not open")
 		u.SetResult(^uintptr(0))
 	}
 }
@@ -204,50 +225,49 @@ func serveDlvsym(u native.Upcall) {
 	dlsym(u, u.Arg(0), native.String(u.Arg(1)), elf.NewVersion(native.String(u.Arg(2))))
 }
 
-func dlsym(u native.Upcall, handle uintptr, name string, ver *elf.Version) {
+func dlsym(u native.Upcall, at uintptr, name string, ver *elf.Version) {
 	caller := callerOf(u)
 	h := elf.Hash(name)
-	asked := caller
-	var d definition
-	var ok bool
-	switch handle {
+	path := "weld"
+	if caller != nil {
+		path = caller.Path
+	}
+	list := func() []*Object { return *caller.space().global.Load() }
+	var binds *Object // stays bound to what is found, as by a relocation
+	switch at {
 	case rtldDefault:
-		scopes.RLock()
 		if caller != nil && !caller.System {
-			d, ok = caller.lookup(&h, ver, 0)
-		} else {
-			d, ok = lookupIn(*caller.space().global.Load(), &h, ver, 0, nil)
+			list, binds = caller.searchList, caller
 		}
-		scopes.RUnlock()
 	case rtldNext:
 		if caller == nil {
 			setError(u, "RTLD_NEXT used in code not dynamically loaded")
 			return
 		}
-		scopes.RLock()
-		d, ok = lookupIn(caller.after(), &h, ver, 0, nil)
-		scopes.RUnlock()
+		list = caller.after
 	default:
-		o, list := byHandle(handle)
-		if list == nil {
+		asked, ok := byHandle(at)
+		if !ok {
 			setError(u, "invalid handle")
 			return
 		}
-		asked = o
-		d, ok = lookupIn(list, &h, ver, 0, nil)
+		list = asked.list
+		if asked.o != nil {
+			path = asked.o.Path
+		}
+	}
+	d, held, ok := binds.find(func() (definition, bool) { return lookupIn(list(), &h, ver, 0, nil) })
+	if held {
+		defer binds.bound(d)
 	}
 	// A symbol of the run-time linker that loaded code looks up is weld's too.
 	d, ok = own(name, d, ok)
 	if !ok {
-		path := "weld"
-		if asked != nil {
-			path = asked.Path
-		}
+		text := path + ": undefined symbol: " + name
 		if ver != nil {
-			setError(u, path+": undefined symbol: "+name+", version "+ver.Name)
-		} else {
-			setError(u, path+": undefined symbol: "+name)
+			text += ", version " + ver.Name
 		}
+		setError(u, text)
 		return
 	}
 	if caller == nil {
@@ -268,19 +288,7 @@ func (o *Object) after() []*Object {
 	if p := o.scopes.Load(); p != nil && len(*p) > 0 {
 		list = (*p)[0].list
 	}
-	if g := *o.space().global.Load(); o.Space != nil {
-		for i, x := range g {
-			if x == o {
-				return g[i+1:]
-			}
-		}
-	}
-	for i, x := range list {
-		if x == o {
-			return list[i+1:]
-		}
-	}
-	return nil
+	return list[slices.Index(list, o)+1:]
 }
 
 // dlInfo is Dl_info of <dlfcn.h>.
@@ -295,14 +303,17 @@ func serveDladdr1(u native.Upcall) { dladdr(u, u.Arg(2), int(u.Arg(3))) }
 func dladdr(u native.Upcall, extra uintptr, flags int) {
 	const dlSyment, dlLinkmap = 1, 2
 	pc := u.Arg(0)
+	scopes.RLock()
 	o := FindObject(pc)
 	if o == nil {
+		scopes.RUnlock()
 		// The program itself, the vdso, or what the system loaded on its own account.
 		if f := native.SystemFunction("dladdr"); f != 0 {
 			u.SetResult(native.Call(f, pc, u.Arg(1)))
 		}
 		return
 	}
+	defer scopes.RUnlock()
 	info := (*dlInfo)(native.Pointer(u.Arg(1)))
 	lm := (*linkMap)(native.Pointer(o.LinkMap))
 	*info = dlInfo{fname: lm.name, fbase: o.Mapping.Addr}
@@ -344,17 +355,18 @@ func serveDlinfo(u native.Upcall) {
 		setError(u, text)
 		u.SetResult(^uintptr(0))
 	}
-	o, list := byHandle(u.Arg(0))
-	if list == nil && o == nil {
+	h, ok := byHandle(u.Arg(0))
+	if !ok {
 		fail("invalid handle")
 		return
 	}
+	o := h.o
 	out := (*uintptr)(native.Pointer(u.Arg(2)))
 	request := int(u.Arg(1))
 	if o == nil {
 		switch request {
 		case diLMID:
-			*out = 0
+			*out = uintptr(h.ns.ID)
 		case diLinkmap:
 			*out = u.Arg(0)
 		default:
@@ -386,7 +398,9 @@ func serveDlinfo(u native.Upcall) {
 			*out = native.ThreadBlock(u.ThreadPointer(), o.tls)
 		}
 	case diPhdr:
+		linker.mu.Lock()
 		*out = o.phdrAddr()
+		linker.mu.Unlock()
 		u.SetResult(uintptr(len(o.File.Progs)))
 	case diSerinfo, diSerinfoSize:
 		serinfo(u, o, request == diSerinfoSize)

@@ -6,8 +6,9 @@
 // (init.go). Nothing is mapped before the whole closure has been read and checked, and a failure at any step undoes
 // all of it. close.go is the way back. dlfcn.go serves what loaded code asks of its run-time linker.
 //
-// Locks. linker.mu guards everything that opening and closing changes; it may be taken again by the goroutine that
-// holds it, since a resolver of an IFUNC may call dlopen. It is not held while initialisers and finalisers run. Lookups
-// take scopes.RLock only: what they read is replaced, never changed, and an object is unmapped after a write lock has
-// let all lookups that saw it finish.
+// Locks (lock.go). linker.mu guards everything that opening and closing changes; it may be taken again by the goroutine
+// that holds it, since a resolver of an IFUNC may call dlopen. It is not held while initialisers and finalisers run,
+// unless a resolver has opened something: the open that it interrupts is half done. Lookups take scopes.RLock only: what
+// they read is replaced, never changed, and an object is unmapped after a write lock has let all lookups that saw it
+// finish. Who needs an object for longer holds it (Object.hold).
 package rtld

@@ -72,6 +72,41 @@ func (e *OpenError) Is(target error) bool {
 	return target == ErrNotFound && errors.As(e.Err, &nf)
 }
 
+// asOpenError makes an *OpenError of what went wrong when root, if it came to that, was opened.
+func asOpenError(name string, root *Object, err error) error {
+	if e, ok := err.(*OpenError); ok {
+		return e
+	}
+	e := &OpenError{Name: name, Err: err}
+	if root != nil {
+		e.Path = root.Path
+	}
+	return e
+}
+
+func joinErrors(errs []error) error {
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return &MultiError{errs}
+}
+
+// MultiError is several errors of one open.
+type MultiError struct{ Errs []error }
+
+func (e *MultiError) Error() string {
+	s := make([]string, len(e.Errs))
+	for i, err := range e.Errs {
+		s[i] = err.Error()
+	}
+	return strings.Join(s, "; ")
+}
+
+func (e *MultiError) Unwrap() []error { return e.Errs }
+
 // SymbolError says that a symbol is not defined where it was looked for.
 type SymbolError struct {
 	Library string // path of the library that was asked, or that refers to the symbol

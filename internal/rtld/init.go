@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"weld/image/elf"
@@ -17,70 +18,116 @@ const (
 
 // initOrder returns the closure of root in the order in which initialisers run: what is needed before what needs it.
 // Among objects that do not need each other it is glibc's order (rtld.dynamic_sort=2): a depth-first walk that begins
-// at the end of the breadth-first list, so that a tie goes the way it does there. DF_1_INITFIRST comes first of all.
+// at the end of the breadth-first list, so that a tie goes the way it does there. DF_1_INITFIRST comes first of all; if
+// several new objects ask for it, the one that was loaded last.
 func initOrder(root *Object) []*Object {
-	list := dependencyOrder(root.closure)
+	list := dependencyOrder(root.closure, false)
 	// In a cycle the one that was opened comes last.
 	if i := slices.Index(list, root); i >= 0 {
 		list = append(slices.Delete(list, i, i+1), root)
 	}
-	for i, o := range list {
-		if o.File.Dynamic.Flags1&elf.DF_1_INITFIRST != 0 && o.init == initNone && !o.System {
-			list = slices.Concat([]*Object{o}, list[:i], list[i+1:])
-			break
+	for i := len(root.closure) - 1; i >= 0; i-- {
+		o := root.closure[i]
+		if o.File.Dynamic.Flags1&elf.DF_1_INITFIRST != 0 && o.init == initNone {
+			i := slices.Index(list, o)
+			return slices.Insert(slices.Delete(list, i, i+1), 0, o)
 		}
 	}
 	return list
 }
 
-// dependencyOrder sorts objects so that each comes after all that it needs, cycles aside.
-func dependencyOrder(list []*Object) []*Object {
-	visited := map[*Object]bool{}
-	in := map[*Object]bool{}
+// finiOrder returns objects in the order in which finalisers run: what needs before what is needed, be it by DT_NEEDED
+// or because it was bound to it. Where the two contradict each other DT_NEEDED counts.
+func finiOrder(list []*Object) []*Object {
+	order := dependencyOrder(list, true)
+	slices.Reverse(order)
+	if slices.ContainsFunc(list, func(o *Object) bool { return o.reldeps != nil }) {
+		order = dependencyOrder(order, false)
+		slices.Reverse(order)
+	}
+	return order
+}
+
+// dependencyOrder sorts objects so that each comes after all that it needs, cycles aside; reldeps says whether what it
+// was bound to outside its closure counts.
+func dependencyOrder(list []*Object, reldeps bool) []*Object {
+	pending := map[*Object]bool{}
 	for _, o := range list {
-		in[o] = true
+		pending[o] = true
 	}
 	out := make([]*Object, 0, len(list))
 	var walk func(o *Object)
 	walk = func(o *Object) {
-		if visited[o] || !in[o] {
+		if !pending[o] {
 			return
 		}
-		visited[o] = true
+		delete(pending, o)
 		for _, d := range o.deps {
 			walk(d)
 		}
-		for d := range o.reldeps {
+		for _, d := range o.filtees {
 			walk(d)
+		}
+		if reldeps {
+			for _, d := range slices.Backward(o.reldeps) {
+				walk(d)
+			}
 		}
 		out = append(out, o)
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		walk(list[i])
+	for _, o := range slices.Backward(list) {
+		walk(o)
 	}
 	return out
 }
 
-// initialise runs the initialisers of objects that have not been, in order. An object that another goroutine is
-// initialising is waited for; one that this goroutine is (its initialiser opened something) is passed over.
+// initialise runs the initialisers of objects that have not been, in order. linker.mu is held, and given up while they
+// run. An object that another goroutine is initialising is waited for. It is passed over if this goroutine is (its
+// initialiser opened something), or one that waits for this goroutine.
+//
+// When a resolver has opened something the lock is kept, since the open that called it is half done, and nothing is
+// waited for.
+//
+// An object whose initialiser panics, or ends the goroutine, counts as initialised, as one that has called exit does in
+// glibc: its finalisers will run.
 func initialise(order []*Object) {
 	me := native.Goroutine()
-	linker.mu.Lock()
-	defer linker.mu.Unlock()
 	for _, o := range order {
-		for o.init == initRunning && o.initBy != me {
-			linker.inits.Wait()
+		for o.init == initRunning && linker.plan == nil && !waitsFor(o.initBy, me) {
+			linker.waits[me] = o
+			linker.mu.wait(&linker.inits)
+			delete(linker.waits, me)
 		}
-		if o.init != initNone {
-			continue
+		if o.init == initNone {
+			o.init, o.initBy = initRunning, me
+			unlocked(o.runInit, func() {
+				o.init = initDone
+				linker.inits.Broadcast()
+			})
 		}
-		o.init, o.initBy = initRunning, me
-		depth := linker.mu.release()
-		o.runInit()
-		linker.mu.reacquire(depth)
-		o.init = initDone
-		linker.inits.Broadcast()
 	}
+}
+
+// waitsFor reports whether goroutine g is goroutine me, or waits for an object that me initialises, in however many
+// steps.
+func waitsFor(g, me uintptr) bool {
+	for g != me {
+		o := linker.waits[g]
+		if o == nil || o.init != initRunning {
+			return false
+		}
+		g = o.initBy
+	}
+	return true
+}
+
+// unlocked runs f without the lock, unless something is being opened, and then, with the lock and in any case, done.
+func unlocked(f, done func()) {
+	defer done()
+	if linker.plan == nil {
+		defer linker.mu.reacquire(linker.mu.release())
+	}
+	f()
 }
 
 // runInit calls DT_INIT, then the functions of DT_INIT_ARRAY, each with argc, argv, envp as ld.so passes them (gABI,
@@ -113,57 +160,43 @@ func (o *Object) runFini() {
 
 // functions returns the addresses in an array of initialisers or finalisers; 0 and -1 are no functions.
 func (o *Object) functions(r elf.Range) []uintptr {
+	b, ok := o.File.Bytes(r.Addr, r.Size)
+	if !ok {
+		return nil // it cannot be read
+	}
 	var list []uintptr
-	for i := uint64(0); i+8 <= r.Size; i += 8 {
-		f := *(*uintptr)(native.Pointer(o.addr(r.Addr + i)))
-		if f != 0 && f != ^uintptr(0) {
+	for ; len(b) >= 8; b = b[8:] {
+		if f := uintptr(binary.LittleEndian.Uint64(b)); f != 0 && f != ^uintptr(0) {
 			list = append(list, f)
 		}
 	}
 	return list
 }
 
-// release gives the lock up for a while, however often its goroutine holds it.
-func (r *reentrant) release() int {
-	d := r.depth
-	r.depth = 0
-	r.owner.Store(0)
-	r.mu.Unlock()
-	return d
-}
-
-func (r *reentrant) reacquire(depth int) {
-	r.Lock()
-	r.depth = depth
-}
-
-// finiAll runs the finalisers of all that is loaded when the process ends through the C library's exit.
+// finiAll runs the finalisers of all that is loaded when the process ends through the C library's exit: the last
+// namespace's first.
 func finiAll() {
 	linker.mu.Lock()
-	var all []*Object
-	for _, ns := range linker.spaces {
-		all = append(all, ns.objects...)
+	defer linker.mu.Unlock()
+	var order []*Object
+	for _, ns := range slices.Backward(linker.spaces) {
+		order = append(order, finiOrder(ns.objects)...)
 	}
-	order := dependencyOrder(all)
-	for _, o := range all {
-		o.busy++ // a finaliser that closes a library does not unload it any more
+	for _, o := range order {
+		o.hold() // a finaliser that closes a library does not unload it any more
 	}
-	linker.mu.Unlock()
-	for i := len(order) - 1; i >= 0; i-- {
-		order[i].finalise()
-	}
+	finalise(order)
 }
 
-// finalise runs the finalisers of an object whose initialisers have run, once.
-func (o *Object) finalise() {
-	linker.mu.Lock()
-	if o.System || o.finiDone || o.init != initDone || o.noFini {
-		linker.mu.Unlock()
+// finalise runs the finalisers of objects whose initialisers have been called, once, also if one of them panics.
+// linker.mu is held, and given up while they run.
+func finalise(order []*Object) {
+	if len(order) == 0 {
 		return
 	}
-	o.finiDone = true
-	depth := linker.mu.release()
-	o.runFini()
-	linker.mu.reacquire(depth)
-	linker.mu.Unlock()
+	defer finalise(order[1:])
+	if o := order[0]; !o.finiDone && o.init != initNone && !o.noFini {
+		o.finiDone = true
+		unlocked(o.runFini, func() {})
+	}
 }

@@ -2,8 +2,10 @@ package rtld
 
 import (
 	"errors"
+	"slices"
 	"unsafe"
 
+	"weld/image/elf"
 	"weld/internal/search"
 	"weld/native"
 )
@@ -22,30 +24,39 @@ type phdrInfo struct {
 }
 
 // phdrAddr returns the address of the object's program headers in memory: behind the ELF header where a segment holds
-// it, else a copy.
+// it, else a copy. linker.mu is held.
 func (o *Object) phdrAddr() uintptr {
 	if o.phdr != 0 {
 		return o.phdr
 	}
-	if o.File.Phoff != 0 {
+	n := uintptr(len(o.File.Progs)) * phdrSize
+	if off := o.File.Phoff; off != 0 {
 		for _, s := range o.File.Progs {
-			n := uint64(len(o.File.Progs)) * 56
-			if s.Type == 1 && o.File.Phoff >= s.Off && o.File.Phoff+n <= s.Off+s.Filesz {
-				o.phdr = o.addr(s.Vaddr + o.File.Phoff - s.Off)
+			if s.Type == elf.PT_LOAD && off >= s.Off && off-s.Off <= s.Filesz && uint64(n) <= s.Filesz-(off-s.Off) {
+				o.phdr = o.addr(s.Vaddr + off - s.Off)
 				return o.phdr
 			}
 		}
 	}
-	p, err := native.Alloc(uintptr(len(o.File.Progs)) * 56)
+	p, err := native.Alloc(n)
 	if err != nil {
 		return 0
 	}
 	for i, s := range o.File.Progs {
-		w := (*[7]uint64)(native.Pointer(p + uintptr(i)*56))
+		w := (*[7]uint64)(native.Pointer(p + uintptr(i)*phdrSize))
 		*w = [7]uint64{uint64(s.Type) | uint64(s.Flags)<<32, s.Off, s.Vaddr, s.Paddr, s.Filesz, s.Memsz, s.Align}
 	}
-	o.phdr = p
+	o.phdr, o.phdrOwn = p, true
 	return p
+}
+
+const phdrSize = 56
+
+func (o *Object) freePhdrs() {
+	if o.phdrOwn {
+		native.Free(o.phdr, uintptr(len(o.File.Progs))*phdrSize)
+	}
+	o.phdr, o.phdrOwn = 0, false
 }
 
 // serveIterate is int dl_iterate_phdr(callback, data): it calls callback(info, size, data) for the program, then for
@@ -53,49 +64,51 @@ func (o *Object) phdrAddr() uintptr {
 func serveIterate(u native.Upcall) {
 	callback, data := u.Arg(0), u.Arg(1)
 	linker.mu.Lock()
-	caller := callerOf(u)
-	list := append([]*Object(nil), linker.system...)
-	list = append(list, caller.space().objects...)
+	list := slices.Concat(linker.system, callerOf(u).space().objects)
 	adds, subs := linker.adds+uint64(len(linker.system)), linker.subs
-	for _, o := range list {
-		o.busy++
+	infos := make([]phdrInfo, len(list))
+	for i, o := range list {
+		o.hold()
+		infos[i] = phdrInfo{
+			addr: o.Mapping.Bias, name: (*linkMap)(native.Pointer(o.LinkMap)).name,
+			phdr: o.phdrAddr(), phnum: uint16(len(o.File.Progs)), tlsMod: o.tls,
+		}
 	}
 	linker.mu.Unlock()
 	defer func() {
 		linker.mu.Lock()
+		defer linker.mu.Unlock()
 		for _, o := range list {
-			o.busy--
+			o.letGo()
 		}
-		collect()
-		linker.mu.Unlock()
 	}()
-	buf, err := native.Alloc(unsafe.Sizeof(phdrInfo{}))
+	const size = unsafe.Sizeof(phdrInfo{})
+	buf, err := native.Alloc(size)
 	if err != nil {
 		return
 	}
-	defer native.Free(buf, unsafe.Sizeof(phdrInfo{}))
+	defer native.Free(buf, size)
 	info := (*phdrInfo)(native.Pointer(buf))
 	visit := func(i phdrInfo) bool {
 		i.adds, i.subs = adds, subs
 		*info = i
-		r := native.Call(callback, buf, unsafe.Sizeof(phdrInfo{}), data)
+		r := native.Call(callback, buf, size, data)
 		u.SetResult(r)
 		return int32(r) == 0
 	}
 	if phdr, n := native.ProgramHeaders(); phdr != 0 && native.OwnExecutable() {
-		empty, _ := native.NewString("")
+		empty, err := native.NewString("")
+		if err != nil {
+			return
+		}
 		defer native.FreeString(empty, "")
 		if !visit(phdrInfo{name: empty, phdr: phdr, phnum: uint16(n)}) {
 			return
 		}
 	}
-	for _, o := range list {
-		i := phdrInfo{
-			addr: o.Mapping.Bias, name: (*linkMap)(native.Pointer(o.LinkMap)).name,
-			phdr: o.phdrAddr(), phnum: uint16(len(o.File.Progs)), tlsMod: o.tls,
-		}
-		if o.tls != 0 {
-			i.tlsData = native.ThreadBlock(u.ThreadPointer(), o.tls)
+	for _, i := range infos {
+		if i.tlsMod != 0 {
+			i.tlsData = native.ThreadBlock(u.ThreadPointer(), i.tlsMod)
 		}
 		if !visit(i) {
 			return

@@ -1,8 +1,8 @@
 package rtld
 
 import (
-	"slices"
 	"strings"
+	"sync/atomic"
 
 	"weld/image/elf"
 	"weld/native"
@@ -37,14 +37,12 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 		return 0, &RelocError{Library: o.Path, Offset: r.Off, Type: elf.R_X86_64(r.Type), Err: ErrNotFound}
 	}
 	h := o.File.SymHash(s)
-	var d definition
-	scopes.RLock()
-	if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
-		d, ok = definition{o, s, r.Sym}, true
-	} else {
-		d, ok = o.bind(&h, o.File.SymVersion(r.Sym), elf.LookupOldest|elf.LookupPLT)
-	}
-	scopes.RUnlock()
+	d, held, ok := o.find(func() (definition, bool) {
+		if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
+			return definition{o, s, r.Sym}, true
+		}
+		return o.bind(&h, o.File.SymVersion(r.Sym), elf.LookupOldest|elf.LookupPLT)
+	})
 	if !ok {
 		e := &SymbolError{Library: o.Path, Name: strings.Clone(h.Name)}
 		if v := o.File.SymVersion(r.Sym); v != nil {
@@ -52,15 +50,34 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 		}
 		return 0, e
 	}
-	target := d.resolve()
-	if d.o != o && !d.o.System && !slices.Contains(o.closure, d.o) {
-		linker.mu.Lock()
-		o.dependsOn(d.o)
-		linker.mu.Unlock()
+	if held {
+		defer o.bound(d)
+	}
+	target, err := d.resolve()
+	if err != nil {
+		return 0, err
 	}
 	storeWord(o.addr(r.Off), target+uintptr(r.Addend))
-	lazyBindings.Add(1)
 	return target + uintptr(r.Addend), nil
 }
 
-func storeWord(a, v uintptr) { storeUintptr((*uintptr)(native.Pointer(a)), v) }
+// storeWord writes a word that native code may read at any time.
+func storeWord(a, v uintptr) { atomic.StoreUintptr((*uintptr)(native.Pointer(a)), v) }
+
+// traceBinding, if set, is told of each call that is bound when first made.
+var traceBinding atomic.Pointer[func(o *Object, r elf.Rela)]
+
+// TraceBindings has f called for every call that is bound lazily from now on, with the object that makes it and the
+// name of the function; nil ends that. f runs in the goroutine that made the call and must not make native calls.
+func TraceBindings(f func(o *Object, symbol string)) {
+	if f == nil {
+		traceBinding.Store(nil)
+		return
+	}
+	h := func(o *Object, r elf.Rela) {
+		if s, ok := o.File.Sym(r.Sym); ok {
+			f(o, o.File.SymName(s))
+		}
+	}
+	traceBinding.Store(&h)
+}

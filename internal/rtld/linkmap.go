@@ -52,20 +52,19 @@ func announce(ns *Namespace, adding bool) {
 	} else {
 		r.Begin(debug.Delete)
 	}
-	var prev *linkMap
-	first := uintptr(0)
-	for _, o := range ns.objects {
+	// Each word is written once: loaded code may be going through the list.
+	prev, first := uintptr(0), uintptr(0)
+	for i, o := range ns.objects {
 		m := (*linkMap)(native.Pointer(o.LinkMap))
-		m.prev, m.next = 0, 0
-		if prev != nil {
-			m.prev = linkMapAddr(prev)
-			prev.next = o.LinkMap
-		} else {
-			first = o.LinkMap
+		m.prev, prev = prev, o.LinkMap
+		next := uintptr(0)
+		if i+1 < len(ns.objects) {
+			next = ns.objects[i+1].LinkMap
 		}
-		prev = m
+		storeWord(o.LinkMap+unsafe.Offsetof(m.next), next)
+	}
+	if len(ns.objects) > 0 {
+		first = ns.objects[0].LinkMap
 	}
 	r.End(first)
 }
-
-func linkMapAddr(m *linkMap) uintptr { return uintptr(unsafe.Pointer(m)) }

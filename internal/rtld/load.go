@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	pathpkg "path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -144,10 +144,25 @@ func (s *source) check() error {
 		return bad(ErrUnsupported, "a segment is writable and executable at once")
 	case f.Stack != nil && f.Stack.Flags&elf.PF_X != 0:
 		return bad(ErrUnsupported, "the object wants an executable stack (PT_GNU_STACK)")
+	case d.Init != 0 && !executable(f, d.Init):
+		return bad(nil, fmt.Sprintf("DT_INIT %#x is not in an executable segment", d.Init))
+	case d.Fini != 0 && !executable(f, d.Fini):
+		return bad(nil, fmt.Sprintf("DT_FINI %#x is not in an executable segment", d.Fini))
+	case f.TLS != nil && f.TLS.Align > elf.MaxLoadSpan:
+		return bad(nil, fmt.Sprintf("PT_TLS is aligned to %#x", f.TLS.Align))
+	case f.TLS != nil && !readable(f, f.TLS):
+		return bad(nil, "the initial image of PT_TLS is not in a readable segment")
 	case f.Rel().Len() > 0 || f.PltRelRel().Len() > 0:
 		return bad(ErrUnsupported, "relocations without addends (DT_REL) are not used on x86-64")
 	}
 	return nil
+}
+
+// readable reports whether the file bytes of a part of the image lie in a PT_LOAD that may be read.
+func readable(f *elf.File, part *elf.Prog) bool {
+	return part.Filesz == 0 || slices.ContainsFunc(f.Progs, func(s elf.Prog) bool {
+		return s.Type == elf.PT_LOAD && s.Flags&elf.PF_R != 0 && part.Vaddr-s.Vaddr < s.Memsz
+	})
 }
 
 // acceptError marks the errors for which the search goes on: a file of another class or machine is passed over.
@@ -260,14 +275,4 @@ func requester(path string, f *elf.File, loader *search.Requester) *search.Reque
 		Path: path, Rpath: d.Rpath, Runpath: d.Runpath, HasRunpath: d.HasRunpath,
 		NoDefLib: d.Flags1&elf.DF_1_NODEFLIB != 0, Loader: loader,
 	}
-}
-
-// absolute makes a path given by the program absolute.
-func absolute(name string) string {
-	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
-		if wd, err := os.Getwd(); err == nil {
-			return filepath.Join(wd, name)
-		}
-	}
-	return name
 }

@@ -3,6 +3,8 @@ package rtld
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -26,13 +28,18 @@ func (d definition) addr() uintptr {
 	return d.o.addr(d.sym.Value)
 }
 
+var errResolver = errors.New("the resolver of the IFUNC is not in an executable segment")
+
 // resolve returns the address of a definition: for an IFUNC, what its resolver chooses (psABI, STT_GNU_IFUNC).
-func (d definition) resolve() uintptr {
+func (d definition) resolve() (uintptr, error) {
 	a := d.addr()
-	if d.sym.Type() == elf.STT_GNU_IFUNC {
-		return native.Call(a)
+	if d.sym.Type() != elf.STT_GNU_IFUNC {
+		return a, nil
 	}
-	return a
+	if !d.o.executable(a) {
+		return 0, fmt.Errorf("%s: symbol %s: %w", d.o.Path, d.o.File.SymName(d.sym), errResolver)
+	}
+	return native.Call(a), nil
 }
 
 // lookupIn finds a symbol in a list of objects, in order. The first definition counts, weak or not (LD_DYNAMIC_WEAK is
@@ -51,11 +58,7 @@ func lookupIn(list []*Object, h *elf.NameHash, ver *elf.Version, flags elf.Looku
 
 // lookup finds the definition that a reference of o is bound to.
 func (o *Object) lookup(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (definition, bool) {
-	d, ok := lookupIn(o.searchList(), h, ver, flags, nil)
-	if !ok {
-		return d, false
-	}
-	return o.unique(d, h)
+	return lookupIn(o.searchList(), h, ver, flags, nil)
 }
 
 // searchList returns the objects that references of o are looked up in, in order: o itself first if it asks for that
@@ -101,10 +104,41 @@ func own(name string, d definition, ok bool) (definition, bool) {
 	if ok && !d.o.System {
 		return d, true
 	}
-	if a := services.get(name); a != 0 {
+	if a := services.instead(name, ok); a != 0 {
 		return definition{o: &itself, sym: elf.Sym{Value: uint64(a), Shndx: elf.SHN_ABS, Info: uint8(elf.STT_FUNC)}}, true
 	}
 	return d, ok
+}
+
+// find looks a symbol up with scopes held for reading, and keeps the object that defines it mapped until letGo, unless
+// it belongs to from's closure or to the system. What is being unloaded is found only by those that see nothing else.
+func (from *Object) find(lookup func() (definition, bool)) (d definition, held, ok bool) {
+	for again := true; ; again = false {
+		scopes.RLock()
+		d, ok = lookup()
+		scopes.RUnlock()
+		if !ok || d.o.System || from != nil && slices.Contains(from.closure, d.o) {
+			return d, false, ok
+		}
+		linker.mu.Lock()
+		if d.o.dying && again {
+			linker.mu.Unlock() // by now it is out of the scopes
+			continue
+		}
+		d.o.hold()
+		linker.mu.Unlock()
+		return d, true, true
+	}
+}
+
+// bound ends what find held, after from was bound to it.
+func (from *Object) bound(d definition) {
+	linker.mu.Lock()
+	if from != nil {
+		from.dependsOn(d.o)
+	}
+	d.o.letGo()
+	linker.mu.Unlock()
 }
 
 // unique replaces a definition that is STB_GNU_UNIQUE by the first one of its name that was used in the namespace.
@@ -120,26 +154,29 @@ func (o *Object) unique(d definition, h *elf.NameHash) (definition, bool) {
 	if ns == nil {
 		return d, true
 	}
-	ns.uniqueMu.Lock()
-	defer ns.uniqueMu.Unlock()
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
 	if u, ok := ns.unique[h.Name]; ok {
 		return definition{u.o, u.s, 0}, true
 	}
 	// The name may be a view of a table that is unmapped one day.
-	ns.unique[strings.Clone(h.Name)] = uniqueSymbol{d.o, d.sym}
+	name := strings.Clone(h.Name)
+	ns.unique[name] = uniqueSymbol{d.o, d.sym}
+	if p := linker.plan; p != nil {
+		p.unique = append(p.unique, name)
+		if !d.o.pinned {
+			p.pinned = append(p.pinned, d.o)
+		}
+	}
 	d.o.pinned = true
 	return d, true
 }
 
 // dependsOn notes that o is bound to d outside its closure: d stays as long as o.
 func (o *Object) dependsOn(d *Object) {
-	if d == o || d.System || slices.Contains(o.closure, d) {
-		return
+	if d != o && !d.System && !slices.Contains(o.closure, d) && !slices.Contains(o.reldeps, d) {
+		o.reldeps = append(o.reldeps, d)
 	}
-	if o.reldeps == nil {
-		o.reldeps = map[*Object]struct{}{}
-	}
-	o.reldeps[d] = struct{}{}
 }
 
 // Lookup finds a symbol as dlsym does with a handle: in the object and all that it needs. version is "" for the
@@ -205,8 +242,9 @@ func (d definition) symbol(name string, from *Object) (Symbol, error) {
 		s.Addr = a
 		return s, nil
 	}
-	s.Addr = d.resolve()
-	return s, nil
+	var err error
+	s.Addr, err = d.resolve()
+	return s, err
 }
 
 // Symbol is a symbol and where it is.

@@ -1,11 +1,12 @@
 package rtld
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"weld/image/elf"
 	"weld/internal/search"
@@ -14,7 +15,6 @@ import (
 
 // Config says how a namespace finds and binds libraries.
 type Config struct {
-	Name        string   // for messages
 	Path        []string // directories that are searched first
 	Interpreter string   // run-time linker of the C library to bring up; "": by what the libraries need
 	BindNow     bool     // bind all calls at load, as LD_BIND_NOW does
@@ -24,14 +24,14 @@ type Config struct {
 // what it opens. There is no limit on their number.
 type Namespace struct {
 	Config
-	ID       int
-	objects  []*Object                 // in load order, those of the system left out
-	global   atomic.Pointer[[]*Object] // searched for every reference: the system's objects, then those opened Global
-	unique   map[string]uniqueSymbol   // STB_GNU_UNIQUE definitions in use
-	uniqueMu sync.Mutex
-	search   map[search.Flavor]*search.Searcher
-	main     uintptr // see mainHandle
-	closed   bool
+	ID      int                       // the lowest that was free
+	objects []*Object                 // in load order, those of the system left out
+	global  atomic.Pointer[[]*Object] // searched for every reference: the system's objects, then those opened Global
+	unique  map[string]uniqueSymbol   // STB_GNU_UNIQUE definitions in use
+	search  map[search.Flavor]*search.Searcher
+	main    uintptr // see mainHandle
+	closed  bool
+	unowned bool // dlmopen made it: it goes with its last object
 }
 
 type uniqueSymbol struct {
@@ -51,13 +51,13 @@ func NewNamespace(c Config) *Namespace {
 
 func newNamespace(c Config) *Namespace {
 	ns := &Namespace{Config: c, unique: map[string]uniqueSymbol{}, search: map[search.Flavor]*search.Searcher{}}
-	if len(linker.spaces) > 0 {
-		ns.ID = linker.spaces[len(linker.spaces)-1].ID + 1
+	for ns.ID < len(linker.spaces) && linker.spaces[ns.ID].ID == ns.ID {
+		ns.ID++
 	}
 	g := slices.Clone(linker.system)
 	ns.global.Store(&g)
 	linker.bindings.Add(1)
-	linker.spaces = append(linker.spaces, ns)
+	linker.spaces = slices.Insert(linker.spaces, ns.ID, ns)
 	return ns
 }
 
@@ -68,7 +68,23 @@ func (ns *Namespace) Objects() []*Object {
 	return append(slices.Clone(linker.system), ns.objects...)
 }
 
-// Close closes the libraries that are still open in the namespace and removes it.
+// addGlobal makes objects visible to all in the namespace. linker.mu is held.
+func (ns *Namespace) addGlobal(list []*Object) {
+	old := *ns.global.Load()
+	g := slices.Clip(old)
+	for _, o := range list {
+		if !slices.Contains(g, o) {
+			g = append(g, o)
+		}
+	}
+	if len(g) != len(old) {
+		ns.global.Store(&g)
+		linker.bindings.Add(1)
+	}
+}
+
+// Close closes the libraries that are still open in the namespace and removes it. What cannot be unloaded now, because
+// its initialisers run or threads are to run its destructors, is when that is over.
 func (ns *Namespace) Close() error {
 	if ns == Default {
 		return ErrUnsupported
@@ -82,10 +98,34 @@ func (ns *Namespace) Close() error {
 	for _, o := range ns.objects {
 		o.opens = 0
 		o.pinned = false
+		o.closed.Store(true)
 	}
 	collect()
-	linker.spaces = slices.DeleteFunc(linker.spaces, func(o *Namespace) bool { return o == ns })
 	return nil
+}
+
+// disown leaves the namespace to what is loaded in it: it goes with its last object.
+func (ns *Namespace) disown() {
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
+	ns.unowned = true
+	dropSpaces()
+}
+
+// dropSpaces removes the namespaces that are closed and empty. linker.mu is held.
+func dropSpaces() {
+	linker.spaces = slices.DeleteFunc(linker.spaces, func(ns *Namespace) bool {
+		of := func(o *Object) bool { return o.Space == ns }
+		if !ns.closed && !ns.unowned || len(ns.objects) > 0 || slices.ContainsFunc(linker.dying, of) {
+			return false
+		}
+		ns.closed = true
+		if ns.main != 0 {
+			native.FreeString((*linkMap)(native.Pointer(ns.main)).name, "")
+			native.Free(ns.main, linkMapSize)
+		}
+		return true
+	})
 }
 
 // searcher returns the search of the namespace for a C library's rules. linker.mu is held.
@@ -150,6 +190,11 @@ func adoptSystem() error {
 			o.names = append(o.names, o.base())
 		}
 		o.search = &search.Requester{Path: o.Path}
+		o.BuildID = bytes.Clone(so.File.BuildID())
+		var st syscall.Stat_t
+		if syscall.Stat(so.Name, &st) == nil {
+			o.id = fileID{uint64(st.Dev), st.Ino}
+		}
 		fresh = append(fresh, o)
 		linker.byMap[so.LinkMap] = o
 		linker.system = append(linker.system, o)
@@ -196,17 +241,4 @@ func findSystem(name string) *Object {
 		}
 	}
 	return nil
-}
-
-// breadthFirst returns o and all that it needs.
-func breadthFirst(o *Object) []*Object {
-	list := []*Object{o}
-	for i := 0; i < len(list); i++ {
-		for _, d := range list[i].deps {
-			if !slices.Contains(list, d) {
-				list = append(list, d)
-			}
-		}
-	}
-	return list
 }

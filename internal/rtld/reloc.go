@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"unsafe"
 
 	"weld/image/elf"
@@ -55,7 +56,6 @@ func (p *plan) relocateAll() error {
 	for i := len(p.fresh) - 1; i >= 0; i-- {
 		o := p.fresh[i]
 		if o.File.TLS != nil {
-			p.tls = append(p.tls, o)
 			if err := o.addTLS(); err != nil {
 				return &OpenError{Name: o.Path, Path: o.Path, Err: err}
 			}
@@ -105,7 +105,8 @@ func (b *binder) object() error {
 	t := f.Rela()
 	wait := func() error { return nil }
 	if n := f.RelaCount(); n >= parallelFrom {
-		wait = b.beside(t.Slice(0, n))
+		wait = sync.OnceValue(b.beside(t.Slice(0, n)))
+		defer wait() // also if a resolver panics: the object is unmapped then
 		t = t.Slice(n, t.Len())
 	}
 	err := b.rela(t)
@@ -305,7 +306,6 @@ func (b *binder) plt() error {
 			return b.fail(elf.Rela{Off: f.Dynamic.PltGot + 8, Type: uint32(elf.R_X86_64_JMP_SLOT)}, errPlace)
 		}
 		*(*[2]uintptr)(native.Pointer(got)) = [2]uintptr{b.o.LinkMap, native.LazyBindEntry()}
-		b.o.lazy = true
 	}
 	if !lazy {
 		return b.rela(t)
@@ -333,6 +333,9 @@ func (b *binder) plt() error {
 // finish runs resolvers and writes what they chose.
 func (b *binder) finish() error {
 	for _, d := range b.ifuncs {
+		if o := FindObject(d.addr); o == nil || !o.executable(d.addr) {
+			return b.fail(d.r, errResolver)
+		}
 		v := native.Call(d.addr)
 		n := uintptr(8)
 		a := b.place(d.r.Off, n)
@@ -403,7 +406,7 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 	}
 	h := f.SymHash(elf.Sym{Name: binary.LittleEndian.Uint32(e)})
 	ver := f.SymVersion(idx)
-	if b.list == nil {
+	if b.values == nil {
 		b.list = b.o.searchList()
 		b.values = make([]uintptr, f.NumSymbols())
 	}
@@ -476,11 +479,12 @@ func (b *binder) copy(r elf.Rela) error {
 		return b.fail(r, ErrNotFound)
 	}
 	n := uintptr(min(s.Size, d.sym.Size))
-	to, from := b.place(r.Off, n), d.addr()
-	if to == 0 || !d.o.Contains(from) || d.o.Mapping.Addr+d.o.Mapping.Size-from < n {
+	to := b.place(r.Off, n)
+	from, ok := d.o.File.Bytes(d.sym.Value, uint64(n)) // what cannot be read is not there
+	if to == 0 || !ok {
 		return b.fail(r, errPlace)
 	}
-	copy(native.Bytes(to, n), native.Bytes(from, n))
+	copy(native.Bytes(to, n), from)
 	return nil
 }
 
@@ -535,7 +539,11 @@ func (b *binder) one(r elf.Rela) error {
 		return put(v + uintptr(r.Addend))
 	case elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_PC32, elf.R_X86_64_PC64:
 		if ifunc {
-			d = definition{o: d.o, sym: elf.Sym{Value: uint64(d.resolve()), Shndx: elf.SHN_ABS}}
+			f, err := d.resolve()
+			if err != nil {
+				return b.fail(r, err)
+			}
+			d = definition{o: d.o, sym: elf.Sym{Value: uint64(f), Shndx: elf.SHN_ABS}}
 		}
 		v := int64(r.Addend)
 		if ok {

@@ -19,12 +19,22 @@ type serviceTable struct {
 	err          error
 	m            map[string]uintptr
 	threadObject uintptr         // destructor of thread-local objects
+	wraps        map[string]bool // those that end in the C library's own, and are nothing without
 	dls          map[string]bool // those that the system's libgcc_s gets too
 }
 
 var services serviceTable
 
 func (t *serviceTable) get(name string) uintptr { return t.m[name] }
+
+// instead returns the address of weld's own function of a name, if it takes the place of the system's definition of it,
+// or of none.
+func (t *serviceTable) instead(name string, defined bool) uintptr {
+	if !defined && t.wraps[name] {
+		return 0
+	}
+	return t.m[name]
+}
 
 // setUp makes the thunks and hooks that everything else relies on, once.
 func setUp() error {
@@ -54,6 +64,7 @@ func setUp() error {
 		}
 		t.threadObject = th.Addr()
 		t.m = m
+		t.wraps = map[string]bool{"pthread_create": true, "thrd_create": true, "__cxa_thread_atexit_impl": true}
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
 		native.LazyBinder = bindLazily
 		native.Locate = describe
@@ -97,17 +108,16 @@ func redirect(o *Object) {
 
 // describe names an address for fault reports.
 func describe(pc uintptr) string {
-	o := FindObject(pc)
-	if o == nil {
+	p, ok := Locate(pc)
+	if !ok {
 		return ""
 	}
-	v := uint64(pc - o.Mapping.Bias)
-	s := fmt.Sprintf("%s+%#x", o.Path, v)
-	if off, ok := o.File.Offset(v); ok {
-		s = fmt.Sprintf("%s (file offset %#x)", s, off)
+	s := fmt.Sprintf("%s+%#x", p.Object.Path, pc-p.Object.Mapping.Bias)
+	if p.FileOffset != 0 {
+		s = fmt.Sprintf("%s (file offset %#x)", s, p.FileOffset)
 	}
-	if sym, _, ok := o.File.FindSymbol(v); ok {
-		s += fmt.Sprintf(" in %s+%#x", o.File.SymName(sym), v-sym.Value)
+	if p.Symbol != "" {
+		s += fmt.Sprintf(" in %s+%#x", p.Symbol, pc-p.SymbolAddr)
 	}
 	return s
 }
@@ -141,7 +151,7 @@ func serveThreadAtexit(u native.Upcall) {
 	}
 	*(*threadObject)(native.Pointer(n)) = threadObject{u.Arg(0), u.Arg(1), o.LinkMap}
 	linker.mu.Lock()
-	o.busy++
+	o.hold()
 	linker.mu.Unlock()
 	// An address of no object: the C library counts it for the main program.
 	u.SetResult(native.Call(impl, services.threadObject, n, services.threadObject))

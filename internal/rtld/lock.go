@@ -1,0 +1,150 @@
+package rtld
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"weld/native"
+)
+
+// linker is the state of the process.
+var linker struct {
+	mu     reentrant
+	plan   *plan // the open under way; the inner one if a resolver opens something
+	spaces []*Namespace
+	system []*Object           // what the system's run-time linker has mapped
+	byMap  map[uintptr]*Object // by address of the link_map, from before they are relocated until they are unmapped
+	inits  sync.Cond           // an initialiser has finished
+	waits  map[uintptr]*Object // by goroutine: what it waits for to be initialised
+	dying  []*Object           // whose finalisers run or are about to
+	later  bool                // collect left something for later
+	// collects holds the goroutines that are in collect.
+	collects map[uintptr]bool
+	adds     uint64
+	subs     uint64
+
+	known atomic.Pointer[knownObjects] // for those who do not hold mu
+	// bindings counts the changes of what references are looked up in.
+	bindings atomic.Uint64
+}
+
+// knownObjects are the objects that are mapped; it is replaced when they change.
+type knownObjects struct {
+	byAddr []*Object
+	byMap  map[uintptr]*Object
+}
+
+func init() {
+	linker.byMap = map[uintptr]*Object{}
+	linker.waits = map[uintptr]*Object{}
+	linker.collects = map[uintptr]bool{}
+	linker.inits.L = &linker.mu
+	noteObjects()
+}
+
+// scopes keeps objects mapped while lookups read their tables. Who holds it takes no other lock and calls no native
+// code.
+var scopes sync.RWMutex
+
+// lookupsDone waits for the lookups that may have seen what is not known any more.
+func lookupsDone() {
+	scopes.Lock()
+	defer scopes.Unlock()
+}
+
+// reentrant is a mutex that its goroutine may take again.
+type reentrant struct {
+	mu    sync.Mutex
+	owner atomic.Uintptr
+	depth int // how often it was taken again
+}
+
+func (r *reentrant) Lock() {
+	g := native.Goroutine()
+	if r.owner.Load() == g {
+		r.depth++
+		return
+	}
+	r.mu.Lock()
+	r.owner.Store(g)
+}
+
+func (r *reentrant) Unlock() {
+	if r.depth > 0 {
+		r.depth--
+		return
+	}
+	r.owner.Store(0)
+	r.mu.Unlock()
+}
+
+// release gives the lock up for a while, however often its goroutine holds it.
+func (r *reentrant) release() (depth int) {
+	depth, r.depth = r.depth, 0
+	r.Unlock()
+	return depth
+}
+
+func (r *reentrant) reacquire(depth int) {
+	r.Lock()
+	r.depth = depth
+}
+
+// wait is c.Wait for a lock that may be held more than once.
+func (r *reentrant) wait(c *sync.Cond) {
+	depth := r.depth
+	r.depth = 0
+	c.Wait()
+	r.depth = depth
+}
+
+// noteObjects makes what is mapped now known to those who do not hold the lock. linker.mu is held.
+func noteObjects() {
+	k := &knownObjects{byMap: maps.Clone(linker.byMap)}
+	for _, o := range linker.byMap {
+		k.byAddr = append(k.byAddr, o)
+	}
+	slices.SortFunc(k.byAddr, func(a, b *Object) int { return cmp.Compare(a.Mapping.Addr, b.Mapping.Addr) })
+	linker.known.Store(k)
+}
+
+// objectOf returns the object of a link_map.
+func objectOf(m uintptr) *Object { return linker.known.Load().byMap[m] }
+
+// FindObject returns the object that an address lies in, nil if none does.
+func FindObject(pc uintptr) *Object {
+	list := linker.known.Load().byAddr
+	i := sort.Search(len(list), func(i int) bool { return list[i].Mapping.Addr > pc })
+	if i > 0 && list[i-1].Contains(pc) {
+		return list[i-1]
+	}
+	return nil
+}
+
+// Place is what lies at an address.
+type Place struct {
+	Object     *Object
+	Symbol     string // "" if no symbol covers the address
+	SymbolAddr uintptr
+	FileOffset uintptr // 0 in memory that is not from the file
+}
+
+// Locate tells what lies at an address. Its object may be unloaded meanwhile.
+func Locate(pc uintptr) (p Place, ok bool) {
+	scopes.RLock()
+	defer scopes.RUnlock()
+	o := FindObject(pc)
+	if o == nil {
+		return p, false
+	}
+	p.Object = o
+	if off, ok := o.File.Offset(uint64(pc - o.Mapping.Bias)); ok {
+		p.FileOffset = uintptr(off)
+	}
+	p.Symbol, p.SymbolAddr = o.Covering(pc)
+	return p, true
+}
