@@ -57,7 +57,8 @@ func (e *OpenError) Error() string {
 		}
 		return b.String()
 	}
-	b.WriteString(e.Err.Error())
+	// What is wrong with a file names it; once is enough.
+	b.WriteString(strings.TrimPrefix(e.Err.Error(), e.Name+": "))
 	return b.String()
 }
 

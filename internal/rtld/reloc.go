@@ -1,7 +1,6 @@
 package rtld
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -24,7 +23,6 @@ type binder struct {
 	last    span
 	missing []SymbolError
 	seen    map[string]bool
-	count   relocCount
 	warmed  uint // of no meaning
 
 	relativeOnly bool // a worker: at any other relocation it stops, and
@@ -33,22 +31,12 @@ type binder struct {
 
 type span struct{ lo, hi uintptr }
 
-// cached is the result of a lookup; a symbol is referred to by many relocations.
-type cached struct {
-	d     definition
-	state uint8 // 1 found, 2 absent and weak, 3 absent
-	plt   bool
-}
-
 // deferred is a relocation whose value a resolver computes: those run when all others are done.
 type deferred struct {
 	r    elf.Rela
 	addr uintptr // of the resolver
 	what elf.R_X86_64
 }
-
-// relocCount is how many relocations were applied, for statistics.
-type relocCount struct{ relative, symbolic, lazy int }
 
 // relocateAll binds the new objects, what is needed before what needs it.
 func (p *plan) relocateAll() error {
@@ -141,7 +129,6 @@ func (b *binder) beside(t elf.RelaTable) (wait func() error) {
 	go func() { done <- worker.rela(t) }()
 	return func() error {
 		err := <-done
-		b.count.relative += worker.count.relative
 		if err == nil && worker.stopped > 0 { // the count was wrong
 			err = b.rela(t.Slice(worker.stopped-1, t.Len()))
 		}
@@ -183,7 +170,6 @@ func (b *binder) relr() error {
 			return b.fail(elf.Rela{Off: v, Type: uint32(elf.R_X86_64_RELATIVE)}, errPlace)
 		}
 		*(*uintptr)(native.Pointer(a)) += bias
-		b.count.relative++
 	}
 	return nil
 }
@@ -193,7 +179,7 @@ func (b *binder) rela(t elf.RelaTable) error {
 	bias := b.o.Mapping.Bias
 	n := t.Len()
 	data := t.Bytes()
-	symbolic, ahead, warm := 0, 0, 0
+	ahead, warm := 0, 0
 	for i := 0; i < n; i++ {
 		if i == ahead {
 			ahead = b.populate(data, i, n)
@@ -212,10 +198,8 @@ func (b *binder) rela(t elf.RelaTable) error {
 		}
 		if b.relativeOnly {
 			b.stopped = i + 1
-			b.count.relative += i
 			return nil
 		}
-		symbolic++
 		if i >= warm {
 			warm = b.warm(data, i, n)
 		}
@@ -234,8 +218,6 @@ func (b *binder) rela(t elf.RelaTable) error {
 			return err
 		}
 	}
-	b.count.symbolic += symbolic
-	b.count.relative += n - symbolic
 	return nil
 }
 
@@ -272,29 +254,6 @@ func (b *binder) populate(data []byte, i, n int) (next int) {
 	return lo
 }
 
-// warm reads the symbols and the first bytes of the names that the next relocations refer to. Lookups wait for memory
-// most of the time, each for its own; so the processor waits for many at once. It returns the number of the relocation
-// to go on from.
-func (b *binder) warm(data []byte, i, n int) (next int) {
-	const batch = 32
-	f := b.o.File
-	var names [batch]uint32
-	k := 0
-	next = min(i+batch, n)
-	for ; i < next; i++ {
-		idx := *(*uint32)(unsafe.Pointer(&data[i*24+12]))
-		if idx == 0 || int(idx) >= f.NumSymbols() || int(idx) < len(b.values) && b.values[idx] != 0 {
-			continue
-		}
-		names[k] = binary.LittleEndian.Uint32(f.SymBytes(idx))
-		k++
-	}
-	for _, name := range names[:k] {
-		b.warmed += uint(f.Touch(name))
-	}
-	return next
-}
-
 // plt applies DT_JMPREL: at once, or so that the first call does (psABI, Procedure Linkage Table).
 func (b *binder) plt() error {
 	f := b.o.File
@@ -319,10 +278,8 @@ func (b *binder) plt() error {
 				return b.fail(r, errPlace)
 			}
 			*(*uintptr)(native.Pointer(a)) += bias
-			b.count.lazy++
 			continue
 		}
-		b.count.symbolic++
 		if err := b.one(r); err != nil {
 			return err
 		}
@@ -348,121 +305,6 @@ func (b *binder) finish() error {
 		*(*uintptr)(native.Pointer(a)) = v
 	}
 	return nil
-}
-
-// symbol finds the definition that relocation r refers to.
-func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
-	if r.Sym == 0 {
-		return definition{o: b.o, sym: elf.Sym{Shndx: 1}}, true, nil
-	}
-	s, ok := b.o.File.Sym(r.Sym)
-	if !ok {
-		return definition{}, false, b.fail(r, fmt.Errorf("there is no symbol %d", r.Sym))
-	}
-	plt := r.Type == uint32(elf.R_X86_64_JMP_SLOT)
-	c, known := b.others[r.Sym]
-	if !known || c.plt != plt && c.d.o != nil && !c.d.sym.Defined() {
-		c = b.look(r.Sym, s, plt)
-		if b.others == nil {
-			b.others = map[uint32]cached{}
-		}
-		b.others[r.Sym] = c
-	}
-	switch c.state {
-	case 1:
-		return c.d, true, nil
-	case 3:
-		name := b.o.File.SymName(s)
-		e := SymbolError{Library: b.o.Path, Name: name}
-		if v := b.o.File.SymVersion(r.Sym); v != nil {
-			e.Version = v.Name
-		}
-		if !b.seen[name] {
-			b.seen[name] = true
-			b.missing = append(b.missing, e)
-		}
-	}
-	return definition{}, false, nil
-}
-
-// plain returns the address of the definition that symbol idx is bound to, where that is all there is to it: the
-// definition is not thread-local, no IFUNC, not unique and none of weld's own. It is 0 in all other cases, which symbol
-// deals with. This is where a big library spends its time.
-func (b *binder) plain(idx uint32, plt bool) uintptr {
-	if int(idx) < len(b.values) && b.values[idx] != 0 {
-		return b.values[idx]
-	}
-	f := b.o.File
-	if idx == 0 || int(idx) >= f.NumSymbols() {
-		return 0
-	}
-	e := f.SymBytes(idx)
-	if e[5]&3 != uint8(elf.STV_DEFAULT) || elf.SymBind(e[4]>>4) == elf.STB_LOCAL {
-		return 0
-	}
-	flags := elf.LookupOldest
-	if plt {
-		flags |= elf.LookupPLT
-	}
-	h := f.SymHash(elf.Sym{Name: binary.LittleEndian.Uint32(e)})
-	ver := f.SymVersion(idx)
-	if b.values == nil {
-		b.list = b.o.searchList()
-		b.values = make([]uintptr, f.NumSymbols())
-	}
-	for _, x := range b.list {
-		i := x.File.Find(&h, ver, flags)
-		if i == 0 {
-			continue
-		}
-		d := x.File.SymBytes(i)
-		shndx := binary.LittleEndian.Uint16(d[6:])
-		if t := elf.SymType(d[4] & 15); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || shndx == elf.SHN_UNDEF ||
-			elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name) != 0 {
-			return 0
-		}
-		if x != b.o {
-			b.o.dependsOn(x)
-		}
-		v := uintptr(binary.LittleEndian.Uint64(d[8:]))
-		if shndx != elf.SHN_ABS {
-			v += x.Mapping.Bias
-		}
-		b.values[idx] = v
-		return v
-	}
-	return 0
-}
-
-func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
-	o := b.o
-	// Local, hidden and protected symbols are bound to their own definition (gABI, Symbol Visibility).
-	if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
-		return cached{definition{o, s, idx}, 1, plt}
-	}
-	flags := elf.LookupOldest
-	if plt {
-		flags |= elf.LookupPLT
-	}
-	h := o.File.SymHash(s)
-	if b.list == nil {
-		b.list = o.searchList()
-	}
-	d, ok := lookupIn(b.list, &h, o.File.SymVersion(idx), flags, nil)
-	if ok {
-		d, ok = o.unique(d, &h)
-	}
-	d, ok = own(h.Name, d, ok)
-	switch {
-	case ok:
-		if d.o != o {
-			o.dependsOn(d.o)
-		}
-		return cached{d, 1, plt}
-	case s.Bind() == elf.STB_WEAK:
-		return cached{d, 2, plt}
-	}
-	return cached{d, 3, plt}
 }
 
 var errRange = errors.New("the value does not fit")
