@@ -350,7 +350,7 @@ func ExampleOpenError() {
 	// Output:
 	// true libdoesnotexist.so.1 true
 	// true
-	// open plugin: plugin: offset 0x0: not an ELF file: it begins with "not ", wanted "\x7fELF"
+	// open plugin: offset 0x0: not an ELF file: it begins with "not ", wanted "\x7fELF"
 }
 
 func ExampleSymbolError() {
