@@ -3,7 +3,6 @@ package native
 import (
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -17,8 +16,6 @@ const bootStrapStack = 256 << 10
 // below the thread pointer is the TLS segment of a small library made in memory, which the system's run-time linker
 // puts into its static TLS block. That has little room left: the largest reserve that fits is taken.
 func (l *clib) adopt() error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	stack, err := MapAnon("a start-up stack", PageSize+bootStrapStack)
 	if err != nil {
 		return err
@@ -30,7 +27,7 @@ func (l *clib) adopt() error {
 	}
 	t.stack = stack + PageSize
 	t.sp = t.stack + bootStrapStack - 256
-	t.fs = threadPointer() // this kernel thread's own: the goroutine is locked to it. It has no TLS of ours yet
+	t.fs = tcb() // this kernel thread's own: the goroutine is locked to it. It has no TLS of ours yet
 	t.gslot = t.fs + uintptr(gOffset)
 	t.mFS = t.fs
 	l.spawner = t
@@ -60,9 +57,7 @@ func (l *clib) adopt() error {
 		start := int(*word(bias + where))
 		reserve.end = start + size
 		reserve.size = size
-		old := reserve.image
 		reserve.image = Bytes(bias+template, uintptr(size))
-		copy(reserve.image, old[:0])
 		reserve.mu.Unlock()
 		placeSlots(reserve.end)
 		t.setFS(t.fs)
@@ -75,42 +70,56 @@ func (l *clib) adopt() error {
 // that has a C library Go's kernel threads are its threads too, as with cgo, and native code must see them as such:
 // only the stack is ours. Callbacks keep the goroutine locked, so native frames never move to another kernel thread.
 func ownThread() *thread {
-	fs := threadPointer()
+	fs := tcb()
 	if p := *word(fs + uintptr(threadSlot)); p != 0 {
 		return (*thread)(Pointer(p))
 	}
-	threads.Lock()
-	defer threads.Unlock()
-	var t *thread
-	for _, o := range threads.all {
-		if o.kind == own && o.mFS == 0 { // its kernel thread has ended
-			t = o
-			break
-		}
-	}
-	if t == nil {
-		var err error
-		if t, err = allocThread(own); err != nil {
-			panic(&ThreadError{err})
-		}
-		size := stackSize.Load()
-		p, err := MapAnon("a native stack", PageSize+size)
-		if err != nil {
-			nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
-			panic(&ThreadError{err})
-		}
-		Protect(p, PageSize, 0)
-		t.stack = p + PageSize
-		t.sp = t.stack + size - 256
-		threads.all = append(threads.all, t)
-	}
+	t := freeOwn()
 	t.setFS(fs)
 	t.mFS = fs
 	t.errno = libc.errnoOf(fs)
-	reserve.refresh(fs) // libraries may have been opened since the thread was made; it has not run their code yet
-	tcbs.add(fs)
-	t.call(libc.setSpecific, libc.ownKey, t.addr())
+	reserve.enrol(fs) // libraries may have been opened since the thread was made; it has not run their code yet
+	t.call(libc.setSpecific, libc.key, 1)
 	return t
+}
+
+// freeOwn returns the native thread of a kernel thread that has ended, or a new one.
+func freeOwn() *thread {
+	threads.Lock()
+	defer threads.Unlock()
+	for _, t := range threads.all {
+		if t.kind == own && t.mFS == 0 {
+			t.mFS = 1 // taken
+			return t
+		}
+	}
+	t, err := allocThread(own)
+	if err != nil {
+		panic(&ThreadError{err})
+	}
+	size := stackSize.Load()
+	p, err := MapAnon("a native stack", PageSize+size)
+	if err != nil {
+		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
+		panic(&ThreadError{err})
+	}
+	Protect(p, PageSize, 0)
+	t.stack = p + PageSize
+	t.sp = t.stack + size - 256
+	t.mFS = 1
+	threads.all = append(threads.all, t)
+	return t
+}
+
+// disown frees the native thread of a kernel thread that ends.
+func disown(fs uintptr) {
+	threads.Lock()
+	defer threads.Unlock()
+	for _, t := range threads.all {
+		if t.kind == own && t.mFS == fs {
+			t.mFS = 0
+		}
+	}
 }
 
 // reserveLibrary makes the library: one writable segment with a TLS segment of the given size in it, and a word that
@@ -174,5 +183,6 @@ func reserveLibrary(size int) (image []byte, where, template uintptr) {
 			le.PutUint64(h[8+8*j:], v)
 		}
 	}
+	signReserve(b[tls:])
 	return b, word, tls
 }

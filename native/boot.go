@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"weld/image/elf"
 )
@@ -63,8 +61,6 @@ func (l *clib) boot(f Family, interp string) error {
 	sp := initialStack(stack+PageSize+bootStackSize, os.Args, env.list, l.auxv.replace(map[uintptr]uintptr{
 		atPhdr: exe.base + 64, atPhent: 56, atPhnum: exe.phnum, atBase: ld.Bias, atEntry: entry.booted,
 	}))
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	old := blockSignals()
 	boot(ld.Bias+uintptr(m.Entry), sp)
 	forgetKernelThread()
@@ -74,6 +70,7 @@ func (l *clib) boot(f Family, interp string) error {
 	copy(exe.tls, reserve.image)
 	copy(Bytes(bootState[5]-reserveSize, reserveSize), reserve.image)
 	reserve.image = exe.tls
+	tcbs.add(bootState[5])
 	reserve.mu.Unlock()
 
 	debug := *word(exe.debug)
@@ -134,11 +131,10 @@ func (v auxv) replace(with map[uintptr]uintptr) auxv {
 // environment is what the C library gets. glibc is told not to register restartable sequences: they belong to a
 // kernel thread, and native threads move between them. The program's own environment is put back once it is up.
 type environment struct {
-	list  []string
-	own   string // GLIBC_TUNABLES as the program had it
-	had   bool
-	ours  int // index of the changed variable, -1: none
-	table uintptr
+	list []string
+	own  string // GLIBC_TUNABLES as the program had it
+	had  bool
+	ours int // index of the changed variable, -1: none
 }
 
 func bootEnv(f Family) *environment {
@@ -287,8 +283,6 @@ func fakeExecutable(interp, needed string) (*executable, error) {
 	}
 	return x, nil
 }
-
-func addrOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 
 // canary returns the stack protector's value for freestanding threads: from AT_RANDOM, its lowest byte zero as glibc
 // makes it.

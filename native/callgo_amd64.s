@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "funcdata.h"
+#include "gate_amd64.h"
 
 // CALLGO calls the Go func value fn with the registers of f, as compiled Go would, and puts the result registers
 // back into f. The stack-assigned arguments are copied to the frame's outgoing area, the results back from it.
@@ -78,6 +79,37 @@ TEXT ·callGo(SB), 0, $256-24
 	GO_ARGS
 	CALLGO
 
-TEXT ·callGoBig(SB), 0, $2304-24
+// bigStack in thunk.go and the same spill area.
+TEXT ·callGoBig(SB), 0, $4544-24
 	GO_ARGS
 	CALLGO
+
+// func callDirect(fn unsafe.Pointer, f *upframe)
+// The frame is the spill area.
+TEXT ·callDirect(SB), 0, $112-16
+	GO_ARGS
+	NO_LOCAL_POINTERS
+	MOVQ	f+8(FP), R12
+	MOVQ	fn+0(FP), DX
+	MOVQ	(C_Int+0)(R12), AX
+	MOVQ	(C_Int+8)(R12), BX
+	MOVQ	(C_Int+16)(R12), CX
+	MOVQ	(C_Int+24)(R12), DI
+	MOVQ	(C_Int+32)(R12), SI
+	MOVQ	(C_Int+40)(R12), R8
+	MOVSD	(C_Float+0)(R12), X0
+	MOVSD	(C_Float+8)(R12), X1
+	MOVSD	(C_Float+16)(R12), X2
+	MOVSD	(C_Float+24)(R12), X3
+	MOVSD	(C_Float+32)(R12), X4
+	MOVSD	(C_Float+40)(R12), X5
+	MOVSD	(C_Float+48)(R12), X6
+	MOVSD	(C_Float+56)(R12), X7
+	MOVQ	(TLS), R14
+	XORPS	X15, X15
+	MOVQ	(DX), R12
+	CALL	R12
+	MOVQ	f+8(FP), R12
+	MOVQ	AX, C_Ret(R12)
+	MOVSD	X0, C_FRet(R12)
+	RET

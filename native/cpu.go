@@ -1,5 +1,7 @@
 package native
 
+//lint:file-ignore U1000 assembly uses it
+
 func cpuid(leaf, sub uint32) (a, b, c, d uint32)
 func xgetbv() uint32
 
@@ -9,6 +11,7 @@ var (
 	xsaveSize    uint64 // bytes that SAVEVECTOR takes
 	xsaveMask    uint32 // components it saves; 0: FXSAVE
 	goMXCSR      uint32 = 0x1f80
+	goFPCW       uint16 = 0x37f // what the kernel starts threads with; Go does not use the x87 unit
 )
 
 // The state components that a function call may carry arguments in, or that a TLS descriptor call must keep: x87,

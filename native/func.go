@@ -3,60 +3,39 @@ package native
 import (
 	"reflect"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
-	_ "unsafe" // linkname
 
 	"weld/native/abi"
 )
-
-//go:linkname entersyscall runtime.entersyscall
-func entersyscall()
-
-//go:linkname exitsyscall runtime.exitsyscall
-func exitsyscall()
-
-const keepWords = 24
 
 // desc is what a Go func value that stands for a native function points to. Assembly knows its layout.
 type desc struct {
 	entry uintptr
 	fn    uintptr
-	leaf  uintptr
-	ptr   [6]uintptr // direct: offsets in the CFrame of the words that are Go pointers
-	errno uintptr    // direct: the result register that gets errno
-	keep  [keepWords]int
+	flags uintptr
+	ptr   [6]uintptr // direct: offsets among the argument words of those that are Go pointers
+	nkeep int
+	keep  [keepMany]int // general: offsets in the GoFrame plus eight; negative ones are into its stack area
 	plan  *abi.Plan
 }
 
+// How many pointers the general entries keep alive.
 const (
-	errnoNone = iota
-	errnoAX
-	errnoBX
+	keepFew  = 4
+	keepMany = 24
 )
 
-// The entries. Their parameters stand for the pointers they spill, see entry_amd64.s.
-func direct0()
-func direct1(p unsafe.Pointer)
-func direct2(p, p2 unsafe.Pointer)
-func direct3(p, p2, p3 unsafe.Pointer)
-func direct4(p, p2, p3, p4 unsafe.Pointer)
-func direct5(p, p2, p3, p4, p5 unsafe.Pointer)
-func direct6(p, p2, p3, p4, p5, p6 unsafe.Pointer)
-func general(stack uintptr)
-func entries(p *[8]uintptr)
-
-var (
-	directEntry  [7]uintptr
-	generalEntry uintptr
+// Flags of a call. The last three are not a signature's.
+const (
+	leafCall    = 1 << iota // the scheduler is not told
+	errnoAX                 // direct: the first result is errno
+	errnoBX                 // direct: the second is
+	ownedCall               // its thread was acquired
+	enteredCall             // it stands in nests
+	heldCall                // it holds its thread (thread.hold)
 )
-
-func init() {
-	var p [8]uintptr
-	entries(&p)
-	copy(directEntry[:], p[:7])
-	generalEntry = p[7]
-}
 
 // Func is a native function as a Go func value.
 type Func struct{ d *desc }
@@ -69,9 +48,10 @@ func NewFunc(addr uintptr, t reflect.Type, leaf bool) (*Func, error) {
 	if err != nil {
 		return nil, err
 	}
+	joinHost()
 	d := &desc{fn: addr, plan: plan}
 	if leaf {
-		d.leaf = 1
+		d.flags = leafCall
 	}
 	if !plan.Direct || !d.planDirect() {
 		if err := d.planGeneral(); err != nil {
@@ -82,45 +62,58 @@ func NewFunc(addr uintptr, t reflect.Type, leaf bool) (*Func, error) {
 }
 
 func (d *desc) planDirect() bool {
+	p := d.plan
 	n := 0
 	for i := range 9 {
-		if d.plan.PointerMask&(1<<i) == 0 {
+		if p.PointerMask&(1<<i) == 0 {
 			continue
 		}
-		if i >= 6 {
+		if i >= len(d.ptr) {
 			return false
 		}
 		d.ptr[n] = uintptr(8 * i)
 		n++
 	}
-	d.entry = directEntry[n]
-	switch {
-	case !d.plan.Errno:
-	case d.plan.ErrnoLoc == (abi.Loc{Area: abi.GoReg, Off: 0}):
-		d.errno = errnoAX
-	case d.plan.ErrnoLoc == (abi.Loc{Area: abi.GoReg, Off: 8}):
-		d.errno = errnoBX
-	default:
+	if len(p.StackPointers) != 0 || p.GoStackBytes != 0 {
 		return false
 	}
-	return len(d.plan.StackPointers) == 0 && d.plan.GoStackBytes == 0
+	switch {
+	case p.Errno && p.ErrnoLoc == abi.Loc{Area: abi.GoReg, Off: 0}:
+		d.flags |= errnoAX
+		d.entry = entryPC.errno[n]
+	case p.Errno && p.ErrnoLoc == abi.Loc{Area: abi.GoReg, Off: 8}:
+		d.flags |= errnoBX
+		d.entry = entryPC.errno[n]
+	case p.Errno:
+		return false
+	case d.flags&leafCall != 0:
+		d.entry = entryPC.leaf[n]
+	case p.NFloat == 0:
+		d.entry = entryPC.int[n]
+	default:
+		d.entry = entryPC.float[n]
+	}
+	return true
 }
 
 func (d *desc) planGeneral() error {
-	d.entry = generalEntry
-	n := 0
+	keep := d.keep[:0]
 	for i := range 9 {
 		if d.plan.PointerMask&(1<<i) != 0 {
-			d.keep[n] = 8*i + 8
-			n++
+			keep = append(keep, 8*i+8)
 		}
 	}
 	for _, off := range d.plan.StackPointers {
-		if n == keepWords {
-			return &abi.SignatureError{Func: d.plan.Type, Arg: abi.ArgFunc, Why: "more pointers on the stack than weld keeps alive"}
-		}
-		d.keep[n] = -(int(off) + 8)
-		n++
+		keep = append(keep, -(int(off) + 8))
+	}
+	if len(keep) > keepMany {
+		return &abi.SignatureError{Func: d.plan.Type, Arg: abi.ArgFunc, Why: "more pointers among the arguments than weld keeps alive"}
+	}
+	copy(d.keep[:], keep)
+	d.nkeep = len(keep)
+	d.entry = entryPC.few
+	if d.nkeep > keepFew {
+		d.entry = entryPC.many
 	}
 	return nil
 }
@@ -130,77 +123,67 @@ func (d *desc) planGeneral() error {
 func (f *Func) Pointer() unsafe.Pointer { return unsafe.Pointer(f.d) }
 
 // SetAddr makes later calls go to another address: the function itself once bound, or a closed stub.
-func (f *Func) SetAddr(addr uintptr) { f.d.fn = addr }
+func (f *Func) SetAddr(addr uintptr) { atomic.StoreUintptr(&f.d.fn, addr) }
 
-// largeString is the length from which a string argument is copied to the Go heap and not to the native stack.
-const largeString = 64 << 10
+// call makes a general call. The goroutine's stack may move wherever Go code is called: that adjusts g and stack, but
+// not g.Stack, since g lies in a frame of assembly. A signature that uses it gets a frame of Go's.
+func (d *desc) call(g *abi.GoFrame, stack unsafe.Pointer) (text unsafe.Pointer) {
+	if d.plan.GoStackBytes == 0 {
+		return d.callFrame(g)
+	}
+	f := abi.GoFrame{Int: g.Int, Float: g.Float, Stack: stack}
+	text = d.callFrame(&f)
+	g.Int, g.Float = f.Int, f.Float
+	return text
+}
 
-// callGeneral runs the call of the general entry: g holds the arguments and gets the results, keep holds those of
-// them that are Go pointers. It returns the data of a string result, whose length is in g: the one result that is a
-// new Go pointer.
-func callGeneral(d *desc, g *abi.GoFrame, keep [keepWords]unsafe.Pointer) (text unsafe.Pointer) {
-	var c frame
+func (d *desc) callFrame(g *abi.GoFrame) (text unsafe.Pointer) {
 	p := d.plan
-	t := acquire()
-	base := t.sp
-	sp := base
-	var big [][]byte
+	words := p.StackWords
 	var vp *abi.VarPlan
 	var vargs []any
+	var addrs []uint64
 	if p.Variadic {
 		vargs = p.VarArgs(g)
 		var err error
 		if vp, err = p.PlanVariadic(vargs); err != nil {
-			release(t)
 			panic(err)
 		}
-	}
-	if p.SRetSize != 0 {
-		sp = (sp - p.SRetSize) &^ 15
-		c.SRet = Pointer(sp)
-	}
-	words := p.StackWords
-	if vp != nil {
 		words = vp.StackWords
 	}
-	sp = (sp - uintptr(8*words)) &^ 15
-	c.Stack = (*uint64)(Pointer(sp))
+	for i := range p.Addrs { // before there is a thread: they are the program's own methods
+		addrs = append(addrs, uint64(p.Addrs[i].Addr(g)))
+	}
+
+	t := acquire()
+	var c frame
+	m := marshal{sp: t.sp, left: maxOnStack}
+	base := t.sp
+	if p.SRetSize != 0 {
+		c.SRet = Pointer(m.room(p.SRetSize))
+	}
+	c.Stack = (*uint64)(Pointer(m.room(uintptr(8 * words))))
 	p.ToC(g, &c)
 	if vp != nil {
 		vp.ToC(&c)
-	}
-	put := func(s string) uint64 {
-		if len(s) >= largeString {
-			b := append([]byte(s), 0)
-			big = append(big, b)
-			return uint64(uintptr(unsafe.Pointer(&b[0])))
+		for i := range vp.Strings {
+			a := &vp.Strings[i]
+			*(*uint64)(a.C.Addr(g, &c)) = m.text(a.S)
 		}
-		sp -= uintptr(len(s) + 1)
-		b := Bytes(sp, uintptr(len(s)+1))
-		copy(b, s)
-		b[len(s)] = 0
-		return uint64(sp)
 	}
 	for i := range p.Strings {
 		a := &p.Strings[i]
-		*(*uint64)(a.C.Addr(g, &c)) = put(*(*string)(a.Go.Addr(g, &c)))
+		*(*uint64)(a.C.Addr(g, &c)) = m.text(*(*string)(a.Go.Addr(g, &c)))
 	}
-	for i := range p.Addrs {
-		a := &p.Addrs[i]
-		*(*uint64)(a.C.Addr(g, &c)) = uint64(a.Addr(g))
+	for i, v := range addrs {
+		*(*uint64)(p.Addrs[i].C.Addr(g, &c)) = v
 	}
-	if vp != nil {
-		for i := range vp.Strings {
-			a := &vp.Strings[i]
-			*(*uint64)(a.C.Addr(g, &c)) = put(a.S)
-		}
-	}
-	t.sp = sp &^ 15
-	t.excl++ // strings and memory results are on its stack
+	t.sp = m.sp &^ 15
+	t.hold++ // strings and a result in memory are on its stack
 	if p.Errno {
 		*(*int32)(Pointer(t.errno)) = 0
 	}
-	invoke(t, &c, d.fn, d.leaf != 0, base)
+	invoke(t, &c, atomic.LoadUintptr(&d.fn), d.flags&leafCall, base)
 	t.sp = base
 	c.Ret, c.FRet = [2]uint64{uint64(t.ret[0]), uint64(t.ret[1])}, t.fret
 	p.FromC(&c, g)
@@ -211,40 +194,77 @@ func callGeneral(d *desc, g *abi.GoFrame, keep [keepWords]unsafe.Pointer) (text 
 		s := String(t.ret[0])
 		text, g.Int[1] = unsafe.Pointer(unsafe.StringData(s)), uint64(len(s))
 	}
-	t.excl--
+	t.hold--
 	release(t)
-	runtime.KeepAlive(keep)
 	runtime.KeepAlive(vargs)
-	runtime.KeepAlive(big)
+	runtime.KeepAlive(m.heap)
 	return text
 }
 
-// invoke runs fn on t and serves its upcalls. base is what t.sp goes back to if one of them panics.
+// maxOnStack is how many bytes of strings are copied to the native stack in one call; others go to the Go heap.
+const maxOnStack = 4 << 10
+
+// marshal hands out room on a native stack for one call.
+type marshal struct {
+	sp   uintptr
+	left uintptr
+	heap [][]byte // what must live until the call ends
+}
+
+// room returns n bytes aligned to 16.
+func (m *marshal) room(n uintptr) uintptr {
+	m.sp = (m.sp - n) &^ 15
+	return m.sp
+}
+
+// text returns the address of a NUL-terminated copy of s.
+func (m *marshal) text(s string) uint64 {
+	n := uintptr(len(s) + 1)
+	var b []byte
+	if n <= m.left {
+		m.left -= n
+		m.sp -= n
+		b = Bytes(m.sp, n)
+	} else {
+		b = make([]byte, n)
+		m.heap = append(m.heap, b)
+	}
+	copy(b, s)
+	b[n-1] = 0
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
+}
+
+// invoke runs fn on t, which the caller holds, and serves its upcalls. base is what t.sp goes back to if one of them
+// panics.
 //
 //go:nosplit
 //go:norace
-func invoke(t *thread, c *frame, fn uintptr, leaf bool, base uintptr) {
-	if leaf {
+func invoke(t *thread, c *frame, fn uintptr, leaf uintptr, base uintptr) {
+	flags := leaf | heldCall
+	if leaf != 0 {
 		gate(t, c, fn)
 		for t.why != whyDone {
-			serve(t, base, 1)
+			flags = serve(t, base, flags)
 			resume(t)
 		}
-		return
-	}
-	entersyscall()
-	gate(t, c, fn)
-	exitsyscall()
-	for t.why != whyDone {
-		serve(t, base, 1)
+	} else {
 		entersyscall()
-		resume(t)
+		gate(t, c, fn)
 		exitsyscall()
+		for t.why != whyDone {
+			flags = serve(t, base, flags)
+			entersyscall()
+			resume(t)
+			exitsyscall()
+		}
+	}
+	if flags&enteredCall != 0 {
+		nests.leave(getg())
 	}
 }
 
-// Call calls the native function fn with integer arguments and returns rax. It is weld's own way to call the C
-// library; programs use typed functions. Pointers that are converted to uintptr in the call itself stay where they are
+// Call calls the native function fn with up to six integer arguments and returns rax. It is weld's own way to call the
+// C library; programs use typed functions. Pointers that are converted to uintptr in the call itself stay where they are
 // until it returns.
 //
 //go:uintptrescapes
@@ -263,6 +283,8 @@ func CallErrno(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	return r, e
 }
 
+// call is CallErrno on a thread that is the caller's.
+//
 //go:uintptrescapes
 func (t *thread) call(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	var c frame
@@ -271,9 +293,9 @@ func (t *thread) call(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	}
 	base := t.sp
 	*(*int32)(Pointer(t.errno)) = 0
-	t.excl++
-	invoke(t, &c, fn, false, base)
-	t.excl--
+	t.hold++
+	invoke(t, &c, fn, 0, base)
+	t.hold--
 	t.sp = base
 	return t.ret[0], syscall.Errno(*(*int32)(Pointer(t.errno)))
 }

@@ -5,23 +5,21 @@
 #define T_goBP    8
 #define T_goFS    16
 #define T_fs      24
-#define T_gslot   32
-#define T_sp      40
-#define T_why     48
-#define T_frame   56
-#define T_mFS     64
-#define T_era     72
-#define T_errno   80
-#define T_mxcsr   88
-#define T_ret0    96
-#define T_ret1    104
-#define T_fret0   112
-#define T_fret1   120
-#define T_nest    128
-#define T_excl    136
-#define T_lastFS  144
-#define T_tid     152
-#define T_gregs   160
+#define T_sp      32
+#define T_era     40
+#define T_mxcsr   48
+#define T_status  52
+#define T_hold    56
+#define T_gslot   64
+#define T_mFS     72
+#define T_frame   80
+#define T_why     88
+#define T_errno   96
+#define T_tid     104
+#define T_fpcw    112
+#define T_ret     120
+#define T_fret    136
+#define T_gregs   152
 
 // abi.CFrame
 #define C_Int     0
@@ -31,33 +29,55 @@
 #define C_Stack   128
 #define C_Ret     136
 #define C_FRet    152
-#define C_size    176
+#define C_SRet    168
 
 // upframe (upcall.go): what an upcall leaves on the native stack. It begins with a CFrame.
-#define U_rbx     176
-#define U_rbp     184
-#define U_r12     192
-#define U_r13     200
-#define U_r14     208
-#define U_r15     216
+#define U_saved   176 // rbx rbp r12 r13 r14 r15
 #define U_record  224
 #define U_done    232
 #define U_next    240
 #define U_fs      248
-#define U_size    264 // with the return address above it, a multiple of 16
+#define U_ret     264 // the return address: with it the frame is a multiple of 16
 
 // desc (func.go)
 #define D_fn      8
-#define D_leaf    16
+#define D_flags   16
 #define D_ptr     24
-#define D_errno   72
-#define D_keep    80 // keepWords words
-#define keepWords 24
+#define D_nkeep   72
+#define D_keep    80
 
-// Reasons for which the gate comes back (thread.go).
+// desc.flags, and what the entries add to them (func.go)
+#define leafCall    1
+#define errnoAX     2
+#define errnoBX     4
+#define ownedCall   8
+#define enteredCall 16
+
+// parking (libc.go)
+#define P_fs      0
+#define P_sp      8
+#define P_stack   16
+#define P_ready   24
+#define P_mask    32
+
+// nestSlot (nest.go)
+#define N_g       0
+#define N_t       8
+#define N_more    16
+#define nestShift 55
+#define nestMultiplier 0x9E3779B97F4A7C15
+
+// Reasons for which the gate comes back (thread.go)
 #define whyDone   0
 #define whyUpcall 1
 #define whyFault  2
+
+// Where a thread's record lies from the thread pointer in a process that had no C library before (tls.go).
+#define threadSlotFixed -16
+
+// The thread pointer of a kernel thread that Go made points into the array m.tls of its m. Go uses the word below it.
+// The word at it stays zero, which tells it from a TCB, and the next is weld's: the kernel thread's id.
+#define M_tid     8
 
 #define SYS_rt_sigreturn 15
 #define SYS_rt_sigprocmask 14
@@ -71,8 +91,3 @@
 
 #define mxcsrDefault 0x1f80
 #define mxcsrControl 0xffc0
-
-// desc.ptr entries are offsets from the CFrame's start; desc.errno is one of
-#define errnoNone 0
-#define errnoAX   1
-#define errnoBX   2

@@ -80,7 +80,7 @@ type clib struct {
 	attrSetGuard, attrDestroy             uintptr
 	keyCreate, setSpecific, errnoLocation uintptr
 	cxaAtexit, exit, fflush               uintptr
-	key, ownKey                           uintptr
+	key                                   uintptr
 	keyDone, atExit                       *Thunk
 	onExit                                []func()
 }
@@ -90,8 +90,8 @@ var libc clib
 // entry holds the addresses of assembly that native code is given.
 var entry struct {
 	upcall, fault, restorer, park, started, booted, lazyBind uintptr
-	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg, ownDone uintptr
-	_                                                        [4]uintptr
+	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
+	_                                                        [5]uintptr
 }
 
 func entryPoints(p *[16]uintptr)
@@ -155,22 +155,18 @@ func BringUp(f Family, interp string) error {
 	if l.err != nil {
 		return l.err
 	}
-	v, err := readAuxv()
-	if err != nil {
-		return &LibcError{f, interp, err}
-	}
-	l.auxv = v
-	// What adopt borrows of this kernel thread is used until start has replaced it.
+	// What start does must be done on the kernel thread that adopt has borrowed.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if d := processDebug(v); d != 0 && l.find(d) == nil {
-		l.adopted = true
-		if l.family != f {
-			err := &LibcError{f, interp, fmt.Errorf("%w: %v", ErrOtherLibc, l.family)}
-			return err
-		}
+	host, err := l.host()
+	switch {
+	case err != nil:
+		return &LibcError{f, interp, err}
+	case host && l.family != f:
+		return &LibcError{f, interp, fmt.Errorf("%w: %v", ErrOtherLibc, l.family)}
+	case host:
 		err = l.adopt()
-	} else {
+	default:
 		if interp == "" {
 			if interp = Interpreter(f); interp == "" {
 				return &LibcError{f, "", ErrNoLibc}
@@ -186,6 +182,41 @@ func BringUp(f Family, interp string) error {
 		return l.err
 	}
 	return nil
+}
+
+// host reports whether the process had a C library from the start, as one with a program interpreter has, and finds
+// what weld needs of it.
+func (l *clib) host() (bool, error) {
+	v, err := readAuxv()
+	if err != nil {
+		return false, err
+	}
+	l.auxv = v
+	d := processDebug(v)
+	l.adopted = d != 0 && l.find(d) == nil
+	return l.adopted, nil
+}
+
+var hostOnce sync.Once
+
+// joinHost adopts the C library of a process that has one, at the first use of this package: its kernel threads are
+// the library's, and native code on them must see them as such. It returns whether that is so. If it cannot be adopted
+// (that of a static program, say) native threads are lent without ever being worn.
+func joinHost() bool {
+	if !hostTCB {
+		return false
+	}
+	hostOnce.Do(func() {
+		l := &libc
+		l.mu.Lock()
+		host, err := l.host()
+		f := l.family
+		l.mu.Unlock()
+		if host && err == nil {
+			BringUp(f, "") // its error comes again where a library is asked for
+		}
+	})
+	return libc.up.Load() && libc.adopted
 }
 
 // find looks up what weld needs of the C library in the objects that r_debug lists, and tells which library it is.
@@ -252,9 +283,7 @@ func (l *clib) start() error {
 		}
 		*h.p = t
 	}
-	era++ // what weld made without a C library is of no use with it
 	first := l.spawner
-	first.era = era
 	first.errno = l.errnoFor(first)
 	t, err := l.newThread()
 	if err != nil {
@@ -274,22 +303,16 @@ func (l *clib) start() error {
 		*word(first.fs + uintptr(threadSlot)) = 0
 		Unmap(first.stack-PageSize, bootStrapStack+PageSize)
 		nativeHeap.Free(first.addr(), unsafe.Sizeof(*first))
-	} else {
-		tcbs.add(first.fs)
-		if fini := bootState[3]; fini != 0 && l.family == Glibc { // musl passes nothing in rdx
-			l.onSpawner(l.cxaAtexit, fini, 0, 0)
-		}
+	} else if fini := bootState[3]; fini != 0 && l.family == Glibc { // musl passes nothing in rdx
+		l.onSpawner(l.cxaAtexit, fini, 0, 0)
 	}
 	if l.key, err = l.newKey(l.keyDone.Addr()); err != nil {
 		return err
 	}
-	if l.adopted {
-		if l.ownKey, err = l.newKey(entry.ownDone); err != nil {
-			return err
-		}
-	}
 	l.onSpawner(l.cxaAtexit, l.atExit.Addr(), 0, 0)
 	startDispatcher()
+	// What weld made without a C library is of no use with it. Who sees that it is up must not get such a thread.
+	atomic.StoreUintptr(&era, 1)
 	l.up.Store(true)
 	return nil
 }
@@ -333,20 +356,20 @@ func (l *clib) newThread() (*thread, error) {
 	}
 	pp, err := nativeHeap.Alloc(unsafe.Sizeof(parking{}))
 	if err != nil {
+		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
 		return nil, err
 	}
 	p := (*parking)(Pointer(pp))
+	size := stackSize.Load() + reserveSize
 	stack, err := MapAnon("a parked thread", parkStack)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.stack = stack + parkStack
+		p.mask = ^l.signals()
+		if err = l.create(entry.park, pp, size); err != nil {
+			Unmap(stack, parkStack)
+		}
 	}
-	p.stack = stack + parkStack
-	const sigCancel, sigSetxid = 32, 33 // the C library's own
-	p.mask = ^uint64(0) &^ (1<<(sigCancel-1) | 1<<(sigSetxid-1))
-	reserve.mu.Lock() // no image changes between the thread's copy and its place on the list
-	defer reserve.mu.Unlock()
-	if err := l.create(entry.park, pp); err != nil {
-		Unmap(stack, parkStack)
+	if err != nil {
 		nativeHeap.Free(pp, unsafe.Sizeof(parking{}))
 		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
 		return nil, err
@@ -355,18 +378,28 @@ func (l *clib) newThread() (*thread, error) {
 		futex(&p.ready, futexWait, 0)
 	}
 	t.sp = p.sp
+	t.stack = pageUp(p.fs) + PageSize - size // both libraries put the TCB at the top of what they map
+	reserve.enrol(p.fs)
 	t.setFS(p.fs)
 	t.errno = l.errnoFor(t)
-	tcbs.add(t.fs)
 	threads.Lock()
 	threads.all = append(threads.all, t)
 	threads.Unlock()
 	return t, nil
 }
 
+// signals is the set of those that the C library sends its own threads: 32 and 33, with musl 34 too.
+func (l *clib) signals() uint64 {
+	s := uint64(1<<(32-1) | 1<<(33-1))
+	if l.family == Musl {
+		s |= 1 << (34 - 1)
+	}
+	return s
+}
+
 // create runs pthread_create on the spawner with all signals blocked, so that the new thread never runs one of Go's
 // handlers.
-func (l *clib) create(start, arg uintptr) error {
+func (l *clib) create(start, arg, size uintptr) error {
 	l.spawn.Lock()
 	defer l.spawn.Unlock()
 	runtime.LockOSThread()
@@ -379,7 +412,7 @@ func (l *clib) create(start, arg uintptr) error {
 	defer nativeHeap.Free(buf, 128)
 	attr, id := buf, buf+120
 	t.call(l.attrInit, attr)
-	t.call(l.attrSetStack, attr, stackSize.Load()+reserveSize)
+	t.call(l.attrSetStack, attr, size)
 	t.call(l.attrSetGuard, attr, PageSize)
 	old := blockSignals()
 	r, _ := t.call(l.pthreadCreate, id, attr, start, arg)
@@ -418,7 +451,7 @@ func CreateThread(create, id, attr, start, arg uintptr) uintptr {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var old uint64
-	mask := foreignMask
+	mask := ^(libc.signals() | faultMask)
 	sigprocmask(&mask, &old)
 	var r uintptr
 	if attr == noAttr {
@@ -441,29 +474,33 @@ func CreateThread11(create, id, start, arg uintptr) uintptr {
 	return CreateThread(create, id, noAttr, start, arg)
 }
 
-// foreignMask blocks all signals in threads of loaded code but faults and the C library's own.
-const foreignMask = ^uint64(0) &^ (1<<(syscall.SIGSEGV-1) | 1<<(syscall.SIGBUS-1) | 1<<(syscall.SIGFPE-1) |
-	1<<(syscall.SIGILL-1) | 1<<(syscall.SIGTRAP-1) | 1<<31 | 1<<32)
+// faultMask is the set of signals that loaded code raises itself: they stay open in its threads.
+const faultMask uint64 = 1<<(syscall.SIGSEGV-1) | 1<<(syscall.SIGBUS-1) | 1<<(syscall.SIGFPE-1) |
+	1<<(syscall.SIGILL-1) | 1<<(syscall.SIGTRAP-1)
 
 func (l *clib) serveThreadStart(u Upcall) {
 	p := u.Arg(0)
 	n := *(*threadNode)(Pointer(p))
 	nativeHeap.Free(p, unsafe.Sizeof(threadNode{}))
-	reserve.refresh(u.ThreadPointer())
-	tcbs.add(u.ThreadPointer())
+	reserve.enrol(u.ThreadPointer())
 	Call(l.setSpecific, l.key, 1)
 	u.SetResult(n.start)
 	u.SetResult2(n.arg)
 }
 
 // serveThreadEnd is the destructor of weld's key. Destructors of other keys may still use thread-local variables, so
-// it asks for a second round before it frees them (POSIX: pthread_key_create).
+// it asks for a second round before it frees them (POSIX: pthread_key_create). What they touch after that is lost.
 func (l *clib) serveThreadEnd(u Upcall) {
+	fs := u.ThreadPointer()
 	if u.Arg(0) == 1 {
 		Call(l.setSpecific, l.key, 2)
 		return
 	}
-	tcbs.remove(u.ThreadPointer())
+	*word(fs + uintptr(foreignSlot)) = foreignEnds
+	tcbs.remove(fs)
+	if l.adopted {
+		disown(fs)
+	}
 }
 
 // serveExit runs when native code, or Exit, calls the C library's exit.
@@ -492,15 +529,18 @@ func Flush() {
 	}
 }
 
-// SystemOpen has the system's run-time linker load a library into the process, visible to all: what belongs to the C
-// library itself.
-func SystemOpen(name string) (linkMap uintptr, err error) {
+// SystemOpen has the system's run-time linker load a library that belongs to the C library, its calls bound at once if
+// now is set. It returns the address of its link_map, which is what a handle is in glibc and musl.
+func SystemOpen(name string, now bool) (linkMap uintptr, err error) {
 	b := append([]byte(name), 0)
-	const rtldNow, rtldGlobal = 2, 0x100
+	mode := uintptr(1) // RTLD_LAZY
+	if now {
+		mode = 2 // RTLD_NOW
+	}
 	var msg string
 	// dlerror is kept a thread: both calls must be made in the same one.
 	t := acquire()
-	r, _ := t.call(libc.dlopen, uintptr(unsafe.Pointer(&b[0])), rtldNow|rtldGlobal)
+	r, _ := t.call(libc.dlopen, uintptr(unsafe.Pointer(&b[0])), mode)
 	if r == 0 {
 		e, _ := t.call(libc.dlerror)
 		msg = String(e)

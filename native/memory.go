@@ -105,8 +105,14 @@ func class(n uintptr) int {
 	return c
 }
 
+// addressLimit is more than there is to map (psABI 3.3.2).
+const addressLimit = 1 << 47
+
 // Alloc returns n zeroed bytes aligned to 64, or to the page for more than 32 KiB.
 func (h *heap) Alloc(n uintptr) (uintptr, error) {
+	if n >= addressLimit {
+		return 0, &MapError{"a native block", n, syscall.ENOMEM}
+	}
 	c := class(n)
 	if c > maxClass {
 		return MapAnon("a native block", (n+PageSize-1)&^(PageSize-1))

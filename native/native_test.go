@@ -4,35 +4,18 @@ import (
 	"math"
 	"reflect"
 	"runtime"
+	"syscall"
 	"testing"
-	"unsafe"
 )
-
-func fn[F any](t testing.TB, addr uintptr, leaf bool) F {
-	t.Helper()
-	f, err := NewFunc(addr, reflect.TypeFor[F](), leaf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := f.Pointer()
-	keep = append(keep, f)
-	return *(*F)(unsafe.Pointer(&p))
-}
-
-var keep []*Func
 
 func libcSymbol(t testing.TB, name string) uintptr {
 	t.Helper()
-	if err := BringUp(Glibc, ""); err != nil {
-		t.Fatal(err)
+	bringUp(t)
+	a := SystemFunction(name)
+	if a == 0 {
+		t.Fatalf("no %s", name)
 	}
-	for _, o := range SystemObjects() {
-		if a := o.symbol(name); a != 0 {
-			return a
-		}
-	}
-	t.Fatalf("no %s", name)
-	return 0
+	return a
 }
 
 func TestLibc(t *testing.T) {
@@ -48,13 +31,9 @@ func TestLibc(t *testing.T) {
 		t.Errorf("GLIBC_TUNABLES = %q", r)
 	}
 	qsort := libcSymbol(t, "qsort")
-	cmp, err := NewCallback(func(a, b *int32) int32 { runtime.GC(); return *a - *b })
-	if err != nil {
-		t.Fatal(err)
-	}
 	q := fn[func(p []int32, n, size uintptr, cmp uintptr)](t, qsort, false)
 	v := []int32{5, 3, 9, -1, 4}
-	q(v, uintptr(len(v)), 4, cmp.Addr())
+	q(v, uintptr(len(v)), 4, callback(t, func(a, b *int32) int32 { runtime.GC(); return *a - *b }))
 	if !reflect.DeepEqual(v, []int32{-1, 3, 4, 5, 9}) {
 		t.Error(v)
 	}
@@ -67,23 +46,45 @@ func TestLibc(t *testing.T) {
 }
 
 func BenchmarkCall(b *testing.B) {
-	f := fn[func(int32) int32](b, libcSymbol(b, "abs"), false)
+	f := c[func(int32, int32) int32](b, "add32")
 	b.ReportAllocs()
 	for b.Loop() {
-		f(3)
+		f(1, 2)
+	}
+}
+
+func BenchmarkCallFloat(b *testing.B) {
+	f := fn[func(float64, float64, float64, float64, float64, float64, float64, float64) float64](b, symbol(b, "floats8"), false)
+	for b.Loop() {
+		f(1, 2, 3, 4, 5, 6, 7, 8)
 	}
 }
 
 func BenchmarkLeaf(b *testing.B) {
-	f := fn[func(int32) int32](b, libcSymbol(b, "abs"), true)
+	f := fn[func(int32, int32) int32](b, symbol(b, "add32"), true)
 	for b.Loop() {
-		f(3)
+		f(1, 2)
 	}
 }
 
 func BenchmarkString(b *testing.B) {
-	f := fn[func(string) int](b, libcSymbol(b, "atoi"), false)
+	f := c[func(string) uintptr](b, "length")
 	for b.Loop() {
-		f("12")
+		f("hello, world")
 	}
+}
+
+func BenchmarkErrno(b *testing.B) {
+	f := c[func(int32) (int32, syscall.Errno)](b, "fail_with")
+	for b.Loop() {
+		f(2)
+	}
+}
+
+func BenchmarkCallback(b *testing.B) {
+	f := c[func(int32, uintptr) int64](b, "repeat")
+	cb := callback(b, func(x int32) int32 { return x })
+	b.ReportAllocs()
+	b.ResetTimer()
+	f(int32(b.N), cb)
 }

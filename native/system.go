@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"weld/image/elf"
 )
@@ -163,7 +164,7 @@ func blockSignals() (old uint64) {
 
 func sigprocmask(set, old *uint64) {
 	const sigSetmask = 2
-	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetmask, addrOf(set), addrOf(old), 8, 0, 0)
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetmask, uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
 }
 
 // Goroutine returns a value that is the calling goroutine's own as long as it lives.

@@ -19,28 +19,30 @@ import (
 // without any bookkeeping. As soon as native frames are to stay on its stack while Go runs, for a callback, it is
 // taken off and belongs to the goroutine, which may go on elsewhere.
 type thread struct {
-	goSP, goBP, goFS uintptr // the Go side, while native code runs; goFS is 0 if it was worn before
+	goSP, goBP uintptr // the Go side, while native code runs; goSP is 0 else
+	goFS       uintptr // thread pointer to go back to, 0 if the thread was worn before
 
-	fs     uintptr    // thread pointer
-	gslot  uintptr    // where Go's signal handler looks for g under fs
-	sp     uintptr    // where the next call begins, or where an upcall left off
-	why    uintptr    // why the gate came back
-	frame  uintptr    // *upframe of an upcall
-	mFS    uintptr    // own thread pointer of the kernel thread that wears it, 0 if none does
-	era    uintptr    // the era it was made in
-	errno  uintptr    // *int32, the C library's errno of this thread; a spare word without a C library
-	mxcsr  uint32     // the thread's floating-point control word
-	kind   threadKind // how it came about
+	fs     uintptr // thread pointer
+	sp     uintptr // where the next call begins, a multiple of 16
+	era    uintptr // 1 if it is a C library's
+	mxcsr  uint32  // its floating-point control word
+	status uint32  // the control and status word as native code left it
+	hold   uintptr // not 0: the gate must not leave it on
+	gslot  uintptr // where Go's signal handler looks for g under fs
+	mFS    uintptr // own thread pointer of the kernel thread that wears it, 0 if none does
+	frame  uintptr // *upframe of an upcall
+	why    uintptr // why the gate came back
+	errno  uintptr // *int32, the C library's errno of this thread; a spare word without a C library
+	tid    uintptr // kernel thread that wears it
+	fpcw   uint32  // the x87 control word, where mxcsr is not the default
+	kind   threadKind
 	ret    [2]uintptr
 	fret   [2]uint64
-	nest   uintptr // calls made from callbacks of a call on this thread
-	excl   uintptr // 1: the gate must not leave it on
-	lastFS uintptr // the mFS for which tid was found
-	tid    uintptr // kernel thread that wears it
-	gregs  [25]uint64
+	gregs  [25]uint64 // registers, signal and address of a fault
 
+	nest    uintptr // calls made from callbacks of a call on this thread
 	next    uintptr // free list
-	stack   uintptr // lowest address of the stack, if known; guard page below
+	stack   uintptr // an address below which its stack does not reach, 0 if not known
 	scratch uint64  // the spare errno
 }
 
@@ -61,7 +63,11 @@ const (
 )
 
 var (
-	era uintptr // threads of an earlier era are not lent any more
+	// era is 1 once there is a C library: the threads made before are not lent any more.
+	era uintptr
+
+	// hostTCB is set in a process whose kernel threads have TCBs of a C library. They never wear a native thread.
+	hostTCB bool
 
 	threads struct {
 		sync.Mutex
@@ -76,7 +82,14 @@ func resume(t *thread)
 func takeOff() *thread
 func wear(t *thread) bool
 func getg() uintptr
-func threadPointer() uintptr
+func tcb() uintptr
+
+func init() {
+	if tcb() != 0 {
+		hostTCB = true
+		nested = 1
+	}
+}
 
 func (t *thread) addr() uintptr { return uintptr(unsafe.Pointer(t)) }
 
@@ -86,15 +99,19 @@ func acquire() *thread {
 	if atomic.LoadUint32(&nested) != 0 {
 		if t := nests.find(getg()); t != nil {
 			t.nest++
+			t.hold++
 			return t
 		}
 	}
-	if libc.adopted && libc.up.Load() {
-		runtime.LockOSThread()
-		return ownThread()
+	if hostTCB {
+		if joinHost() {
+			runtime.LockOSThread()
+			return ownThread()
+		}
+		return freeThread()
 	}
 	if t := takeOff(); t != nil {
-		if t.era == era {
+		if t.era == atomic.LoadUintptr(&era) {
 			return t
 		}
 		t.retire()
@@ -107,38 +124,17 @@ func release(t *thread) {
 	switch {
 	case t.nest > 0:
 		t.nest--
+		t.hold--
 	case t.kind == own:
 		runtime.UnlockOSThread()
-	case t.era != era:
+	case t.era != atomic.LoadUintptr(&era):
 		t.retire()
 	case wear(t):
 	default:
-		t.lastFS = 0
 		threads.Lock()
 		t.next = uintptr(unsafe.Pointer(threads.free))
 		threads.free = t
 		threads.Unlock()
-	}
-}
-
-// acquireForEntry is acquire for the direct entries where the kernel thread wears nothing of use. nil means that it
-// does now.
-func acquireForEntry() *thread {
-	if libc.adopted && libc.up.Load() && nests.find(getg()) == nil {
-		runtime.LockOSThread()
-		ownThread()
-		runtime.UnlockOSThread()
-		return nil
-	}
-	return acquire()
-}
-
-// releaseForEntry ends a direct call that the gate did not end by leaving the thread on, or that had upcalls.
-func releaseForEntry(t *thread, mFS uintptr, ups uintptr) {
-	if mFS == 0 {
-		release(t)
-	} else if libc.adopted && ups != 0 {
-		runtime.UnlockOSThread() // serve locked it
 	}
 }
 
@@ -152,7 +148,7 @@ func freeThread() *thread {
 	}
 	threads.Unlock()
 	if t != nil {
-		if t.era == era {
+		if t.era == atomic.LoadUintptr(&era) {
 			return t
 		}
 		t.retire()
@@ -165,15 +161,18 @@ func freeThread() *thread {
 }
 
 // orphan returns a native thread whose kernel thread ended with it on, as that of a locked goroutine does.
-// threads is locked.
+// threads is locked. The kernel thread that wears a thread may change meanwhile, so what was read is read again.
 func orphan() *thread {
-	pid := syscall.Getpid()
+	pid := uintptr(syscall.Getpid())
 	for _, t := range threads.all {
-		if t.mFS == 0 || t.tid == 0 {
+		mFS := atomic.LoadUintptr(&t.mFS)
+		if mFS == 0 || t.kind == own {
 			continue
 		}
-		if _, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(pid), t.tid, 0); e == syscall.ESRCH {
-			t.mFS, t.lastFS, t.tid = 0, 0, 0
+		tid := atomic.LoadUintptr(&t.tid)
+		_, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, pid, tid, 0)
+		if e == syscall.ESRCH && atomic.LoadUintptr(&t.mFS) == mFS && atomic.LoadUintptr(&t.tid) == tid {
+			atomic.StoreUintptr(&t.mFS, 0)
 			return t
 		}
 	}
@@ -200,7 +199,10 @@ func allocThread(kind threadKind) (*thread, error) {
 		return nil, err
 	}
 	t := (*thread)(Pointer(p))
-	t.kind, t.era, t.mxcsr = kind, era, goMXCSR
+	t.kind, t.mxcsr, t.fpcw = kind, goMXCSR, uint32(goFPCW)
+	if kind != freestanding {
+		t.era = 1
+	}
 	t.errno = uintptr(unsafe.Pointer(&t.scratch))
 	return t, nil
 }
@@ -245,9 +247,8 @@ func newFreestanding() (*thread, error) {
 	*word(fs) = fs
 	*word(fs + 16) = fs
 	*word(fs + 0x28) = canary()
-	copy(Bytes(fs-uintptr(reserveSize), uintptr(reserveSize)), reserve.template())
+	reserve.fill(fs)
 	t.setFS(fs)
-	tcbs.add(fs)
 	threads.Lock()
 	threads.all = append(threads.all, t)
 	threads.Unlock()

@@ -26,7 +26,9 @@ type handler struct {
 	raw  func(Upcall)   // for weld's own use, or
 	fn   unsafe.Pointer // a Go func value with its plan
 	plan *abi.Plan
-	big  bool
+
+	direct bool // the registers are the same on both sides: callDirect
+	big    bool // callGoBig
 }
 
 // handlerTable maps the id of a record to its handler without a lock.
@@ -51,22 +53,23 @@ func (t *handlerTable) addr(id uintptr) uintptr {
 	return t.blocks[id/thunkBlock] + id%thunkBlock*thunkSize
 }
 
-// add gives h a thunk and returns its id.
-func (t *handlerTable) add(h *handler, target uintptr) (uintptr, error) {
+// add gives h a thunk.
+func (t *handlerTable) add(h *handler, target uintptr) (*Thunk, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.free) == 0 {
 		if err := t.grow(); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	id := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]
 	t.chunks[id/thunkBlock].Load()[id%thunkBlock].Store(h)
-	r := (*record)(Pointer(t.addr(id) + thunkPages*PageSize))
+	k := &Thunk{id, t.addr(id)}
+	r := (*record)(Pointer(k.record()))
 	r.id = id
 	atomic.StoreUintptr(&r.target, target)
-	return id, nil
+	return k, nil
 }
 
 func (t *handlerTable) remove(id uintptr) {
@@ -85,7 +88,7 @@ func (t *handlerTable) remove(id uintptr) {
 func (t *handlerTable) grow() error {
 	n := uintptr(len(t.blocks))
 	if n == uintptr(len(t.chunks)) {
-		return fmt.Errorf("%d callbacks are in use", n*thunkBlock)
+		return &MapError{fmt.Sprintf("callback thunks beside the %d in use", n*thunkBlock), 2 * thunkPages * PageSize, syscall.ENOMEM}
 	}
 	const half = thunkPages * PageSize
 	p, err := MapAnon("callback thunks", 2*half)
@@ -129,11 +132,7 @@ func NewThunk(f func(Upcall)) (*Thunk, error) {
 }
 
 func newThunk(h *handler, target uintptr) (*Thunk, error) {
-	id, err := handlers.add(h, target)
-	if err != nil {
-		return nil, err
-	}
-	return &Thunk{id, handlers.addr(id)}, nil
+	return handlers.add(h, target)
 }
 
 // NewCallback makes a thunk for the Go func fn, with the C signature that its type stands for (see package abi). The
@@ -149,26 +148,43 @@ func NewCallback(fn any) (*Thunk, error) {
 	}
 	h := &handler{plan: plan}
 	h.fn = *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(&fn), 8)) // a func in an interface is its own pointer
-	h.big = plan.GoStackBytes > 32
+	h.direct = plan.Direct && !plan.Errno
+	h.big = plan.GoStackBytes > smallStack
+	if plan.GoStackBytes > bigStack {
+		return nil, &abi.SignatureError{Func: v.Type(), Arg: abi.ArgFunc, Why: "the arguments and the result take too much of the Go stack"}
+	}
 	return newThunk(h, entry.upcall)
 }
 
 // Addr returns the thunk's address: a C function pointer.
 func (t *Thunk) Addr() uintptr { return t.addr }
 
-// Record returns what a thunk leaves in R11.
+// record returns what a thunk leaves in R11.
 func (t *Thunk) record() uintptr { return t.addr + thunkPages*PageSize }
 
 // Close frees the thunk. Native code that still calls it makes the calling goroutine panic with a *CallbackError,
 // until the address is used for another callback.
 func (t *Thunk) Close() error {
-	if t.id == 0 {
+	id := atomic.SwapUintptr(&t.id, 0)
+	if id == 0 {
 		return syscall.EINVAL
 	}
-	handlers.remove(t.id)
-	t.id = 0
+	handlers.remove(id)
 	return nil
 }
+
+// What callGo and callGoBig have room for in bytes of stack-assigned arguments and results. The big one is for
+// arguments and a result of abi.MaxStackWords words each, and what Go has on its stack but C in registers.
+const (
+	smallStack = 32
+	bigStack   = 2*8*abi.MaxStackWords + 256
+)
+
+// callDirect calls the Go func value fn, whose registers are those of C in order, with the arguments of f, and puts
+// the result there.
+//
+//go:noescape
+func callDirect(fn unsafe.Pointer, f *upframe)
 
 //go:noescape
 func callGo(fn unsafe.Pointer, f *abi.GoFrame, n uintptr)
@@ -183,7 +199,7 @@ func (h *handler) call(f *upframe) {
 		h.callBig(f, &g)
 		return
 	}
-	var stack [4]uint64
+	var stack [smallStack / 8]uint64
 	g.Stack = unsafe.Pointer(&stack)
 	h.plan.FromCArgs(&f.frame, f.Stack, &g)
 	keep := h.stringArgs(f, &g)
@@ -193,7 +209,7 @@ func (h *handler) call(f *upframe) {
 }
 
 func (h *handler) callBig(f *upframe, g *abi.GoFrame) {
-	var stack [abi.MaxStackWords]uint64
+	var stack [bigStack / 8]uint64
 	g.Stack = unsafe.Pointer(&stack)
 	h.plan.FromCArgs(&f.frame, f.Stack, g)
 	keep := h.stringArgs(f, g)

@@ -1,10 +1,12 @@
 package native
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Thread-local storage of the libraries weld loads.
@@ -17,7 +19,8 @@ import (
 //	-8   g, for Go's signal handler (where Go's own offset is -8)
 //	-16  the thread record while the thread is lent
 //	-24  weld's dynamic thread vector
-//	-32  1 in threads that loaded code made
+//	-32  1 in threads that loaded code made, 2 once they end
+//	-40  a number that tells such a reserve from the TLS of a C library that weld knows nothing of
 //
 // General-dynamic variables are found through weld's own __tls_get_addr and vectors; a block is made when a thread
 // first touches it.
@@ -31,6 +34,17 @@ var (
 	threadSlot  int // offsets of weld's words from the thread pointer
 	dtvSlot     int
 	foreignSlot int
+	magicSlot   int //lint:ignore U1000 assembly uses it
+
+	// magic is of this process, so that it does not stand in a file.
+	magic = uintptr(unsafe.Pointer(&nests)) ^ nestMultiplier
+)
+
+// Values of the foreign slot.
+const (
+	notForeign = iota
+	foreignRuns
+	foreignEnds
 )
 
 type tlsReserve struct {
@@ -47,14 +61,20 @@ type tlsSpan struct{ off, size int } // off from the thread pointer, negative
 
 var reserve = tlsReserve{image: make([]byte, reserveSize), size: reserveSize, used: reserveTop}
 
-func init() { placeSlots(0) }
+func init() {
+	placeSlots(0)
+	signReserve(reserve.image)
+}
 
 // placeSlots puts weld's words at the top of a reserve that ends at the given offset from the thread pointer.
 func placeSlots(end int) {
-	threadSlot, dtvSlot, foreignSlot = end-16, end-24, end-32
+	threadSlot, dtvSlot, foreignSlot, magicSlot = end-16, end-24, end-32, end-40
 }
 
-func (r *tlsReserve) template() []byte { return r.image }
+// signReserve puts the magic number in the image of a reserve.
+func signReserve(image []byte) {
+	binary.LittleEndian.PutUint64(image[len(image)-40:], uint64(magic))
+}
 
 // ErrNoStaticTLS is returned when a library's initial-exec variables do not fit the reserve.
 var ErrNoStaticTLS = errors.New("no room in the static TLS block")
@@ -63,6 +83,7 @@ var ErrNoStaticTLS = errors.New("no room in the static TLS block")
 // its initial image there, in threads that run and those to come. It returns the offset of the segment's start from
 // the thread pointer, congruent to skew modulo align.
 func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
+	joinHost() // the reserve may lie elsewhere after that
 	r := &reserve
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,7 +115,7 @@ func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
 		r.used = r.end - off
 	}
 	r.blocks = append(r.blocks, tlsSpan{off, int(size)})
-	at := r.size - r.end + off
+	at := r.at(off)
 	img := r.image[at : at+int(size)]
 	clear(img)
 	copy(img, init)
@@ -123,20 +144,40 @@ func FreeStaticTLS(off int) {
 	}
 }
 
-// refresh writes the initial images again into a thread that has not run yet, for those that came after it was made.
-func (r *tlsReserve) refresh(fs uintptr) {
+// enrol notes a thread that the C library made and that has not run yet. The initial images are written again, for
+// those that came after it was made.
+func (r *tlsReserve) enrol(fs uintptr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range r.blocks {
-		at := r.size - r.end + b.off
+		at := r.at(b.off)
 		copy(Bytes(fs+uintptr(b.off), uintptr(b.size)), r.image[at:at+b.size])
 	}
+	tcbs.add(fs)
 }
+
+// fill does the same for a thread that weld made without a C library.
+func (r *tlsReserve) fill(fs uintptr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	copy(Bytes(fs-reserveSize, reserveSize), r.image)
+	tcbs.add(fs)
+}
+
+// at returns where in the image the offset off from the thread pointer lies.
+func (r *tlsReserve) at(off int) int { return r.size - r.end + off }
 
 // tcbList is the list of thread pointers that weld knows: those it lends and those of threads that loaded code made.
 type tcbList struct {
 	mu sync.Mutex
 	m  map[uintptr]struct{}
+}
+
+func (l *tcbList) has(fs uintptr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.m[fs]
+	return ok
 }
 
 var tcbs = tcbList{m: map[uintptr]struct{}{}}
@@ -149,11 +190,13 @@ func (l *tcbList) add(fs uintptr) {
 
 // remove forgets a thread that ends and frees its TLS blocks.
 func (l *tcbList) remove(fs uintptr) {
+	modules.mu.Lock()
+	defer modules.mu.Unlock()
 	l.mu.Lock()
 	delete(l.m, fs)
 	l.mu.Unlock()
 	if p := word(fs + uintptr(dtvSlot)); *p != 0 {
-		modules.freeVector(*p)
+		modules.freeVector(fs, *p)
 		*p = 0
 	}
 }
@@ -187,7 +230,7 @@ const moduleTag = 1 << 63
 
 // AddTLSModule registers a library's TLS segment and returns its module number, as DTPMOD64 relocations store it and
 // __tls_get_addr expects it. init is read whenever a thread first touches the module and must stay as it is until
-// RemoveTLSModule. Where the segment has static TLS too, fixed is its offset, else 0.
+// RemoveTLSModule. align must be a power of two or 0. Where the segment has static TLS too, fixed is its offset, else 0.
 func AddTLSModule(init []byte, size, align uintptr, fixed int) uintptr {
 	modules.mu.Lock()
 	defer modules.mu.Unlock()
@@ -212,19 +255,18 @@ func SetTLSModuleOffset(id uintptr, fixed int) {
 // RemoveTLSModule forgets a module and frees its block in every thread. No thread may use it any more.
 func RemoveTLSModule(id uintptr) {
 	i := id &^ moduleTag
+	modules.mu.Lock()
+	defer modules.mu.Unlock()
 	tcbs.each(func(fs uintptr) {
 		dtv := *word(fs + uintptr(dtvSlot))
 		if dtv == 0 || i >= *word(dtv) {
 			return
 		}
-		p := word(dtv + 8 + 8*i)
-		if b := atomic.SwapUintptr(p, 0); b != 0 {
-			modules.freeBlock(i, b)
+		if b := atomic.SwapUintptr(word(dtv+8+8*i), 0); b != 0 {
+			modules.freeBlock(fs, i, b)
 		}
 	})
-	modules.mu.Lock()
 	modules.list[i] = nil
-	modules.mu.Unlock()
 }
 
 // TLSAddr returns the address of offset in module id for the thread with the given thread pointer, which is the
@@ -253,7 +295,9 @@ func TLSAddr(fs, id, offset uintptr) (uintptr, error) {
 		}
 		dtv = bigger
 		*slot = dtv
-		tcbs.add(fs)
+		if *word(fs + uintptr(foreignSlot)) != foreignEnds {
+			tcbs.add(fs)
+		}
 	}
 	p := word(dtv + 8 + 8*i)
 	if *p == 0 {
@@ -273,30 +317,34 @@ func TLSAddr(fs, id, offset uintptr) (uintptr, error) {
 	return *p + offset, nil
 }
 
-func (m *tlsModule) blockSize() uintptr { return m.size + 16 + m.align }
+// blockSize is what is allocated for a block; more than there is if that overflows.
+func (m *tlsModule) blockSize() uintptr {
+	n := m.size + 16 + m.align
+	if n < m.size || n < m.align {
+		return ^uintptr(0)
+	}
+	return n
+}
 
-func (t *tlsModules) freeVector(dtv uintptr) {
+// freeVector and freeBlock free what belongs to the thread with thread pointer fs. modules is locked.
+func (t *tlsModules) freeVector(fs, dtv uintptr) {
 	n := *word(dtv)
 	for i := uintptr(0); i < n; i++ {
 		if b := *word(dtv + 8 + 8*i); b != 0 {
-			t.freeBlock(i, b)
+			t.freeBlock(fs, i, b)
 		}
 	}
 	nativeHeap.Free(dtv, 8+8*n)
 }
 
-func (t *tlsModules) freeBlock(i, at uintptr) {
-	t.mu.Lock()
-	m := t.list[i]
-	t.mu.Unlock()
-	if m == nil || m.fixed != 0 {
-		return
+func (t *tlsModules) freeBlock(fs, i, at uintptr) {
+	if m := t.list[i]; m != nil && at != fs+uintptr(m.fixed) {
+		nativeHeap.Free(*word(at - 8), m.blockSize())
 	}
-	nativeHeap.Free(*word(at - 8), m.blockSize())
 }
 
 // What loaded code calls for thread-local storage: the value of __tls_get_addr and of the first word of a TLS
-// descriptor, dynamic or of a fixed offset (psABI; RFC-TLSDESC-x86).
+// descriptor, dynamic or of a fixed offset (psABI; RFC-TLSDESC-x86). LazyBindEntry is the value of GOT[2].
 func TLSGetAddr() uintptr        { return entry.tlsGetAddr }
 func TLSDescDynamic() uintptr    { return entry.tlsdescDynamic }
 func TLSDescStatic() uintptr     { return entry.tlsdescStatic }
@@ -313,8 +361,13 @@ var (
 )
 
 func serveTLS(u Upcall) {
+	fs := u.ThreadPointer()
+	if libc.up.Load() && !tcbs.has(fs) {
+		// A thread that the C library made for itself: have its end told.
+		Call(libc.setSpecific, libc.key, 1)
+	}
 	pair := (*[2]uintptr)(Pointer(u.Arg(0)))
-	addr, err := TLSAddr(u.ThreadPointer(), pair[0], pair[1])
+	addr, err := TLSAddr(fs, pair[0], pair[1])
 	if err != nil {
 		panic(err)
 	}

@@ -2,7 +2,6 @@ package native
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,7 +20,7 @@ type upframe struct {
 	record *record
 	done   uint64 // futex of a foreign thread
 	next   uintptr
-	fs     uintptr
+	fs     uintptr // thread pointer
 	_      uintptr
 	ret    uintptr // return address of the thunk's caller
 }
@@ -47,119 +46,41 @@ func (u Upcall) SP() uintptr { return uintptr(unsafe.Pointer(&u.f.ret)) }
 // ThreadPointer returns the thread pointer of the calling native thread.
 func (u Upcall) ThreadPointer() uintptr { return u.f.fs }
 
-// nests says which native thread a goroutine is in a callback of: calls nested in a callback run on the same thread.
-// The key is g. nested is not 0 while there is any entry.
-var (
-	nests  nestTable
-	nested uint32
-)
-
-type nestTable struct {
-	slots [512]struct{ g, t uintptr }
-	more  sync.Map // when its part of slots is full
-}
-
-const (
-	nestProbe = 8
-	nestGone  = 1 // a freed place; probing goes on behind it
-)
-
-// hashMultiplier spreads addresses (Fibonacci hashing).
-const hashMultiplier = 0x9E3779B97F4A7C15
-
-func (n *nestTable) start(g uintptr) int { return int(g * hashMultiplier >> 55) }
-
-func (n *nestTable) find(g uintptr) *thread {
-	i := n.start(g)
-	for range nestProbe {
-		s := &n.slots[i%len(n.slots)]
-		if atomic.LoadUintptr(&s.g) == g {
-			return (*thread)(Pointer(s.t))
-		}
-		i++
-	}
-	if t, ok := n.more.Load(g); ok {
-		return t.(*thread)
-	}
-	return nil
-}
-
-// enter notes that g is in a callback of t. It returns false if that is noted already.
-func (n *nestTable) enter(g uintptr, t *thread) bool {
-	if n.find(g) != nil {
-		return false
-	}
-	i := n.start(g)
-	for range nestProbe {
-		s := &n.slots[i%len(n.slots)]
-		if k := atomic.LoadUintptr(&s.g); k <= nestGone && atomic.CompareAndSwapUintptr(&s.g, k, nestGone+1) {
-			s.t = t.addr()
-			atomic.StoreUintptr(&s.g, g)
-			atomic.AddUint32(&nested, 1)
-			return true
-		}
-		i++
-	}
-	n.more.Store(g, t)
-	atomic.AddUint32(&nested, 1)
-	return true
-}
-
-func (n *nestTable) leave(g uintptr) {
-	atomic.AddUint32(&nested, ^uint32(0))
-	i := n.start(g)
-	for range nestProbe {
-		s := &n.slots[i%len(n.slots)]
-		if atomic.LoadUintptr(&s.g) == g {
-			atomic.StoreUintptr(&s.g, nestGone)
-			return
-		}
-		i++
-	}
-	n.more.Delete(g)
-}
-
-// serve answers what native code on t wants of Go. base is where the stack of the call began that it interrupts: if
-// the Go function panics or ends the goroutine, the native frames above it are given up, as by longjmp, and the
-// thread is released. ups is 0 at the first upcall of a direct call, whose goroutine is not locked yet to a kernel
-// thread that is the C library's own.
-func serve(t *thread, base uintptr, ups uintptr) {
+// serve answers what native code on t wants of Go. t is the goroutine's now. base is where its stack goes back to if
+// the Go function panics or ends the goroutine: then the native frames above are given up, as by longjmp, and t is
+// released. flags are the call's; serve returns them with enteredCall if the call stands in nests since.
+func serve(t *thread, base, flags uintptr) uintptr {
 	if t.why == whyFault {
 		reportFault(t)
 	}
-	f := (*upframe)(Pointer(t.frame))
-	sp := t.sp
-	ok := false
-	if t.kind == own {
-		if ups == 0 {
-			runtime.LockOSThread() // until releaseForEntry
-		}
-		excl := t.excl
-		defer func() {
-			t.excl = excl
-			t.sp = sp
-			if !ok {
-				t.sp = base
-				runtime.UnlockOSThread()
-			}
-		}()
-	} else {
-		g, excl := getg(), t.excl
-		t.excl = 0
-		first := nests.enter(g, t)
-		defer func() {
-			if first {
-				nests.leave(g)
-			}
-			t.sp, t.excl = sp, excl
-			if !ok {
-				t.sp, t.excl = base, 0
-				release(t)
-			}
-		}()
+	at := t.frame
+	if flags&enteredCall == 0 && t.kind != own && nests.enter(getg(), t) {
+		flags |= enteredCall
 	}
+	t.sp = at &^ 15 // calls nested in the callback go below
+	done := false
+	defer func() {
+		if !done {
+			abandon(t, base, flags)
+		}
+	}()
+	f := (*upframe)(Pointer(at))
 	f.record.serve(Upcall{f})
-	ok = true
+	done = true
+	t.frame, t.sp = at, base
+	return flags
+}
+
+// abandon ends a call from one of whose callbacks there is no return.
+func abandon(t *thread, base, flags uintptr) {
+	t.sp = base
+	if flags&heldCall != 0 {
+		t.hold--
+	}
+	if flags&enteredCall != 0 {
+		nests.leave(getg())
+	}
+	release(t)
 }
 
 // The dispatcher answers upcalls of threads that Go did not lend: they put their frames on a list and wait.
@@ -192,29 +113,47 @@ const foreignGap = 16 << 10
 
 // serveForeign answers an upcall of a thread that loaded code made. While Go runs, the thread's stack and TCB are
 // lent to this goroutine, so that calls nested in the callback see the same thread.
+//
+// A thread that has a g is a kernel thread of Go, in a call through cgo. Its TCB cannot be lent, since Go's signal
+// handler may run there at any time; nested calls are made on another thread.
 func serveForeign(f *upframe) {
+	if *word(f.fs + uintptr(gOffset)) != 0 {
+		defer func() {
+			if p := recover(); p != nil {
+				panic(p)
+			}
+			f.answer()
+		}()
+		f.record.serve(Upcall{f})
+		return
+	}
 	t, err := allocThread(foreign)
 	if err != nil {
 		panic(err)
 	}
-	t.sp = uintptr(unsafe.Pointer(f)) - foreignGap
+	t.sp = (uintptr(unsafe.Pointer(f)) - foreignGap) &^ 15
 	before := *word(f.fs + uintptr(threadSlot))
-	gBefore := *word(f.fs + uintptr(gOffset))
 	t.setFS(f.fs)
 	t.errno = libc.errnoOf(f.fs)
 	g := getg()
 	nests.enter(g, t)
 	defer func() {
+		if p := recover(); p != nil {
+			panic(p) // nobody is left to recover: the runtime ends the program, while the thread waits
+		}
 		nests.leave(g)
 		*word(f.fs + uintptr(threadSlot)) = before
-		*word(f.fs + uintptr(gOffset)) = gBefore
+		*word(f.fs + uintptr(gOffset)) = 0
 		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
-		// On a panic nobody is left to recover: the runtime ends the program. After Goexit the thread would wait for
-		// ever, so it gets a zero result.
-		atomic.StoreUint64(&f.done, 1)
-		futex((*uint32)(unsafe.Pointer(&f.done)), futexWake, 1)
+		f.answer() // with a zero result after Goexit
 	}()
 	f.record.serve(Upcall{f})
+}
+
+// answer lets the thread that waits at f go on.
+func (f *upframe) answer() {
+	atomic.StoreUint64(&f.done, 1)
+	futex((*uint32)(unsafe.Pointer(&f.done)), futexWake, 1)
 }
 
 const (
@@ -265,12 +204,19 @@ type record struct {
 
 // serve runs the handler of a thunk.
 func (r *record) serve(u Upcall) {
-	h := handlers.get(r.id)
+	var h *handler
+	if r != nil {
+		h = handlers.get(r.id)
+	}
 	if h == nil {
 		panic(&CallbackError{Addr: u.Caller(), Why: "native code called a callback that is closed"})
 	}
 	if h.raw != nil {
 		h.raw(u)
+		return
+	}
+	if h.direct {
+		callDirect(h.fn, u.f)
 		return
 	}
 	h.call(u.f)

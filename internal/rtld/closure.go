@@ -285,7 +285,7 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 	if o := findSystem(name); o != nil {
 		return o, nil
 	}
-	lm, err := native.SystemOpen(name)
+	lm, err := native.SystemOpen(name, p.flags&Now != 0 || p.ns.bindNow())
 	if err != nil {
 		if strings.Contains(err.Error(), "No such file") {
 			err = fmt.Errorf("%w: %w", ErrNotFound, err)

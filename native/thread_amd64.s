@@ -1,0 +1,177 @@
+#include "textflag.h"
+#include "gate_amd64.h"
+
+// What runs on native threads beside calls: the handler of faults, the start routines of threads, and the start of the
+// C library.
+
+// faultReturn is where a fault in lent native code goes on once the signal handler has returned: back to Go, the
+// thread in R12, its registers in t.gregs.
+TEXT ·faultReturn(SB), NOSPLIT|NOFRAME, $0
+	MOVL	$whyFault, R13
+	JMP	·suspend(SB)
+
+// fault is the handler of the synchronous signals (C convention: DI signal, SI siginfo, DX ucontext). A fault on a
+// lent or foreign native thread is reported; any other goes to the handler that was there before, Go's.
+TEXT ·fault(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	0(FS), AX
+	TESTQ	AX, AX // Go's own thread pointer has no TCB behind it
+	JEQ	chain
+	MOVQ	·magicSlot(SB), CX
+	MOVQ	(AX)(CX*1), R8
+	CMPQ	R8, ·magic(SB) // a TCB that weld knows nothing of
+	JNE	chain
+	MOVQ	·threadSlot(SB), CX
+	MOVQ	(AX)(CX*1), R8
+	TESTQ	R8, R8
+	JEQ	notlent
+	CMPQ	T_goSP(R8), $0 // Go code on a kernel thread that wears a native thread
+	JEQ	chain
+	// 23 general registers: ucontext.uc_mcontext.gregs at offset 40.
+	XORL	R9, R9
+copy:
+	MOVQ	40(DX)(R9*8), R10
+	MOVQ	R10, T_gregs(R8)(R9*8)
+	INCQ	R9
+	CMPQ	R9, $23
+	JLT	copy
+	MOVQ	DI, (T_gregs+23*8)(R8) // the signal
+	MOVQ	16(SI), R10
+	MOVQ	R10, (T_gregs+24*8)(R8) // si_addr
+	LEAQ	·faultReturn(SB), R10
+	MOVQ	R10, (40+16*8)(DX) // RIP
+	MOVQ	R8, (40+4*8)(DX) // R12
+	RET // through the restorer
+
+notlent:
+	MOVQ	·foreignSlot(SB), CX
+	CMPQ	(AX)(CX*1), $0
+	JEQ	chain
+	// A foreign thread: hand the signal frame to the dispatcher, which ends the program.
+	MOVQ	DX, SI // ucontext
+	MOVQ	·foreignFaultRecord(SB), R11
+	JMP	·upcall(SB)
+
+chain:
+	MOVQ	·chained(SB), AX
+	MOVQ	(AX)(DI*8), AX
+	JMP	AX
+
+// restorer ends a signal handler (sa_restorer).
+TEXT ·restorer(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	$SYS_rt_sigreturn, AX
+	SYSCALL
+	INT	$3
+
+// park is the start routine of the threads whose stack and TCB are lent (pthread_create; DI = *parking). It reports
+// both, moves to a small stack of its own so that the big one is free, and sleeps for ever.
+TEXT ·park(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	DI, BX
+	MOVQ	0(FS), AX
+	MOVQ	AX, P_fs(BX)
+	LEAQ	-256(SP), AX
+	ANDQ	$~15, AX
+	MOVQ	AX, P_sp(BX)
+	MOVQ	P_stack(BX), SP
+	LEAQ	P_mask(BX), SI // all signals but those that the C library sends its own threads
+	MOVQ	$2, DI // SIG_SETMASK
+	XORL	DX, DX
+	MOVQ	$8, R10
+	MOVQ	$SYS_rt_sigprocmask, AX
+	SYSCALL
+	MOVL	$1, P_ready(BX) // parking.ready
+	LEAQ	P_ready(BX), DI
+	MOVQ	$FUTEX_WAKE_PRIVATE, SI
+	MOVQ	$1, DX
+	XORL	R10, R10
+	MOVQ	$SYS_futex, AX
+	SYSCALL
+sleep:
+	LEAQ	P_ready(BX), DI
+	MOVQ	$FUTEX_WAIT_PRIVATE, SI
+	MOVQ	$1, DX
+	XORL	R10, R10
+	MOVQ	$SYS_futex, AX
+	SYSCALL
+	JMP	sleep
+
+// started is the start routine of threads that loaded code makes (DI = node). It marks the thread as one that Go
+// does not own, tells Go about it, and goes on to the real start routine.
+TEXT ·started(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	0(FS), AX
+	MOVQ	·foreignSlot(SB), CX
+	MOVQ	$1, (AX)(CX*1)
+	SUBQ	$8, SP
+	MOVQ	·threadStartRecord(SB), R11
+	CALL	·upcall(SB) // RAX: start routine, RDX: its argument
+	ADDQ	$8, SP
+	MOVQ	DX, DI
+	JMP	AX
+
+// func boot(entry, sp uintptr)
+//
+// boot jumps to the entry point of the system's run-time linker as the kernel would (gABI; RDX = 0: no function to
+// register with atexit) and comes back when that jumps to AT_ENTRY, which is booted.
+TEXT ·boot(SB), NOSPLIT|NOFRAME, $0-16
+	MOVQ	entry+0(FP), BX
+	MOVQ	sp+8(FP), DX
+	MOVQ	SP, ·bootState+0(SB)
+	MOVQ	BP, ·bootState+8(SB)
+	LEAQ	·bootState+16(SB), SI
+	MOVQ	$ARCH_GET_FS, DI
+	MOVQ	$SYS_arch_prctl, AX
+	MOVQ	DX, R13
+	SYSCALL
+	MOVQ	R13, SP
+	MOVQ	BX, AX
+	XORL	BX, BX
+	XORL	CX, CX
+	XORL	DX, DX
+	XORL	SI, SI
+	XORL	DI, DI
+	XORL	BP, BP
+	JMP	AX
+
+// booted is AT_ENTRY. RDX is the finaliser of the run-time linker, SP the stack boot made.
+TEXT ·booted(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	DX, ·bootState+24(SB)
+	MOVQ	SP, ·bootState+32(SB)
+	LEAQ	·bootState+40(SB), SI
+	MOVQ	$ARCH_GET_FS, DI
+	MOVQ	$SYS_arch_prctl, AX
+	SYSCALL
+	MOVQ	·bootState+16(SB), SI
+	MOVQ	$ARCH_SET_FS, DI
+	MOVQ	$SYS_arch_prctl, AX
+	SYSCALL
+	MOVQ	·bootState+0(SB), SP
+	PUSHQ	·bootState+8(SB)
+	POPQ	BP
+	RET
+
+// func entryPoints(p *[16]uintptr)
+TEXT ·entryPoints(SB), NOSPLIT, $0-8
+	MOVQ	p+0(FP), DI
+	LEAQ	·upcall(SB), AX
+	MOVQ	AX, 0(DI)
+	LEAQ	·fault(SB), AX
+	MOVQ	AX, 8(DI)
+	LEAQ	·restorer(SB), AX
+	MOVQ	AX, 16(DI)
+	LEAQ	·park(SB), AX
+	MOVQ	AX, 24(DI)
+	LEAQ	·started(SB), AX
+	MOVQ	AX, 32(DI)
+	LEAQ	·booted(SB), AX
+	MOVQ	AX, 40(DI)
+	LEAQ	·lazyBind(SB), AX
+	MOVQ	AX, 48(DI)
+	LEAQ	·tlsGetAddr(SB), AX
+	MOVQ	AX, 56(DI)
+	LEAQ	·tlsdescDynamic(SB), AX
+	MOVQ	AX, 64(DI)
+	LEAQ	·tlsdescStatic(SB), AX
+	MOVQ	AX, 72(DI)
+	LEAQ	·getg(SB), AX
+	MOVQ	AX, 80(DI)
+	RET
+
