@@ -111,15 +111,17 @@ func freeOwn() *thread {
 	return t
 }
 
-// disown frees the native thread of a kernel thread that ends.
-func disown(fs uintptr) {
+// disown frees the native thread of a kernel thread that ends, if it is one that ownThread gave one.
+func disown(fs uintptr) bool {
 	threads.Lock()
 	defer threads.Unlock()
 	for _, t := range threads.all {
 		if t.kind == own && t.mFS == fs {
 			t.mFS = 0
+			return true
 		}
 	}
+	return false
 }
 
 // reserveLibrary makes the library: one writable segment with a TLS segment of the given size in it, and a word that

@@ -91,3 +91,16 @@
 
 #define mxcsrDefault 0x1f80
 #define mxcsrControl 0xffc0
+
+// GOREGS puts back what compiled Go expects in registers.
+#define GOREGS \
+	MOVQ	(TLS), R14 \
+	XORPS	X15, X15
+
+#define ENTERSYSCALL \
+	MOVQ	·entersyscallPC(SB), R11 \
+	CALL	R11
+
+#define EXITSYSCALL \
+	MOVQ	·exitsyscallPC(SB), R11 \
+	CALL	R11

@@ -7,13 +7,17 @@ import (
 	"go/token"
 	"go/types"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"unsafe"
+
+	"weld/internal/testenv"
 )
 
 // TestOffsets compares what gate_amd64.h says with the Go types.
@@ -97,7 +101,12 @@ func TestOffsets(t *testing.T) {
 
 // TestLinknames compares the declarations of what package native links to with those of the runtime.
 func TestLinknames(t *testing.T) {
-	runtimeDir := filepath.Join(runtime.GOROOT(), "src", "runtime")
+	testenv.Need(t, "go")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtimeDir := filepath.Join(strings.TrimSpace(string(root)), "src", "runtime")
 	fset := token.NewFileSet()
 	decls := map[string]*ast.FuncDecl{}
 	names, err := filepath.Glob(filepath.Join(runtimeDir, "*.go"))
@@ -163,14 +172,22 @@ func TestLinknames(t *testing.T) {
 	}
 }
 
-func TestGOffset(t *testing.T) {
-	fs := tcb()
-	if fs == 0 { // Go's own thread pointer, which Go asks for with arch_prctl only; elsewhere the word names it
-		return
-	}
+// TestTLSWords looks at the words at a thread pointer: g below it, and in m.tls nothing above it but weld's.
+func TestTLSWords(t *testing.T) {
+	add := c[func(a, b int32) int32](t, "add32")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if g := *word(tcb() + uintptr(gOffset)); g != getg() {
+	add(1, 2) // the kernel thread has or wears a TCB since
+	fs := tcb()
+	if g := *word(fs + uintptr(gOffset)); g != getg() {
 		t.Errorf("at offset %d of the thread pointer lies %#x, g is %#x", gOffset, g, getg())
+	}
+	if hostTCB {
+		return
+	}
+	th := (*thread)(Pointer(*word(fs + uintptr(threadSlot))))
+	m := th.mFS
+	if th.fs != fs || m == 0 || *word(m) != 0 || *word(m + 8) != uintptr(syscall.Gettid()) || *word(m + 16) != 0 {
+		t.Errorf("thread %#x of %#x is worn over %#x: %#x", th.fs, fs, m, Bytes(m, 24))
 	}
 }

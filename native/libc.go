@@ -489,18 +489,16 @@ func (l *clib) serveThreadStart(u Upcall) {
 }
 
 // serveThreadEnd is the destructor of weld's key. Destructors of other keys may still use thread-local variables, so
-// it asks for a second round before it frees them (POSIX: pthread_key_create). What they touch after that is lost.
+// it asks for a second round before it frees them (POSIX: pthread_key_create). What they touch after that is lost. On
+// a kernel thread of Go, where no call can be made any more, there is one round only.
 func (l *clib) serveThreadEnd(u Upcall) {
 	fs := u.ThreadPointer()
-	if u.Arg(0) == 1 {
+	if !disown(fs) && u.Arg(0) == 1 {
 		Call(l.setSpecific, l.key, 2)
 		return
 	}
 	*word(fs + uintptr(foreignSlot)) = foreignEnds
 	tcbs.remove(fs)
-	if l.adopted {
-		disown(fs)
-	}
 }
 
 // serveExit runs when native code, or Exit, calls the C library's exit.

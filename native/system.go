@@ -71,19 +71,29 @@ func readProgs(addr uintptr, n int) []elf.Prog {
 	return progs
 }
 
+// executableProgs returns the program headers of the executable that the kernel started and where it lies, nil if it
+// has none.
+func executableProgs(v auxv) (progs []elf.Prog, bias uintptr) {
+	phdr, n := v.get(atPhdr), v.get(atPhnum)
+	if phdr == 0 {
+		return nil, 0
+	}
+	progs = readProgs(phdr, int(n))
+	for _, p := range progs {
+		if p.Type == elf.PT_PHDR {
+			bias = phdr - uintptr(p.Vaddr)
+		}
+	}
+	return progs, bias
+}
+
 // processDebug returns the r_debug of the run-time linker that started the process, 0 if none did: DT_DEBUG of the
 // executable, found as a debugger finds it.
 func processDebug(v auxv) uintptr {
-	phdr, n := v.get(atPhdr), v.get(atPhnum)
-	if phdr == 0 || n == 0 {
-		return 0
-	}
-	var bias, dyn, size uintptr
-	for _, p := range readProgs(phdr, int(n)) {
-		switch p.Type {
-		case elf.PT_PHDR:
-			bias = phdr - uintptr(p.Vaddr)
-		case elf.PT_DYNAMIC:
+	progs, bias := executableProgs(v)
+	var dyn, size uintptr
+	for _, p := range progs {
+		if p.Type == elf.PT_DYNAMIC {
 			dyn, size = uintptr(p.Vaddr), uintptr(p.Memsz)
 		}
 	}
@@ -112,16 +122,15 @@ func linkMaps(debug uintptr) []SystemObject {
 
 var errNoHeader = errors.New("no ELF header where the object begins")
 
-// attach reads the object's image in memory. The ELF header is found at the lowest page before the dynamic section
-// that l_addr names; every linker puts it there, and the C library's own objects begin at vaddr 0.
+// attach reads the object's image in memory. The ELF header of a library is found at the page that l_addr names: every
+// linker puts it at vaddr 0. An executable may begin elsewhere; the kernel names its program headers.
 func (o *SystemObject) attach(v auxv) error {
-	var progs []elf.Prog
-	if ehdr := o.Bias; ehdr != 0 && string(Bytes(ehdr, 4)) == "\x7fELF" {
-		progs = readProgs(ehdr+*word(ehdr + 32), int(*(*uint16)(Pointer(ehdr + 56))))
-	} else if phdr := v.get(atPhdr); phdr != 0 && o.Name == "" {
-		progs = readProgs(phdr, int(v.get(atPhnum)))
-	} else {
-		return fmt.Errorf("%s: %w", o.Name, errNoHeader)
+	progs, bias := executableProgs(v)
+	if o.Name != "" || o.Bias != bias || progs == nil {
+		if ehdr := o.Bias; ehdr == 0 || string(Bytes(ehdr, 4)) != "\x7fELF" {
+			return fmt.Errorf("%s: %w", o.Name, errNoHeader)
+		}
+		progs = readProgs(o.Bias+*word(o.Bias + 32), int(*(*uint16)(Pointer(o.Bias + 56))))
 	}
 	lo, hi := ^uintptr(0), uintptr(0)
 	for _, p := range progs {

@@ -123,6 +123,10 @@ double call_big(big_fn f) {
 	struct big r = f(b, (struct small){7, 8, 9}, 10);
 	return r.v[0] + r.v[4] + r.w;
 }
+struct big big_through(int_fn f, int64_t x, struct big b) {
+	b.v[4] += f(x);
+	return b;
+}
 struct huge { int64_t v[250]; };
 typedef struct huge (*huge_fn)(struct huge);
 int64_t call_huge(huge_fn f) {

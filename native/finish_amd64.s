@@ -1,0 +1,244 @@
+#include "textflag.h"
+#include "funcdata.h"
+#include "gate_amd64.h"
+
+// What the direct entries share, and the general entries.
+
+// inCallback tells by the zero flag, clear if so, whether the goroutine may be in a callback (see nestTable) or the
+// fast paths are not for this process. It keeps all registers but R10, R12 and R13.
+TEXT ·inCallback(SB), NOSPLIT|NOFRAME, $0
+	CMPB	·hostTCB(SB), $0
+	JNE	yes
+	MOVQ	$nestMultiplier, R12
+	IMULQ	R14, R12
+	SHRQ	$nestShift, R12
+	LEAQ	(R12)(R12*2), R12 // slots of three words
+	LEAQ	·nests(SB), R13
+	LEAQ	(R13)(R12*8), R12
+	MOVQ	N_g(R12), R10
+	ORQ	N_more(R12), R10
+yes:
+	RET
+
+// acquireRegs gets a thread for a direct entry from acquire and returns it in R12. It keeps the registers that carry
+// Go arguments, and R11.
+TEXT ·acquireRegs(SB), NOSPLIT, $128-0
+	NO_LOCAL_POINTERS
+	MOVQ	AX, 8(SP)
+	MOVQ	BX, 16(SP)
+	MOVQ	CX, 24(SP)
+	MOVQ	DI, 32(SP)
+	MOVQ	SI, 40(SP)
+	MOVQ	R8, 48(SP)
+	MOVQ	R11, 56(SP)
+	MOVSD	X0, 64(SP)
+	MOVSD	X1, 72(SP)
+	MOVSD	X2, 80(SP)
+	MOVSD	X3, 88(SP)
+	MOVSD	X4, 96(SP)
+	MOVSD	X5, 104(SP)
+	MOVSD	X6, 112(SP)
+	MOVSD	X7, 120(SP)
+	CALL	·acquire(SB)
+	MOVQ	0(SP), R12
+	MOVQ	8(SP), AX
+	MOVQ	16(SP), BX
+	MOVQ	24(SP), CX
+	MOVQ	32(SP), DI
+	MOVQ	40(SP), SI
+	MOVQ	48(SP), R8
+	MOVQ	56(SP), R11
+	MOVSD	64(SP), X0
+	MOVSD	72(SP), X1
+	MOVSD	80(SP), X2
+	MOVSD	88(SP), X3
+	MOVSD	96(SP), X4
+	MOVSD	104(SP), X5
+	MOVSD	112(SP), X6
+	MOVSD	120(SP), X7
+	RET
+
+// The frame of finishCall; the first words are for what it calls.
+#define L_thread 32
+#define L_flags  40
+#define L_base   48
+#define L_back   56
+#define L_ret    64
+#define L_fret   72
+#define L_errno  80
+#define L_mFS    88
+// in all 96 bytes
+
+// finishCall ends a direct call whose entry does not do so by itself: it serves upcalls, reads errno, and gives a
+// thread back that was acquired. It is called where enter came back on thread R12 with the reason R13 and the flags
+// R10, and returns what the entry returns.
+TEXT ·finishCall(SB), NOSPLIT, $96-0
+	NO_LOCAL_POINTERS
+	MOVQ	R12, L_thread(SP)
+	MOVQ	R10, L_flags(SP)
+	MOVQ	T_sp(R12), R10
+	MOVQ	R10, L_base(SP)
+	CALL	·here(SB) // puts the address of what follows in L_back
+	GOREGS
+	TESTL	R13, R13
+	JEQ	done
+	TESTQ	$leafCall, L_flags(SP)
+	JNE	serve
+	EXITSYSCALL
+serve:
+	MOVQ	L_thread(SP), AX
+	MOVQ	L_base(SP), BX
+	MOVQ	L_flags(SP), CX
+	MOVQ	·servePC(SB), R11
+	CALL	R11
+	MOVQ	AX, L_flags(SP)
+	TESTQ	$leafCall, AX
+	JNE	again
+	ENTERSYSCALL
+again:
+	MOVQ	L_thread(SP), R12
+	PUSHQ	L_back(SP)
+	JMP	·enterAgain(SB)
+	ADJSP	$-8
+done:
+	MOVQ	AX, L_ret(SP)
+	MOVSD	X0, L_fret(SP)
+	MOVQ	T_mFS(R12), CX // after exitsyscall another goroutine may use the thread
+	MOVQ	CX, L_mFS(SP)
+	TESTQ	$(errnoAX|errnoBX), L_flags(SP)
+	JEQ	running
+	MOVQ	T_errno(R12), CX
+	MOVL	(CX), CX
+	MOVQ	CX, L_errno(SP)
+running:
+	TESTQ	$leafCall, L_flags(SP)
+	JNE	release
+	EXITSYSCALL
+release:
+	TESTQ	$(ownedCall|enteredCall), L_flags(SP)
+	JEQ	results
+	MOVQ	L_thread(SP), AX
+	MOVQ	AX, 0(SP)
+	MOVQ	L_mFS(SP), AX
+	MOVQ	AX, 8(SP)
+	MOVQ	L_flags(SP), AX
+	MOVQ	AX, 16(SP)
+	CALL	·finish(SB)
+results:
+	GOREGS
+	MOVQ	L_ret(SP), AX
+	MOVSD	L_fret(SP), X0
+	TESTQ	$(errnoAX|errnoBX), L_flags(SP)
+	JEQ	end
+	MOVQ	L_errno(SP), BX
+	TESTQ	$errnoBX, L_flags(SP)
+	JNE	end
+	MOVQ	BX, AX
+end:
+	RET
+	CALL	runtime·entersyscall(SB) // never: has the linker check the stack that the calls above need
+	CALL	runtime·exitsyscall(SB)
+	RET
+
+// here stores its return address for finishCall. Native code comes back there.
+TEXT ·here(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	0(SP), R10
+	MOVQ	R10, (8+L_back)(SP)
+	RET
+
+// The general entry serves every other signature: it spills all registers and leaves the rest to Go. It comes in two
+// sizes, by the number of pointers to keep alive: the words that desc.keep names are copied to the typed part of
+// callGeneral's arguments, which are (desc, *GoFrame, stack, keep) and the result text.
+#define G_keep 24
+#define GENERAL(words, callGeneral) \
+	MOVQ	AX, (G_keep+8*words+8+0)(SP) \
+	MOVQ	BX, (G_keep+8*words+8+8)(SP) \
+	MOVQ	CX, (G_keep+8*words+8+16)(SP) \
+	MOVQ	DI, (G_keep+8*words+8+24)(SP) \
+	MOVQ	SI, (G_keep+8*words+8+32)(SP) \
+	MOVQ	R8, (G_keep+8*words+8+40)(SP) \
+	MOVQ	R9, (G_keep+8*words+8+48)(SP) \
+	MOVQ	R10, (G_keep+8*words+8+56)(SP) \
+	MOVQ	R11, (G_keep+8*words+8+64)(SP) \
+	MOVSD	X0, (G_keep+8*words+8+72)(SP) \
+	MOVSD	X1, (G_keep+8*words+8+80)(SP) \
+	MOVSD	X2, (G_keep+8*words+8+88)(SP) \
+	MOVSD	X3, (G_keep+8*words+8+96)(SP) \
+	MOVSD	X4, (G_keep+8*words+8+104)(SP) \
+	MOVSD	X5, (G_keep+8*words+8+112)(SP) \
+	MOVSD	X6, (G_keep+8*words+8+120)(SP) \
+	MOVSD	X7, (G_keep+8*words+8+128)(SP) \
+	MOVSD	X8, (G_keep+8*words+8+136)(SP) \
+	MOVSD	X9, (G_keep+8*words+8+144)(SP) \
+	MOVSD	X10, (G_keep+8*words+8+152)(SP) \
+	MOVSD	X11, (G_keep+8*words+8+160)(SP) \
+	MOVSD	X12, (G_keep+8*words+8+168)(SP) \
+	MOVSD	X13, (G_keep+8*words+8+176)(SP) \
+	MOVSD	X14, (G_keep+8*words+8+184)(SP) \
+	LEAQ	stack+0(FP), R12 \
+	MOVQ	DX, 0(SP) \
+	LEAQ	(G_keep+8*words+8)(SP), AX \
+	MOVQ	AX, 8(SP) \
+	MOVQ	R12, 16(SP) \
+	LEAQ	G_keep(SP), DI \
+	XORL	CX, CX \
+	JMP	test \
+next: \
+	MOVQ	D_keep(DX)(CX*8), R13 \
+	TESTQ	R13, R13 \
+	JLT	fromstack \
+	MOVQ	(-8)(AX)(R13*1), R8 \
+	JMP	put \
+fromstack: \
+	NEGQ	R13 \
+	MOVQ	(-8)(R12)(R13*1), R8 \
+put: \
+	MOVQ	R8, (DI)(CX*8) \
+	INCQ	CX \
+test: \
+	CMPQ	CX, D_nkeep(DX) \
+	JLT	next \
+	JMP	filled \
+fill: \
+	MOVQ	$0, (DI)(CX*8) \
+	INCQ	CX \
+filled: \
+	CMPQ	CX, $words \
+	JLT	fill \
+	CALL	callGeneral(SB) \
+	MOVQ	(G_keep+8*words+8+0)(SP), AX \
+	MOVQ	(G_keep+8*words)(SP), R12 \
+	TESTQ	R12, R12 \
+	CMOVQNE	R12, AX \
+	MOVQ	(G_keep+8*words+8+8)(SP), BX \
+	MOVQ	(G_keep+8*words+8+16)(SP), CX \
+	MOVQ	(G_keep+8*words+8+24)(SP), DI \
+	MOVQ	(G_keep+8*words+8+32)(SP), SI \
+	MOVQ	(G_keep+8*words+8+40)(SP), R8 \
+	MOVQ	(G_keep+8*words+8+48)(SP), R9 \
+	MOVQ	(G_keep+8*words+8+56)(SP), R10 \
+	MOVQ	(G_keep+8*words+8+64)(SP), R11 \
+	MOVSD	(G_keep+8*words+8+72)(SP), X0 \
+	MOVSD	(G_keep+8*words+8+80)(SP), X1 \
+	MOVSD	(G_keep+8*words+8+88)(SP), X2 \
+	MOVSD	(G_keep+8*words+8+96)(SP), X3 \
+	MOVSD	(G_keep+8*words+8+104)(SP), X4 \
+	MOVSD	(G_keep+8*words+8+112)(SP), X5 \
+	MOVSD	(G_keep+8*words+8+120)(SP), X6 \
+	MOVSD	(G_keep+8*words+8+128)(SP), X7 \
+	MOVSD	(G_keep+8*words+8+136)(SP), X8 \
+	MOVSD	(G_keep+8*words+8+144)(SP), X9 \
+	MOVSD	(G_keep+8*words+8+152)(SP), X10 \
+	MOVSD	(G_keep+8*words+8+160)(SP), X11 \
+	MOVSD	(G_keep+8*words+8+168)(SP), X12 \
+	MOVSD	(G_keep+8*words+8+176)(SP), X13 \
+	MOVSD	(G_keep+8*words+8+184)(SP), X14 \
+	RET
+
+TEXT ·generalFew(SB), NOSPLIT, $264-8
+	NO_LOCAL_POINTERS
+	GENERAL(4, ·callGeneralFew)
+
+TEXT ·generalMany(SB), NOSPLIT, $424-8
+	NO_LOCAL_POINTERS
+	GENERAL(24, ·callGeneralMany)
