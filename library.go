@@ -52,7 +52,7 @@ var (
 	// DeepBind makes the library look in itself and what it needs before it looks at global libraries.
 	DeepBind = Option{rtld.DeepBind}
 	// NoInit runs no initialisers and no finalisers, of what the library needs neither: for looking at a library, not
-	// for calling it.
+	// for calling it. As long as it stays loaded, a later Open does not run them either.
 	NoInit = Option{rtld.NoInit}
 )
 
