@@ -58,7 +58,7 @@ func installFaultHandler() {
 	})
 }
 
-// faultOutput is where reports go; tests replace what follows them.
+// reportFault ends the program with a report of the fault that brought t back.
 func reportFault(t *thread) {
 	f := Fault{Signal: syscall.Signal(t.gregs[23]), Addr: uintptr(t.gregs[24]), PC: uintptr(t.gregs[16]), SP: uintptr(t.gregs[15])}
 	copy(f.Regs[:], t.gregs[:23])

@@ -289,6 +289,16 @@ known:
 	MOVQ	$0, T_goFS(R12)
 	RET
 
+// RESULTS keeps the result registers in the thread R12 if the native function has returned (R13 is whyDone).
+#define RESULTS \
+	TESTL	R13, R13 \
+	JNE	6(PC) \
+	MOVQ	AX, (T_ret+0)(R12) \
+	MOVQ	DX, (T_ret+8)(R12) \
+	MOVSD	X0, (T_fret+0)(R12) \
+	MOVSD	X1, (T_fret+8)(R12) \
+	MOVQ	$whyDone, T_why(R12)
+
 // func gate(t *thread, f *abi.CFrame, fn uintptr)
 //
 // gate calls fn on t's stack with the arguments of f and leaves the results in t. It also returns when fn wants
@@ -330,14 +340,7 @@ ints:
 	MOVQ	(C_Int+32)(R13), R8
 	MOVQ	(C_Int+40)(R13), R9
 	CALL	·enterSwitch(SB)
-	TESTL	R13, R13
-	JNE	end
-	MOVQ	AX, (T_ret+0)(R12)
-	MOVQ	DX, (T_ret+8)(R12)
-	MOVSD	X0, (T_fret+0)(R12)
-	MOVSD	X1, (T_fret+8)(R12)
-	MOVQ	$whyDone, T_why(R12)
-end:
+	RESULTS
 	RET
 
 // func resume(t *thread)
@@ -346,14 +349,7 @@ end:
 TEXT ·resume(SB), NOSPLIT, $0-8
 	MOVQ	t+0(FP), R12
 	CALL	·enterAgain(SB)
-	TESTL	R13, R13
-	JNE	end
-	MOVQ	AX, (T_ret+0)(R12)
-	MOVQ	DX, (T_ret+8)(R12)
-	MOVSD	X0, (T_fret+0)(R12)
-	MOVSD	X1, (T_fret+8)(R12)
-	MOVQ	$whyDone, T_why(R12)
-end:
+	RESULTS
 	RET
 
 // func takeOff() *thread

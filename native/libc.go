@@ -566,6 +566,3 @@ func SystemObjects() []SystemObject {
 	}
 	return list
 }
-
-// SystemDebug returns the address of the system run-time linker's r_debug, 0 without one.
-func SystemDebug() uintptr { return libc.debug }

@@ -345,11 +345,10 @@ func (t *tlsModules) freeBlock(fs, i, at uintptr) {
 
 // What loaded code calls for thread-local storage: the value of __tls_get_addr and of the first word of a TLS
 // descriptor, dynamic or of a fixed offset (psABI; RFC-TLSDESC-x86). LazyBindEntry is the value of GOT[2].
-func TLSGetAddr() uintptr        { return entry.tlsGetAddr }
-func TLSDescDynamic() uintptr    { return entry.tlsdescDynamic }
-func TLSDescStatic() uintptr     { return entry.tlsdescStatic }
-func LazyBindEntry() uintptr     { return entry.lazyBind }
-func SystemTLSGetAddr() *uintptr { return &systemTLSGetAddr }
+func TLSGetAddr() uintptr     { return entry.tlsGetAddr }
+func TLSDescDynamic() uintptr { return entry.tlsdescDynamic }
+func TLSDescStatic() uintptr  { return entry.tlsdescStatic }
+func LazyBindEntry() uintptr  { return entry.lazyBind }
 
 // Records of the upcalls that trampolines make, and the C library's own __tls_get_addr.
 var (
@@ -372,13 +371,4 @@ func serveTLS(u Upcall) {
 		panic(err)
 	}
 	u.SetResult(addr)
-}
-
-// ThreadPointerOf returns a thread pointer for resolving TLS symbols from Go: that of the native thread the calling
-// goroutine would use now. The address is the variable of that thread only.
-func ThreadPointerOf() uintptr {
-	t := acquire()
-	fs := t.fs
-	release(t)
-	return fs
 }

@@ -99,13 +99,19 @@ func TestRefuseNotALibrary(t *testing.T) {
 		{"/proc/self/mem", nil, ""},
 	} {
 		err := refuse(t, c.path, []string{c.path, c.word})
-		var open *weld.OpenError
-		if err != nil && !errors.As(err, &open) {
-			t.Errorf("%s: no OpenError but %T: %v", c.path, err, err)
-		}
-		if c.kind != nil && !errors.Is(err, c.kind) {
-			t.Errorf("%s: the error is not %q: %v", c.path, c.kind, err)
-		}
+		checkError[*weld.OpenError](t, c.path, err, c.kind)
+	}
+}
+
+// checkError checks that an error, if there is one, has type E, and is kind unless that is nil.
+func checkError[E error](t *testing.T, name string, err, kind error) {
+	t.Helper()
+	var typed E
+	if err != nil && !errors.As(err, &typed) {
+		t.Errorf("%s: no %T but %T: %v", name, typed, err, err)
+	}
+	if kind != nil && !errors.Is(err, kind) {
+		t.Errorf("%s: the error is not %q: %v", name, kind, err)
 	}
 }
 
@@ -137,13 +143,7 @@ func TestRefuseForeignHeader(t *testing.T) {
 		copy(bad[c.off:], c.put)
 		path := d.Write(c.name, string(bad))
 		err := refuse(t, path, []string{path, c.word})
-		var format *elf.FormatError
-		if err != nil && !errors.As(err, &format) {
-			t.Errorf("%s: no FormatError but %T: %v", c.name, err, err)
-		}
-		if c.kind != nil && !errors.Is(err, c.kind) {
-			t.Errorf("%s: the error is not %q: %v", c.name, c.kind, err)
-		}
+		checkError[*elf.FormatError](t, c.name, err, c.kind)
 	}
 }
 
