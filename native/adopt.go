@@ -34,7 +34,7 @@ func (l *clib) adopt() error {
 	var last string
 	for _, size := range []int{1408, 1024, 768, 512, 384, 256, 128} {
 		image, where, template := reserveLibrary(size)
-		fd, err := MemFile("weld-reserve.so", image)
+		fd, err := MemFile(ReserveName, image)
 		if err != nil {
 			return err
 		}
@@ -124,6 +124,9 @@ func disown(fs uintptr) bool {
 	return false
 }
 
+// ReserveName is the soname of the library that holds the reserve in a process that has a C library.
+const ReserveName = "weld-reserve.so"
+
 // reserveLibrary makes the library: one writable segment with a TLS segment of the given size in it, and a word that
 // a TPOFF64 relocation fills with the segment's distance from the thread pointer.
 func reserveLibrary(size int) (image []byte, where, template uintptr) {
@@ -135,7 +138,7 @@ func reserveLibrary(size int) (image []byte, where, template uintptr) {
 		dynamic  = 768
 		word     = 1008
 		tls      = 1024
-		soname   = "weld-reserve.so"
+		soname   = ReserveName
 		tpoff64  = 18
 		phnum    = 4
 		relaSize = 24

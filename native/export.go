@@ -8,6 +8,10 @@ import (
 	"unsafe"
 )
 
+// Prepare adopts the C library that the process was started with, if it has one. It is done at the first call anyway;
+// who reads what SystemObjects and its like tell from several goroutines does it before.
+func Prepare() { joinHost() }
+
 // Alloc returns n zeroed bytes of native memory, aligned to 64. They stay until Free with the same n.
 func Alloc(n uintptr) (uintptr, error) { return nativeHeap.Alloc(n) }
 

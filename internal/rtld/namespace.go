@@ -186,6 +186,9 @@ func adoptSystem() error {
 		if o.Soname == "" || strings.HasPrefix(o.base(), "ld-musl") {
 			o.Soname = o.base()
 		}
+		if o.Soname == native.ReserveName {
+			so.Name, o.Path = "", o.Soname // the path it was opened by means something else by now
+		}
 		if so.Name != "" {
 			o.names = append(o.names, o.base())
 		}

@@ -40,6 +40,7 @@ func (t *serviceTable) instead(name string, defined bool) uintptr {
 func setUp() error {
 	t := &services
 	t.once.Do(func() {
+		native.Prepare()
 		m := map[string]uintptr{
 			"__tls_get_addr": native.TLSGetAddr(),
 		}
