@@ -95,13 +95,13 @@ func freeOwn() *thread {
 	}
 	t, err := allocThread(own)
 	if err != nil {
-		panic(&ThreadError{err})
+		noThread(err)
 	}
 	size := stackSize.Load()
 	p, err := MapAnon("a native stack", PageSize+size)
 	if err != nil {
 		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
-		panic(&ThreadError{err})
+		noThread(err)
 	}
 	Protect(p, PageSize, 0)
 	t.stack = p + PageSize

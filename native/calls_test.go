@@ -260,6 +260,30 @@ func TestControlWord(t *testing.T) {
 	})
 }
 
+// TestControlWordInCallback changes the rounding mode before a callback of the same call.
+func TestControlWordInCallback(t *testing.T) {
+	get, back := c[func() int32](t, "get_round"), c[func(uintptr, int64) int64](t, "call_back_upward")
+	const upward = 0x800
+	x, y := 1.0, 3.0
+	want := x / y
+	locked(t, func() {
+		r := back(callback(t, func(n int64) int64 { return n + int64(get()) }), 1)
+		if r != 1+2*upward {
+			t.Errorf("%#x: C code called by the callback or after it has another mode", r)
+		}
+		if x/y != want {
+			t.Error("Go rounds upwards after the call")
+		}
+		func() {
+			defer func() { recover() }()
+			back(callback(t, func(int64) int64 { panic("given up") }), 1)
+		}()
+		if x/y != want {
+			t.Error("Go rounds upwards after a panic in a callback")
+		}
+	})
+}
+
 func TestSignatures(t *testing.T) {
 	a := symbol(t, "nothing")
 	var se *abi.SignatureError

@@ -4,9 +4,9 @@
 //
 // A native thread is a stack and a TCB, not a kernel thread. The C library makes it with its own pthread_create; its
 // kernel thread then sleeps for ever and the pair is lent to whichever goroutine calls. So a C function sees one
-// consistent thread for the length of a call, callbacks and calls nested in them included, although the goroutine may
-// move between kernel threads meanwhile. A goroutine that called runtime.LockOSThread gets the same native thread in
-// every call, as long as it stays locked.
+// consistent thread for the length of a call, callbacks and calls nested in them included. A goroutine that called
+// runtime.LockOSThread gets the same native thread in every call, as long as it stays locked; weld locks it while
+// native frames wait for a callback.
 //
 // A callback is a return. Native code that calls a Go function lands in a thunk that saves the callee-saved registers
 // on its own stack and returns from the gate to Go, which runs the function as ordinary Go code (it may grow the

@@ -15,14 +15,15 @@ func entersyscall()
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
 
-// What entersyscall, exitsyscall and serve are as compiled Go calls them: assembly that has Go's registers in order
-// calls these and saves a change of convention.
-var entersyscallPC, exitsyscallPC, servePC uintptr
+// What these functions are as compiled Go calls them: assembly that has Go's registers in order calls these and saves a
+// change of convention.
+var entersyscallPC, exitsyscallPC, lockPC, servePC, releasePC uintptr
 
 func init() {
-	enter, exit, serve := entersyscall, exitsyscall, serve
+	enter, exit, lock, serve, release := entersyscall, exitsyscall, runtime.LockOSThread, serve, release
 	entersyscallPC, exitsyscallPC = **(**uintptr)(unsafe.Pointer(&enter)), **(**uintptr)(unsafe.Pointer(&exit))
-	servePC = **(**uintptr)(unsafe.Pointer(&serve))
+	lockPC = **(**uintptr)(unsafe.Pointer(&lock))
+	servePC, releasePC = **(**uintptr)(unsafe.Pointer(&serve)), **(**uintptr)(unsafe.Pointer(&release))
 }
 
 // The entries, by the number of pointers among the words. Their parameters stand for the pointers they spill, see
@@ -91,15 +92,4 @@ func callGeneralMany(d *desc, g *abi.GoFrame, stack unsafe.Pointer, keep [keepMa
 	text = d.call(g, stack)
 	runtime.KeepAlive(keep)
 	return text
-}
-
-// finish ends a direct call that had upcalls or whose thread was acquired. mFS is what t.mFS was when the call came
-// back: unless it is 0, the gate has left the thread on, and somebody else may use it now.
-func finish(t *thread, mFS, flags uintptr) {
-	if flags&enteredCall != 0 {
-		nests.leave(getg())
-	}
-	if mFS == 0 || hostTCB {
-		release(t)
-	}
 }

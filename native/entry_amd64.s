@@ -134,7 +134,7 @@ slow: \
 	MOVQ	T_sp(R12), R10 \
 	SHUFFLE \
 	CALL	·enterSwitch(SB) \
-	MOVL	$(leafCall|ownedCall), R10 \
+	MOVL	$(leafCall|heldCall), R10 \
 	CALL	·finishCall(SB) \
 	RET
 
@@ -174,7 +174,7 @@ slow: \
 	MOVQ	T_sp(R12), R10 \
 	load \
 	CALL	·enterSwitch(SB) \
-	MOVL	$ownedCall, R10 \
+	MOVL	$heldCall, R10 \
 	CALL	·finishCall(SB) \
 	RET
 
@@ -190,7 +190,7 @@ slow: \
 	JMP	found \
 slow: \
 	CALL	·acquireRegs(SB) \
-	ORQ	$ownedCall, F_flags(SP) \
+	ORQ	$heldCall, F_flags(SP) \
 found: \
 	MOVQ	R12, F_thread(SP) \
 	MOVQ	T_errno(R12), R10 \

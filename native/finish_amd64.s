@@ -66,13 +66,15 @@ TEXT ·acquireRegs(SB), NOSPLIT, $128-0
 #define L_ret    64
 #define L_fret   72
 #define L_errno  80
-#define L_mFS    88
-// in all 96 bytes
+// in all 88 bytes
 
-// finishCall ends a direct call whose entry does not do so by itself: it serves upcalls, reads errno, and gives a
-// thread back that was acquired. It is called where enter came back on thread R12 with the reason R13 and the flags
-// R10, and returns what the entry returns.
-TEXT ·finishCall(SB), NOSPLIT, $96-0
+// finishCall ends a direct call whose entry does not do so by itself: it serves upcalls, reads errno, and releases a
+// thread that the call holds. It is called where enter came back on thread R12 with the reason R13 and the flags R10,
+// and returns what the entry returns.
+//
+// At the first upcall of a call that does not hold its thread the goroutine is still on the kernel thread that wears
+// it, and is locked to that: before exitsyscall, which may move it.
+TEXT ·finishCall(SB), NOSPLIT, $88-0
 	NO_LOCAL_POINTERS
 	MOVQ	R12, L_thread(SP)
 	MOVQ	R10, L_flags(SP)
@@ -82,6 +84,11 @@ TEXT ·finishCall(SB), NOSPLIT, $96-0
 	GOREGS
 	TESTL	R13, R13
 	JEQ	done
+	TESTQ	$heldCall, L_flags(SP)
+	JNE	locked
+	MOVQ	·lockPC(SB), R11
+	CALL	R11
+locked:
 	TESTQ	$leafCall, L_flags(SP)
 	JNE	serve
 	EXITSYSCALL
@@ -91,8 +98,8 @@ serve:
 	MOVQ	L_flags(SP), CX
 	MOVQ	·servePC(SB), R11
 	CALL	R11
-	MOVQ	AX, L_flags(SP)
-	TESTQ	$leafCall, AX
+	ORQ	$heldCall, L_flags(SP)
+	TESTQ	$leafCall, L_flags(SP)
 	JNE	again
 	ENTERSYSCALL
 again:
@@ -103,11 +110,9 @@ again:
 done:
 	MOVQ	AX, L_ret(SP)
 	MOVSD	X0, L_fret(SP)
-	MOVQ	T_mFS(R12), CX // after exitsyscall another goroutine may use the thread
-	MOVQ	CX, L_mFS(SP)
 	TESTQ	$(errnoAX|errnoBX), L_flags(SP)
 	JEQ	running
-	MOVQ	T_errno(R12), CX
+	MOVQ	T_errno(R12), CX // after exitsyscall another goroutine may use the thread
 	MOVL	(CX), CX
 	MOVQ	CX, L_errno(SP)
 running:
@@ -115,17 +120,12 @@ running:
 	JNE	release
 	EXITSYSCALL
 release:
-	TESTQ	$(ownedCall|enteredCall), L_flags(SP)
+	TESTQ	$heldCall, L_flags(SP)
 	JEQ	results
 	MOVQ	L_thread(SP), AX
-	MOVQ	AX, 0(SP)
-	MOVQ	L_mFS(SP), AX
-	MOVQ	AX, 8(SP)
-	MOVQ	L_flags(SP), AX
-	MOVQ	AX, 16(SP)
-	CALL	·finish(SB)
+	MOVQ	·releasePC(SB), R11
+	CALL	R11
 results:
-	GOREGS
 	MOVQ	L_ret(SP), AX
 	MOVSD	L_fret(SP), X0
 	TESTQ	$(errnoAX|errnoBX), L_flags(SP)

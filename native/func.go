@@ -27,14 +27,12 @@ const (
 	keepMany = 24
 )
 
-// Flags of a call. The last three are not a signature's.
+// Flags of a call. The last is not a signature's.
 const (
-	leafCall    = 1 << iota // the scheduler is not told
-	errnoAX                 // direct: the first result is errno
-	errnoBX                 // direct: the second is
-	ownedCall               // its thread was acquired
-	enteredCall             // it stands in nests
-	heldCall                // it holds its thread (thread.hold)
+	leafCall = 1 << iota // the scheduler is not told
+	errnoAX              // direct: the first result is errno
+	errnoBX              // direct: the second is
+	heldCall             // it holds its thread: see acquire
 )
 
 // Func is a native function as a Go func value.
@@ -179,7 +177,6 @@ func (d *desc) callFrame(g *abi.GoFrame) (text unsafe.Pointer) {
 		*(*uint64)(p.Addrs[i].C.Addr(g, &c)) = v
 	}
 	t.sp = m.sp &^ 15
-	t.hold++ // strings and a result in memory are on its stack
 	if p.Errno {
 		*(*int32)(Pointer(t.errno)) = 0
 	}
@@ -194,7 +191,6 @@ func (d *desc) callFrame(g *abi.GoFrame) (text unsafe.Pointer) {
 		s := String(t.ret[0])
 		text, g.Int[1] = unsafe.Pointer(unsafe.StringData(s)), uint64(len(s))
 	}
-	t.hold--
 	release(t)
 	runtime.KeepAlive(vargs)
 	runtime.KeepAlive(m.heap)
@@ -240,26 +236,22 @@ func (m *marshal) text(s string) uint64 {
 //go:nosplit
 //go:norace
 func invoke(t *thread, c *frame, fn uintptr, leaf uintptr, base uintptr) {
-	flags := leaf | heldCall
 	if leaf != 0 {
 		gate(t, c, fn)
 		for t.why != whyDone {
-			flags = serve(t, base, flags)
+			serve(t, base, heldCall)
 			resume(t)
 		}
-	} else {
-		entersyscall()
-		gate(t, c, fn)
-		exitsyscall()
-		for t.why != whyDone {
-			flags = serve(t, base, flags)
-			entersyscall()
-			resume(t)
-			exitsyscall()
-		}
+		return
 	}
-	if flags&enteredCall != 0 {
-		nests.leave(getg())
+	entersyscall()
+	gate(t, c, fn)
+	exitsyscall()
+	for t.why != whyDone {
+		serve(t, base, heldCall)
+		entersyscall()
+		resume(t)
+		exitsyscall()
 	}
 }
 
@@ -293,9 +285,7 @@ func (t *thread) call(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	}
 	base := t.sp
 	*(*int32)(Pointer(t.errno)) = 0
-	t.hold++
 	invoke(t, &c, fn, 0, base)
-	t.hold--
 	t.sp = base
 	return t.ret[0], syscall.Errno(*(*int32)(Pointer(t.errno)))
 }

@@ -9,17 +9,16 @@
 #define T_era     40
 #define T_mxcsr   48
 #define T_status  52
-#define T_hold    56
-#define T_gslot   64
-#define T_mFS     72
-#define T_frame   80
-#define T_why     88
-#define T_errno   96
-#define T_tid     104
-#define T_fpcw    112
-#define T_ret     120
-#define T_fret    136
-#define T_gregs   152
+#define T_gslot   56
+#define T_mFS     64
+#define T_frame   72
+#define T_why     80
+#define T_errno   88
+#define T_tid     96
+#define T_fpcw    104
+#define T_ret     112
+#define T_fret    128
+#define T_gregs   144
 
 // abi.CFrame
 #define C_Int     0
@@ -50,8 +49,7 @@
 #define leafCall    1
 #define errnoAX     2
 #define errnoBX     4
-#define ownedCall   8
-#define enteredCall 16
+#define heldCall    8
 
 // parking (libc.go)
 #define P_fs      0

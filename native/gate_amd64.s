@@ -49,19 +49,10 @@ uncontrol:
 	JMP	controlled
 
 unswitch:
-	// R12 was not worn before. Leave it on if nobody minds, else put back what was there.
 	MOVQ	AX, T_ret+0(R12)
 	MOVQ	DX, T_ret+8(R12)
-	MOVQ	T_goFS(R12), AX
-	CMPQ	T_hold(R12), $0
-	JNE	restore
-	CMPQ	0(AX), $0 // the kernel thread wears another one, or is the C library's
-	JNE	restore
-	CALL	·putOn(SB)
-	JMP	switched
-restore:
+	MOVQ	T_goFS(R12), AX // its slot still holds g
 	CALL	·setFS(SB)
-switched:
 	MOVQ	T_ret+0(R12), AX
 	MOVQ	T_ret+8(R12), DX
 	JMP	back
@@ -181,32 +172,27 @@ TEXT ·upreturn(SB), NOSPLIT|NOFRAME, $0
 	ADDQ	$U_ret, SP
 	RET
 
-// suspend goes back to Go with the reason R13 while native frames stay on R12's stack. The goroutine may go on on
-// another kernel thread, so this one takes R12 off: it puts its own thread pointer back, g first. The native stack is
-// left at once: after a fault it may be what overflowed.
+// suspend goes back to Go with the reason R13 while native frames stay on R12's stack. The native stack is left at once:
+// after a fault it may be what overflowed.
+//
+// Reading the control word costs a fifth of a callback. So it is only done if it was another one than Go's when the call
+// began: a function that changes it and calls Go before it returns is called back in that mode, as a C function would be.
 TEXT ·suspend(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	T_goSP(R12), SP
 	PUSHQ	T_goBP(R12)
 	POPQ	BP
 	MOVQ	R13, T_why(R12)
+	CMPL	T_mxcsr(R12), $mxcsrDefault
+	JEQ	controlled
 	STMXCSR	T_status(R12)
 	MOVL	T_status(R12), CX
 	ANDL	$mxcsrControl, CX
 	MOVL	CX, T_mxcsr(R12)
-	CMPL	CX, $mxcsrDefault
-	JEQ	2(PC)
 	CALL	·goControl(SB)
+controlled:
 	MOVQ	T_goFS(R12), AX
 	TESTQ	AX, AX
-	JNE	set // it was not worn; the slot at AX still holds g
-	MOVQ	T_mFS(R12), AX
-	CMPQ	AX, T_fs(R12)
-	JEQ	go // the kernel thread's own: see adopt.go
-	MOVQ	(TLS), CX
-	MOVQ	·gOffset(SB), DI
-	MOVQ	CX, (AX)(DI*1)
-	MOVQ	$0, T_mFS(R12)
-set:
+	JEQ	go // it is worn, and stays so
 	CALL	·setFS(SB)
 go:
 	MOVQ	$0, T_goSP(R12)
@@ -217,6 +203,14 @@ go:
 // for both units (C: fesetround), so the x87 word is only looked at if the other changed.
 TEXT ·goControl(SB), NOSPLIT|NOFRAME, $0
 	FSTCW	T_fpcw(R12)
+	FLDCW	·goFPCW(SB)
+	LDMXCSR	·goMXCSR(SB)
+	RET
+
+// func resetControl()
+//
+// resetControl restores Go's floating-point control words.
+TEXT ·resetControl(SB), NOSPLIT, $0-0
 	FLDCW	·goFPCW(SB)
 	LDMXCSR	·goMXCSR(SB)
 	RET
@@ -269,24 +263,6 @@ syscall:
 	MOVQ	$ARCH_SET_FS, DI
 	MOVQ	$SYS_arch_prctl, AX
 	SYSCALL
-	RET
-
-// putOn has the kernel thread, whose own thread pointer AX is, wear R12, whose thread pointer it has already. Clobbers
-// AX, CX, R10, R11.
-TEXT ·putOn(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	M_tid(AX), CX
-	TESTQ	CX, CX
-	JNE	known
-	MOVQ	AX, R10
-	MOVQ	$SYS_gettid, AX
-	SYSCALL
-	MOVQ	AX, CX
-	MOVQ	R10, AX
-	MOVQ	CX, M_tid(AX)
-known:
-	MOVQ	CX, T_tid(R12) // before mFS, see orphan
-	MOVQ	AX, T_mFS(R12)
-	MOVQ	$0, T_goFS(R12)
 	RET
 
 // RESULTS keeps the result registers in the thread R12 if the native function has returned (R13 is whyDone).
@@ -352,38 +328,49 @@ TEXT ·resume(SB), NOSPLIT, $0-8
 	RESULTS
 	RET
 
-// func takeOff() *thread
+// func worn() *thread
 //
-// takeOff takes the native thread off that the current kernel thread wears and returns it; nil if there is none. Only
-// for processes that had no C library before.
-TEXT ·takeOff(SB), NOSPLIT, $0-8
-	MOVQ	$0, ret+0(FP)
+// worn returns the native thread that the current kernel thread wears, nil if there is none. Only for processes that
+// had no C library before.
+TEXT ·worn(SB), NOSPLIT, $0-8
+	XORL	AX, AX
 	CMPQ	0(FS), $0
 	JEQ	none
+	MOVQ	threadSlotFixed(FS), AX
+none:
+	MOVQ	AX, ret+0(FP)
+	RET
+
+// func takeOff()
+//
+// takeOff takes off what the kernel thread wears: it puts its own thread pointer back, g first.
+TEXT ·takeOff(SB), NOSPLIT, $0-0
 	MOVQ	threadSlotFixed(FS), R12
-	MOVQ	R12, ret+0(FP)
 	MOVQ	T_mFS(R12), AX
 	MOVQ	(TLS), CX
 	MOVQ	·gOffset(SB), DI
 	MOVQ	CX, (AX)(DI*1)
 	MOVQ	$0, T_mFS(R12)
 	CALL	·setFS(SB)
-none:
 	RET
 
-// func wear(t *thread) bool
+// func wear(t *thread)
 //
-// wear puts t on the current kernel thread, unless that wears one or is the C library's.
-TEXT ·wear(SB), NOSPLIT, $0-9
-	MOVB	$0, ret+8(FP)
-	CMPQ	0(FS), $0
-	JNE	no
-	MOVB	$1, ret+8(FP)
+// wear puts t on the current kernel thread, which is one of Go's and wears none.
+TEXT ·wear(SB), NOSPLIT, $0-8
 	MOVQ	t+0(FP), R12
 	CALL	·switchIn(SB)
-	MOVQ	T_goFS(R12), AX
-	CALL	·putOn(SB)
-no:
+	MOVQ	T_goFS(R12), BX
+	MOVQ	M_tid(BX), AX
+	TESTQ	AX, AX
+	JNE	known
+	MOVQ	$SYS_gettid, AX
+	SYSCALL
+	MOVQ	AX, M_tid(BX)
+known:
+	MOVQ	AX, T_tid(R12) // before mFS, see orphan
+	MOVQ	BX, T_mFS(R12)
+	MOVQ	$0, T_goFS(R12)
 	RET
 
 // func getg() uintptr

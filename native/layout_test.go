@@ -48,7 +48,7 @@ func TestOffsets(t *testing.T) {
 		"T_goSP": unsafe.Offsetof(th.goSP), "T_goBP": unsafe.Offsetof(th.goBP), "T_goFS": unsafe.Offsetof(th.goFS),
 		"T_fs": unsafe.Offsetof(th.fs), "T_sp": unsafe.Offsetof(th.sp), "T_era": unsafe.Offsetof(th.era),
 		"T_mxcsr": unsafe.Offsetof(th.mxcsr), "T_status": unsafe.Offsetof(th.status),
-		"T_hold": unsafe.Offsetof(th.hold), "T_gslot": unsafe.Offsetof(th.gslot), "T_mFS": unsafe.Offsetof(th.mFS),
+		"T_gslot": unsafe.Offsetof(th.gslot), "T_mFS": unsafe.Offsetof(th.mFS),
 		"T_frame": unsafe.Offsetof(th.frame), "T_why": unsafe.Offsetof(th.why), "T_errno": unsafe.Offsetof(th.errno),
 		"T_tid": unsafe.Offsetof(th.tid), "T_fpcw": unsafe.Offsetof(th.fpcw), "T_ret": unsafe.Offsetof(th.ret),
 		"T_fret": unsafe.Offsetof(th.fret), "T_gregs": unsafe.Offsetof(th.gregs),
@@ -68,7 +68,7 @@ func TestOffsets(t *testing.T) {
 
 		"N_g": unsafe.Offsetof(n.g), "N_t": unsafe.Offsetof(n.t), "N_more": unsafe.Offsetof(n.more),
 
-		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "ownedCall": ownedCall, "enteredCall": enteredCall,
+		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "heldCall": heldCall,
 		"whyDone": whyDone, "whyUpcall": whyUpcall, "whyFault": whyFault,
 		"nestShift": nestShift, "nestMultiplier": nestMultiplier,
 	}

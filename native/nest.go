@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// nests says which native thread a goroutine is in a callback of: calls nested in a callback run on the same thread.
-// The key is g. An entry stands from the first upcall of a call to the end of the call.
+// nests says which native thread a goroutine has that no kernel thread of Go wears: the one that a callback on a
+// foreign thread came from, or one that is lent in a process whose C library cannot be adopted. The key is g.
 var nests nestTable
 
 // nested is not 0 while there is any entry, and always in a process whose kernel threads have a TCB of a C library
@@ -47,11 +47,8 @@ func (n *nestTable) find(g uintptr) *thread {
 	return n.rest[g]
 }
 
-// enter notes that g, the caller's, is in a callback of t. It returns false if g is in one of t already.
-func (n *nestTable) enter(g uintptr, t *thread) bool {
-	if n.find(g) != nil {
-		return false
-	}
+// enter notes that g, the caller's, has t. It has none yet.
+func (n *nestTable) enter(g uintptr, t *thread) {
 	s := n.slot(g)
 	if atomic.CompareAndSwapUintptr(&s.g, 0, nestBusy) {
 		s.t = t.addr()
@@ -66,7 +63,6 @@ func (n *nestTable) enter(g uintptr, t *thread) bool {
 		n.mu.Unlock()
 	}
 	atomic.AddUint32(&nested, 1)
-	return true
 }
 
 func (n *nestTable) leave(g uintptr) {

@@ -15,19 +15,18 @@ import (
 //
 // Setting the thread pointer costs more than the rest of a call. So a kernel thread of Go keeps the TCB it was lent: it
 // wears it. Go code does not mind, since all it keeps behind the thread pointer is g, at a fixed distance, and the
-// reserve of each TCB has room there. While worn, a thread belongs to its kernel thread, and calls made there use it
-// without any bookkeeping. As soon as native frames are to stay on its stack while Go runs, for a callback, it is
-// taken off and belongs to the goroutine, which may go on elsewhere.
+// reserve of each TCB has room there. A worn thread belongs to its kernel thread, and calls made there use it without
+// any bookkeeping. While native frames stay on its stack and Go runs, as in a callback, the goroutine is locked to the
+// kernel thread, as it is with cgo.
 type thread struct {
 	goSP, goBP uintptr // the Go side, while native code runs; goSP is 0 else
-	goFS       uintptr // thread pointer to go back to, 0 if the thread was worn before
+	goFS       uintptr // thread pointer to go back to, 0 if the thread is worn
 
 	fs     uintptr // thread pointer
 	sp     uintptr // where the next call begins, a multiple of 16
 	era    uintptr // 1 if it is a C library's
 	mxcsr  uint32  // its floating-point control word
 	status uint32  // the control and status word as native code left it
-	hold   uintptr // not 0: the gate must not leave it on
 	gslot  uintptr // where Go's signal handler looks for g under fs
 	mFS    uintptr // own thread pointer of the kernel thread that wears it, 0 if none does
 	frame  uintptr // *upframe of an upcall
@@ -40,7 +39,7 @@ type thread struct {
 	fret   [2]uint64
 	gregs  [25]uint64 // registers, signal and address of a fault
 
-	nest    uintptr // calls made from callbacks of a call on this thread
+	nest    uintptr // how many calls hold it, see acquire
 	next    uintptr // free list
 	stack   uintptr // an address below which its stack does not reach, 0 if not known
 	scratch uint64  // the spare errno
@@ -79,8 +78,10 @@ var (
 //go:noescape
 func gate(t *thread, f *frame, fn uintptr)
 func resume(t *thread)
-func takeOff() *thread
-func wear(t *thread) bool
+func resetControl()
+func worn() *thread
+func takeOff()
+func wear(t *thread)
 func getg() uintptr
 func tcb() uintptr
 
@@ -89,53 +90,70 @@ func init() {
 		hostTCB = true
 		nested = 1
 	}
+	// The first lock of a process starts a thread of the runtime; later ones, see finishCall, may do nothing of the kind.
+	runtime.LockOSThread()
+	runtime.UnlockOSThread()
 }
 
 func (t *thread) addr() uintptr { return uintptr(unsafe.Pointer(t)) }
 
-// acquire returns a native thread that is the calling goroutine's until release: the one it is in a callback of, else
-// the one its kernel thread wears, else a free or a new one. It panics with a *ThreadError if no more can be made.
+// acquire returns a native thread that is the calling goroutine's until release, and locks the goroutine to its kernel
+// thread until then. It is the thread that the kernel thread wears; calls nested in a callback so run on the thread that
+// the callback came from. The exception are threads that no kernel thread of Go wears: nests knows who has them. acquire
+// panics with a *ThreadError if no more threads can be made.
 func acquire() *thread {
 	if atomic.LoadUint32(&nested) != 0 {
 		if t := nests.find(getg()); t != nil {
 			t.nest++
-			t.hold++
 			return t
 		}
 	}
-	if hostTCB {
-		if joinHost() {
-			runtime.LockOSThread()
-			return ownThread()
-		}
-		return freeThread()
-	}
-	if t := takeOff(); t != nil {
-		if t.era == atomic.LoadUintptr(&era) {
-			return t
-		}
-		t.retire()
-	}
-	return freeThread()
+	runtime.LockOSThread()
+	t := hold()
+	t.nest++
+	return t
 }
 
-// release gives back what acquire returned, if possible to the kernel thread it came from.
-func release(t *thread) {
-	switch {
-	case t.nest > 0:
-		t.nest--
-		t.hold--
-	case t.kind == own:
-		runtime.UnlockOSThread()
-	case t.era != atomic.LoadUintptr(&era):
-		t.retire()
-	case wear(t):
-	default:
-		threads.Lock()
-		t.next = uintptr(unsafe.Pointer(threads.free))
-		threads.free = t
-		threads.Unlock()
+// hold finds the thread for acquire.
+func hold() *thread {
+	if hostTCB {
+		if joinHost() {
+			return ownThread()
+		}
+		t := freeThread()
+		nests.enter(getg(), t)
+		return t
 	}
+	if t := worn(); t != nil {
+		if t.nest > 0 || t.era == atomic.LoadUintptr(&era) {
+			return t
+		}
+		takeOff()
+		t.retire()
+	}
+	t := freeThread()
+	wear(t)
+	return t
+}
+
+// release gives back what acquire returned.
+func release(t *thread) {
+	t.nest--
+	if hostTCB && t.kind != own || t.kind == foreign {
+		if t.nest > 0 {
+			return
+		}
+		nests.leave(getg())
+		if t.era == atomic.LoadUintptr(&era) {
+			threads.Lock()
+			t.next = uintptr(unsafe.Pointer(threads.free))
+			threads.free = t
+			threads.Unlock()
+		} else {
+			t.retire()
+		}
+	}
+	runtime.UnlockOSThread()
 }
 
 func freeThread() *thread {
@@ -155,9 +173,15 @@ func freeThread() *thread {
 	}
 	t, err := newThread()
 	if err != nil {
-		panic(&ThreadError{err})
+		noThread(err)
 	}
 	return t
+}
+
+// noThread ends an acquire that finds no thread.
+func noThread(err error) {
+	runtime.UnlockOSThread()
+	panic(&ThreadError{err})
 }
 
 // orphan returns a native thread whose kernel thread ended with it on, as that of a locked goroutine does.

@@ -46,41 +46,30 @@ func (u Upcall) SP() uintptr { return uintptr(unsafe.Pointer(&u.f.ret)) }
 // ThreadPointer returns the thread pointer of the calling native thread.
 func (u Upcall) ThreadPointer() uintptr { return u.f.fs }
 
-// serve answers what native code on t wants of Go. t is the goroutine's now. base is where its stack goes back to if
-// the Go function panics or ends the goroutine: then the native frames above are given up, as by longjmp, and t is
-// released. flags are the call's; serve returns them with enteredCall if the call stands in nests since.
-func serve(t *thread, base, flags uintptr) uintptr {
+// serve answers what native code on t wants of Go. The goroutine is locked to its kernel thread; the call that does not
+// hold t yet does so from now on. base is where t's stack goes back to if the Go function panics or ends the goroutine:
+// then the native frames above are given up, as by longjmp, and t is released. flags are the call's.
+func serve(t *thread, base, flags uintptr) {
 	if t.why == whyFault {
 		reportFault(t)
 	}
-	at := t.frame
-	if flags&enteredCall == 0 && t.kind != own && nests.enter(getg(), t) {
-		flags |= enteredCall
+	if flags&heldCall == 0 {
+		t.nest++
 	}
+	at := t.frame
 	t.sp = at &^ 15 // calls nested in the callback go below
 	done := false
 	defer func() {
 		if !done {
-			abandon(t, base, flags)
+			resetControl()
+			t.sp = base
+			release(t)
 		}
 	}()
 	f := (*upframe)(Pointer(at))
 	f.record.serve(Upcall{f})
 	done = true
 	t.frame, t.sp = at, base
-	return flags
-}
-
-// abandon ends a call from one of whose callbacks there is no return.
-func abandon(t *thread, base, flags uintptr) {
-	t.sp = base
-	if flags&heldCall != 0 {
-		t.hold--
-	}
-	if flags&enteredCall != 0 {
-		nests.leave(getg())
-	}
-	release(t)
 }
 
 // The dispatcher answers upcalls of threads that Go did not lend: they put their frames on a list and wait.
@@ -135,6 +124,7 @@ func serveForeign(f *upframe) {
 	before := *word(f.fs + uintptr(threadSlot))
 	t.setFS(f.fs)
 	t.errno = libc.errnoOf(f.fs)
+	t.nest = 1 // serveForeign's own
 	g := getg()
 	nests.enter(g, t)
 	defer func() {

@@ -92,6 +92,14 @@ int set_round_nearest(void) { return fesetround(FE_TONEAREST); }
 /* Callbacks. */
 typedef int64_t (*int_fn)(int64_t);
 int64_t call_back(int_fn f, int64_t x) { return f(x) + 1; }
+int64_t call_back_upward(int_fn f, int64_t x)
+{
+	fesetround(FE_UPWARD);
+	x = f(x);
+	int mode = fegetround();
+	fesetround(FE_TONEAREST);
+	return x + mode;
+}
 int64_t repeat(int32_t n, int32_t (*f)(int32_t)) {
 	int64_t s = 0;
 	for (int32_t i = 0; i < n; i++)
