@@ -77,7 +77,7 @@ func (f *File) ptr(v uint64) uint64 {
 // dynNums are the entries that are needed only while the tables are found.
 type dynNums struct {
 	relaEnt, relEnt, relrEnt, symEnt uint64
-	relaCount                        uint64
+	relaCount, verdefs               uint64
 	soname, rpath, runpath           uint64
 	hasSoname                        bool
 }
@@ -117,7 +117,7 @@ func (f *File) parseDynamic(p *Prog) error {
 	if err := f.parseSymbols(&nums); err != nil {
 		return err
 	}
-	return f.parseVersions()
+	return f.parseVersions(&nums)
 }
 
 // decodeEntries sorts the entries that are not strings into f.Dynamic.
@@ -203,6 +203,8 @@ func (f *File) decodeEntries() dynNums {
 			d.Versym = f.ptr(v)
 		case DT_VERDEF:
 			d.Verdef = f.ptr(v)
+		case DT_VERDEFNUM:
+			n.verdefs = v
 		case DT_VERNEED:
 			d.Verneed = f.ptr(v)
 		case DT_TLSDESC_PLT:

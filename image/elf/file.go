@@ -72,7 +72,7 @@ func New(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.check(name); err != nil {
+	if err := h.check(name, data); err != nil {
 		return nil, err
 	}
 	f := &File{Name: name, Header: h, data: data}
@@ -80,27 +80,13 @@ func New(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	size := uint64(len(data))
-	strict := h.Type == ET_DYN || h.Type == ET_EXEC
+	if err := f.checkExtent(size); err != nil {
+		return nil, err
+	}
 	for i := range f.Progs {
 		p := &f.Progs[i]
-		if p.Type != PT_LOAD {
-			continue
-		}
-		off, n := p.Off, p.Filesz
-		if n > 0 && (off > size || n > size-off) {
-			if strict {
-				return nil, errOff(name, ErrTruncated, f.phdrOff(i), "PT_LOAD (program header %d): file range %#x+%#x extends past the end of the file at %#x", i, off, n, size)
-			}
-			off = min(off, size)
-			n = size - off
-		}
-		if strict && p.Filesz > p.Memsz {
-			return nil, errOff(name, nil, f.phdrOff(i), "PT_LOAD (program header %d): p_filesz %#x is larger than p_memsz %#x", i, p.Filesz, p.Memsz)
-		}
-		if p.Vaddr+p.Memsz < p.Vaddr {
-			return nil, errOff(name, nil, f.phdrOff(i), "PT_LOAD (program header %d): address range %#x+%#x wraps around", i, p.Vaddr, p.Memsz)
-		}
-		if n > 0 {
+		off := min(p.Off, size)
+		if n := min(p.Filesz, size-off); p.Type == PT_LOAD && n > 0 {
 			f.segs = append(f.segs, segment{p.Vaddr, data[off : off+n]})
 		}
 	}
@@ -108,6 +94,25 @@ func New(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// checkExtent checks that the PT_LOADs lie within a file of size bytes, where
+// the type of the file asks for that, and within the address space.
+func (f *File) checkExtent(size uint64) error {
+	strict := f.Type == ET_DYN || f.Type == ET_EXEC
+	for i := range f.Progs {
+		p := &f.Progs[i]
+		switch {
+		case p.Type != PT_LOAD:
+		case strict && p.Filesz > 0 && (p.Off > size || p.Filesz > size-p.Off):
+			return errOff(f.Name, ErrTruncated, f.phdrOff(i), "PT_LOAD (program header %d): file range %#x+%#x extends past the end of the file at %#x", i, p.Off, p.Filesz, size)
+		case strict && p.Filesz > p.Memsz:
+			return errOff(f.Name, nil, f.phdrOff(i), "PT_LOAD (program header %d): p_filesz %#x is larger than p_memsz %#x", i, p.Filesz, p.Memsz)
+		case p.Vaddr+p.Memsz < p.Vaddr:
+			return errOff(f.Name, nil, f.phdrOff(i), "PT_LOAD (program header %d): address range %#x+%#x wraps around", i, p.Vaddr, p.Memsz)
+		}
+	}
+	return nil
 }
 
 // LoadedOptions says where the memory given to NewLoaded is.
@@ -120,6 +125,11 @@ type LoadedOptions struct {
 	// below a Bias other than 0 are taken as relocated in place, as glibc
 	// does, and Bias is taken off them.
 	Bias uint64
+	// InFile has the tables looked for in the file-backed parts of the
+	// segments only, as New does. It is for an image that has just been
+	// mapped: the zeroes behind may be of any size, and a table without an
+	// end that lies there takes that long to read.
+	InFile bool
 }
 
 // NewLoaded reads the image of a loaded object: mem is its memory from vaddr
@@ -144,12 +154,16 @@ func NewLoaded(name string, mem []byte, progs []Prog, opt LoadedOptions) (*File,
 		if p.Flags&PF_R == 0 {
 			continue
 		}
-		s := segment{p.Vaddr, mem[off : off+p.Memsz]}
+		n := p.Memsz
+		if opt.InFile {
+			n = min(n, p.Filesz)
+		}
+		s := segment{p.Vaddr, mem[off : off+n : off+p.Memsz]}
 		f.segs = append(f.segs, s)
 		if p.Off == 0 && len(s.data) >= ehdrSize && string(s.data[:4]) == elfMagic {
 			h, err := ParseHeader(name, s.data)
 			if err == nil {
-				err = h.check(name)
+				err = h.check(name, s.data)
 			}
 			if err != nil {
 				return nil, err
@@ -159,6 +173,10 @@ func NewLoaded(name string, mem []byte, progs []Prog, opt LoadedOptions) (*File,
 	}
 	if err := f.parse(); err != nil {
 		return nil, err
+	}
+	for i := range f.segs {
+		s := &f.segs[i]
+		s.data = s.data[:cap(s.data)]
 	}
 	return f, nil
 }

@@ -96,13 +96,15 @@ func ParseHeader(name string, data []byte) (Header, error) {
 	return h, nil
 }
 
-// check refuses what New cannot read.
-func (h *Header) check(name string) error {
+// check refuses what New cannot read; data begins with the header.
+func (h *Header) check(name string, data []byte) error {
 	switch {
 	case h.Class != ELFCLASS64:
 		return errOff(name, ErrClass, 4, "wrong class %v (machine %s), wanted %v", h.Class, h.Machine.Arch(), ELFCLASS64)
 	case h.Data != ELFDATA2LSB:
 		return errOff(name, ErrByteOrder, 5, "wrong byte order %v (machine %s), wanted %v", h.Data, h.Machine.Arch(), ELFDATA2LSB)
+	case data[6] != 1:
+		return errOff(name, nil, 6, "unknown version %d in e_ident, wanted 1", data[6])
 	case h.Version != 1:
 		return errOff(name, nil, 20, "unknown e_version %d, wanted 1", h.Version)
 	}
@@ -136,12 +138,6 @@ func (p *Prog) WriteExec() bool { return p.Flags&(PF_W|PF_X) == PF_W|PF_X }
 // parseProgs decodes the program header table of a file.
 func parseProgs(name string, data []byte, h *Header) ([]Prog, error) {
 	n := uint64(h.Phnum)
-	if n == 0 {
-		return nil, nil
-	}
-	if h.Phentsize != phdrSize {
-		return nil, errOff(name, nil, 54, "e_phentsize is %d, wanted %d", h.Phentsize, phdrSize)
-	}
 	size := uint64(len(data))
 	if n == pnXnum {
 		if h.Shoff == 0 || h.Shoff > size || size-h.Shoff < shdrSize {
@@ -149,12 +145,29 @@ func parseProgs(name string, data []byte, h *Header) ([]Prog, error) {
 		}
 		n = uint64(le.Uint32(data[h.Shoff+44:]))
 	}
-	if h.Phoff > size || (size-h.Phoff)/phdrSize < n {
-		return nil, errOff(name, ErrTruncated, h.Phoff, "%d program headers of %d bytes extend past the end of the file at %#x", n, phdrSize, size)
+	if err := h.checkProgTable(name, n, size); err != nil || n == 0 {
+		return nil, err
 	}
-	progs := make([]Prog, n)
+	return decodeProgs(data[h.Phoff:][:n*phdrSize]), nil
+}
+
+// checkProgTable checks that a table of n program headers lies in a file of
+// size bytes.
+func (h *Header) checkProgTable(name string, n, size uint64) error {
+	switch {
+	case n == 0:
+	case h.Phentsize != phdrSize:
+		return errOff(name, nil, 54, "e_phentsize is %d, wanted %d", h.Phentsize, phdrSize)
+	case h.Phoff > size || (size-h.Phoff)/phdrSize < n:
+		return errOff(name, ErrTruncated, h.Phoff, "%d program headers of %d bytes extend past the end of the file at %#x", n, phdrSize, size)
+	}
+	return nil
+}
+
+func decodeProgs(table []byte) []Prog {
+	progs := make([]Prog, len(table)/phdrSize)
 	for i := range progs {
-		b := data[h.Phoff+uint64(i)*phdrSize:][:phdrSize]
+		b := table[i*phdrSize:][:phdrSize]
 		progs[i] = Prog{
 			Type:   ProgType(le.Uint32(b[0:])),
 			Flags:  ProgFlag(le.Uint32(b[4:])),
@@ -166,5 +179,5 @@ func parseProgs(name string, data []byte, h *Header) ([]Prog, error) {
 			Align:  le.Uint64(b[48:]),
 		}
 	}
-	return progs, nil
+	return progs
 }

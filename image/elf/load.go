@@ -1,5 +1,7 @@
 package elf
 
+import "slices"
+
 // MaxLoadSpan bounds the address range of the segments of a file that
 // CheckLoad accepts: half of the user address space of x86-64.
 const MaxLoadSpan = 1 << 46
@@ -132,21 +134,21 @@ func (f *File) checkSegments(pageSize uint64) error {
 
 // checkParts checks the program headers that are about parts of the PT_LOADs.
 func (f *File) checkParts(pageSize uint64) error {
-	seen := map[ProgType]int{}
+	parts := [...]ProgType{PT_DYNAMIC, PT_TLS, PT_GNU_RELRO, PT_INTERP}
+	var seen [len(parts)]int // 0 for none, else 1 more than the program header
 	for i := range f.Progs {
 		p := &f.Progs[i]
-		switch p.Type {
-		case PT_DYNAMIC, PT_TLS, PT_GNU_RELRO, PT_INTERP:
-		default:
+		part := slices.Index(parts[:], p.Type)
+		if part < 0 {
 			continue
 		}
 		fail := func(format string, args ...any) error {
 			return errOff(f.Name, nil, f.phdrOff(i), "%v (program header %d): "+format, append([]any{p.Type, i}, args...)...)
 		}
-		if j, ok := seen[p.Type]; ok {
-			return fail("program header %d is of this type already", j)
+		if seen[part] != 0 {
+			return fail("program header %d is of this type already", seen[part]-1)
 		}
-		seen[p.Type] = i
+		seen[part] = i + 1
 		switch p.Type {
 		case PT_TLS:
 			switch {

@@ -1,6 +1,8 @@
 package elf
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,5 +79,39 @@ func TestLoadedHoles(t *testing.T) {
 	}
 	if g, err = NewLoaded("bare", nil, nil, LoadedOptions{}); err != nil || g.HasDynamic {
 		t.Errorf("no segments: %v %v", g, err)
+	}
+}
+
+// TestLoadedInFile gives NewLoaded a table behind the file-backed bytes of a
+// segment.
+func TestLoadedInFile(t *testing.T) {
+	f := mustNew(t, fixture(t))
+	mem, opt := loadImage(f, 0)
+	opt.InFile = true
+	const more = 1 << 16
+	mem = append(mem, make([]byte, more)...)
+	progs := slices.Clone(f.Progs)
+	var behind uint64
+	for i := range slices.Backward(progs) {
+		if p := &progs[i]; p.Type == PT_LOAD {
+			p.Memsz += more
+			behind = p.Vaddr + p.Filesz
+			break
+		}
+	}
+	g, err := NewLoaded("fix", mem, progs, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := g.Bytes(behind, more); !ok {
+		t.Error("memory behind the file-backed bytes cannot be read")
+	}
+	for i, d := range f.Dynamic.Entries {
+		if d.Tag == DT_STRTAB {
+			le.PutUint64(mem[f.Dynamic.Addr+uint64(i)*dynSize+8-opt.Start:], behind)
+		}
+	}
+	if _, err := NewLoaded("fix", mem, progs, opt); !errors.Is(err, ErrTruncated) {
+		t.Errorf("a table that is not in the file: %v", err)
 	}
 }

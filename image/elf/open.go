@@ -1,6 +1,7 @@
 package elf
 
 import (
+	"io"
 	"io/fs"
 	"os"
 )
@@ -72,4 +73,65 @@ func (m *Mapped) Close() error {
 	}
 	m.Data, m.unmap = nil, nil
 	return err
+}
+
+// headRead is how much ReadHead reads at first: the ELF header and 17 program
+// headers, more than most libraries have.
+const headRead = 1 << 10
+
+// ReadHead reads the ELF header and the program headers of the file of size
+// bytes in r, and no more: what it takes to check its segments with
+// [File.CheckLoad] and to map them, after which NewLoaded reads the tables in
+// memory. The File has nothing but those headers. They are checked as New
+// does, and PN_XNUM, which no run-time linker knows, is refused with
+// ErrTooLarge. Errors of r are wrapped with the name, others are a
+// *FormatError.
+func ReadHead(name string, r io.ReaderAt, size int64) (*File, error) {
+	if err := checkSize(name, size); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, min(size, headRead))
+	if err := readFull(name, r, buf, 0, size); err != nil {
+		return nil, err
+	}
+	if string(buf[:min(4, len(buf))]) != elfMagic && len(buf) < int(min(size, scriptLimit)) {
+		// It takes all of a linker script to tell what that stands for.
+		buf = make([]byte, min(size, scriptLimit))
+		if err := readFull(name, r, buf, 0, size); err != nil {
+			return nil, err
+		}
+	}
+	h, err := ParseHeader(name, buf)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.check(name, buf); err != nil {
+		return nil, err
+	}
+	if h.Phnum == pnXnum {
+		return nil, errOff(name, ErrTooLarge, 56, "e_phnum is PN_XNUM: there are more program headers than can be loaded")
+	}
+	if err := h.checkProgTable(name, uint64(h.Phnum), uint64(size)); err != nil {
+		return nil, err
+	}
+	n := uint64(h.Phnum) * phdrSize
+	var table []byte
+	if h.Phoff <= uint64(len(buf)) && n <= uint64(len(buf))-h.Phoff {
+		table = buf[h.Phoff:][:n]
+	} else if n > 0 {
+		table = make([]byte, n)
+		if err := readFull(name, r, table, int64(h.Phoff), size); err != nil {
+			return nil, err
+		}
+	}
+	f := &File{Name: name, Header: h, Progs: decodeProgs(table)}
+	for i := range f.Progs {
+		if p := &f.Progs[i]; p.Type == PT_GNU_STACK {
+			f.Stack = p
+		}
+	}
+	if err := f.checkExtent(uint64(size)); err != nil {
+		return nil, err
+	}
+	return f, nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -49,6 +51,51 @@ func TestReadAll(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
 		t.Errorf("sizes that lie made %d bytes be allocated", n)
+	}
+}
+
+// TestReadHead compares ReadHead with New, and has it refuse what New does.
+func TestReadHead(t *testing.T) {
+	data := fixture(t)
+	edit := func(change func(b []byte)) []byte {
+		b := bytes.Clone(data)
+		change(b)
+		return b
+	}
+	f := mustNew(t, data)
+	far := append(bytes.Clone(data), data[f.Phoff:][:len(f.Progs)*phdrSize]...)
+	le.PutUint64(far[32:], uint64(len(data))) // the program headers come last
+	for _, good := range [][]byte{data, far, fixture(t, "-Wl,--hash-style=sysv")} {
+		want := mustNew(t, good)
+		head, err := ReadHead("x", bytes.NewReader(good), int64(len(good)))
+		if err != nil || head.Header != want.Header || !slices.Equal(head.Progs, want.Progs) || head.HasDynamic || *head.Stack != *want.Stack {
+			t.Errorf("%+v %v, wanted %+v", head, err, want.Header)
+		}
+	}
+	script := "/*" + strings.Repeat(" ", headRead) + "*/ GROUP ( a.so )"
+	for name, c := range map[string]struct {
+		data []byte
+		kind error
+	}{
+		"empty":            {nil, ErrNotELF},
+		"script":           {[]byte(script), ErrLinkerScript},
+		"short":            {data[:40], ErrTruncated},
+		"cut":              {data[:len(data)/2], ErrTruncated},
+		"class":            {edit(func(b []byte) { b[4] = 1 }), ErrClass},
+		"ident version":    {edit(func(b []byte) { b[6] = 2 }), nil},
+		"far headers":      {edit(func(b []byte) { le.PutUint64(b[32:], 1<<62) }), ErrTruncated},
+		"PN_XNUM":          {edit(func(b []byte) { le.PutUint16(b[56:], pnXnum) }), ErrTooLarge},
+		"e_phentsize":      {edit(func(b []byte) { b[54]++ }), nil},
+		"too many headers": {edit(func(b []byte) { le.PutUint16(b[56:], pnXnum-1) }), ErrTruncated},
+	} {
+		_, err := ReadHead("x", bytes.NewReader(c.data), int64(len(c.data)))
+		var fe *FormatError
+		if !errors.As(err, &fe) || c.kind != nil && !errors.Is(err, c.kind) {
+			t.Errorf("%s: %v, wanted %v", name, err, c.kind)
+		}
+	}
+	if _, err := ReadHead("x", brokenReader{}, 100); !errors.Is(err, fs.ErrPermission) {
+		t.Error(err)
 	}
 }
 

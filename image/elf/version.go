@@ -102,22 +102,35 @@ func (f *File) SymVersion(i uint32) *Version {
 	return v
 }
 
-// versionParser reads DT_VERNEED and DT_VERDEF. Strings are kept by offset,
-// and their total is bounded: entries may share strings, but strings that
-// overlap in one table must not add up to more than a few times the table.
+// versionParser reads DT_VERNEED and DT_VERDEF. The strings read last are kept
+// for entries that share them: a definition names the one before it as its
+// parent, and all libraries are asked for the same few versions. The total of
+// the others is bounded: strings that overlap in one table must not add up to
+// more than a few times the table.
 type versionParser struct {
 	f       *File
-	strs    map[uint32]string
+	recent  [16]versionString // by offset
 	budget  int
 	entries int
 }
 
-func (f *File) parseVersions() error {
+type versionString struct {
+	off uint32
+	s   string
+}
+
+// usual is how many entries of a table there is room made for at once, if the
+// file says that there are so many.
+const usual = 16
+
+func (f *File) parseVersions(n *dynNums) error {
 	d := &f.Dynamic
 	if d.Verneed == 0 && d.Verdef == 0 {
 		return nil
 	}
-	p := versionParser{f: f, strs: make(map[uint32]string), budget: 4*len(f.strtab) + maxName}
+	p := versionParser{f: f, budget: 4*len(f.strtab) + maxName}
+	f.verNeeds = make([]VerNeed, 0, min(len(d.Needed), usual))
+	f.verDefs = make([]VerDef, 0, min(n.verdefs, usual))
 	if d.Verneed != 0 {
 		if err := p.needs(d.Verneed); err != nil {
 			return err
@@ -152,8 +165,9 @@ func (p *versionParser) next(what string, at uint64, dist uint32, size uint64) e
 }
 
 func (p *versionParser) str(what string, at uint64, off uint32) (string, error) {
-	if s, ok := p.strs[off]; ok {
-		return s, nil
+	known := &p.recent[off%uint32(len(p.recent))]
+	if known.off == off && known.s != "" {
+		return known.s, nil
 	}
 	b := cstring(p.f.strtab, uint64(off), maxName)
 	if b == nil {
@@ -162,9 +176,8 @@ func (p *versionParser) str(what string, at uint64, off uint32) (string, error) 
 	if p.budget -= len(b); p.budget < 0 {
 		return "", p.f.errAddr(ErrTooLarge, at, "%s: the names add up to more than four times DT_STRTAB", what)
 	}
-	s := string(b)
-	p.strs[off] = s
-	return s, nil
+	*known = versionString{off, string(b)}
+	return known.s, nil
 }
 
 // set enters a version in the table by index.
@@ -173,8 +186,11 @@ func (p *versionParser) set(ndx uint16, v Version) {
 		return
 	}
 	f := p.f
-	for len(f.versions) <= int(ndx) {
-		f.versions = append(f.versions, Version{})
+	if f.versions == nil {
+		f.versions = make([]Version, 0, int(ndx)+usual/2)
+	}
+	if n := int(ndx) + 1 - len(f.versions); n > 0 {
+		f.versions = append(f.versions, make([]Version, n)...)
 	}
 	f.versions[ndx] = v
 }
@@ -194,8 +210,10 @@ func (p *versionParser) needs(addr uint64) error {
 		if need.File, err = p.str(what, addr+off, le.Uint32(e[4:])); err != nil {
 			return err
 		}
+		count := le.Uint16(e[2:])
+		need.Versions = make([]VerNeedVersion, 0, min(count, usual))
 		aux := off + uint64(le.Uint32(e[8:]))
-		for range le.Uint16(e[2:]) {
+		for range count {
 			a, err := p.entry(what, b, addr, aux, auxSize)
 			if err != nil {
 				return err

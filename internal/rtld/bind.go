@@ -45,6 +45,9 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 			e.Version = v.Name
 		}
 		if !b.seen[name] {
+			if b.seen == nil {
+				b.seen = map[string]bool{}
+			}
 			b.seen[name] = true
 			b.missing = append(b.missing, e)
 		}
@@ -75,7 +78,7 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 	ver := f.SymVersion(idx)
 	if b.values == nil {
 		b.list = b.o.searchList()
-		b.values = make([]uintptr, f.NumSymbols())
+		b.values = b.p.scratch(b.o)
 	}
 	for _, x := range b.list {
 		i := x.File.Find(&h, ver, flags)

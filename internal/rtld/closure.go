@@ -12,15 +12,16 @@ import (
 	"weld/native"
 )
 
-// plan is one open: what it reads, before anything is mapped, and what must be undone if it fails.
+// plan is one open: what it has mapped and read, before any of it is relocated, and what must be undone if it fails.
 type plan struct {
 	ns     *Namespace
 	flags  Flags
 	caller *Object // the object whose code asks, nil for the program
 	root   *Object
 	fresh  []*Object // new objects, breadth first
-	mapped int       // how many of fresh are mapped
 	errs   []error
+	words  []uintptr // see scratch
+	used   int       // how many words are not zero
 
 	// What it has changed in objects that were there before, and in the namespace's table.
 	named  []named
@@ -82,10 +83,7 @@ func (p *plan) load(src Source) error {
 	done := false
 	defer func() {
 		for _, o := range p.fresh {
-			if o.from != nil {
-				o.from.Close()
-				o.from = nil
-			}
+			o.plan = nil
 		}
 		if !done {
 			p.undo()
@@ -116,7 +114,7 @@ func (p *plan) open(src Source) error {
 	for _, o := range p.fresh {
 		o.closure = breadthFirst(o)
 	}
-	if err := p.mapAll(); err != nil {
+	if err := p.makeKnown(); err != nil {
 		return err
 	}
 	p.setScopes()
@@ -133,7 +131,7 @@ func (p *plan) readRoot(src Source) error {
 		if err != nil {
 			return err
 		}
-		s, err := openData(src.Name, data)
+		s, err := p.openData(src.Name, data)
 		if err != nil {
 			return err
 		}
@@ -177,18 +175,16 @@ func (p *plan) get(name string, from *Object) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o := p.byID(s.id); o != nil {
-		s.Close()
-		p.addName(o, name)
-		return o, nil
-	}
-	if noLoad {
-		s.Close()
+	switch {
+	case s.known != nil:
+		p.addName(s.known, name)
+		return s.known, nil
+	case noLoad:
+		s.unmap()
 		return nil, &OpenError{Name: name, Path: s.path, Err: ErrNotFound}
-	}
-	if o, err := p.systemFile(s, from); o != nil || err != nil {
-		s.Close()
-		return o, err
+	case systemFile(s.file):
+		s.unmap()
+		return p.fromSystem(s.path, native.Glibc, from)
 	}
 	o := p.add(s, from)
 	p.addName(o, name)
@@ -250,24 +246,15 @@ func (p *plan) systemObject(name string, from *Object) (*Object, error) {
 	return p.fromSystem(name, f, from)
 }
 
-// systemFile takes a file that was found as the system's own where it must be: it uses what glibc keeps to itself
-// (symbol version GLIBC_PRIVATE), or is the libgcc_s that glibc itself opens to unwind stacks.
-func (p *plan) systemFile(s *source, from *Object) (*Object, error) {
-	for _, need := range s.file.VersionNeeds() {
-		if !search.IsLibcFamily(need.File) {
-			continue
-		}
-		for _, v := range need.Versions {
-			if v.Name == "GLIBC_PRIVATE" {
-				return p.fromSystem(s.path, native.Glibc, from)
-			}
+// systemFile reports whether a file that was found is the system's own and belongs to its run-time linker: it uses what
+// glibc keeps to itself (symbol version GLIBC_PRIVATE), or is the libgcc_s that glibc itself opens to unwind stacks.
+func systemFile(f *elf.File) bool {
+	for _, need := range f.VersionNeeds() {
+		if search.IsLibcFamily(need.File) && slices.ContainsFunc(need.Versions, func(v elf.VerNeedVersion) bool { return v.Name == "GLIBC_PRIVATE" }) {
+			return true
 		}
 	}
-	const unwinder = "libgcc_s.so.1"
-	if s.file.Dynamic.Soname == unwinder && familyOf(s.file.Dynamic.Needed) == native.Glibc {
-		return p.fromSystem(s.path, native.Glibc, from)
-	}
-	return nil, nil
+	return f.Dynamic.Soname == "libgcc_s.so.1" && familyOf(f.Dynamic.Needed) == native.Glibc
 }
 
 // fromSystem has the system's run-time linker load a library and adopts it with what it brought along.
@@ -304,7 +291,7 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 
 // add makes a new object of a source.
 func (p *plan) add(s *source, from *Object) *Object {
-	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Space: p.ns, id: s.id, from: s}
+	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, id: s.id, plan: p}
 	o.BuildID = bytes.Clone(s.file.BuildID())
 	var loader *search.Requester
 	if from != nil {
@@ -448,5 +435,7 @@ func (p *plan) undo() {
 		i := slices.Index(n.o.names, n.name)
 		n.o.names = slices.Delete(n.o.names, i, i+1)
 	}
-	unmap(p.fresh[:p.mapped])
+	if p.fresh != nil {
+		unmap(p.fresh)
+	}
 }

@@ -138,11 +138,12 @@ func (o *Object) runInit() {
 		return
 	}
 	argc, argv, envp := native.Arguments()
+	args := []uintptr{argc, argv, envp} // of all calls: a big library has a thousand initialisers
 	if d.Init != 0 {
-		native.Call(o.addr(d.Init), argc, argv, envp)
+		native.Call(o.addr(d.Init), args...)
 	}
 	for _, f := range o.functions(d.InitArray) {
-		native.Call(f, argc, argv, envp)
+		native.Call(f, args...)
 	}
 }
 
@@ -164,7 +165,7 @@ func (o *Object) functions(r elf.Range) []uintptr {
 	if !ok {
 		return nil // it cannot be read
 	}
-	var list []uintptr
+	list := make([]uintptr, 0, len(b)/8)
 	for ; len(b) >= 8; b = b[8:] {
 		if f := uintptr(binary.LittleEndian.Uint64(b)); f != 0 && f != ^uintptr(0) {
 			list = append(list, f)

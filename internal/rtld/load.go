@@ -36,69 +36,96 @@ type Source struct {
 	Size int64
 }
 
-// source is an image that has been read and not been mapped yet.
+// source is an image that is mapped and not yet an object's.
 type source struct {
-	file  *elf.File
-	id    fileID
-	fd    int
-	path  string
-	close func() error
+	file    *elf.File // its tables, in memory
+	mapping native.Mapping
+	id      fileID
+	path    string
+	known   *Object // if the file is loaded already: its object, and nothing else is set
 }
 
-// Close gives back the file; what is mapped stays.
-func (s *source) Close() {
-	if s.close != nil {
-		s.close()
+// unmap gives the image back.
+func (s *source) unmap() { native.Unmap(s.mapping.Addr, s.mapping.Size) }
+
+// openPath maps the image in a file. It does not wait on a FIFO or touch a device. The system calls are made without
+// package os, which would have the runtime's poller watch the file.
+func (p *plan) openPath(path string) (*source, error) {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	for err == syscall.EINTR {
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	}
-}
-
-// openPath reads the image in a file.
-func openPath(path string) (*source, error) {
-	m, err := elf.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	s := &source{file: m.File, path: path, fd: int(m.OS.Fd()), close: m.Close}
-	if st, ok := m.Info.Sys().(*syscall.Stat_t); ok {
-		s.id = fileID{uint64(st.Dev), st.Ino}
-	}
-	if err := s.check(); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	defer syscall.Close(fd)
+	return p.mapFile(path, fd)
 }
 
-// openData reads an image from memory: it is put into a file in memory, which its segments are mapped from like those
+// openData maps an image from memory: it is put into a file in memory, which its segments are mapped from like those
 // of any other.
-func openData(name string, data []byte) (*source, error) {
-	if _, err := elf.New(name, data); err != nil {
-		return nil, err
-	}
+func (p *plan) openData(name string, data []byte) (*source, error) {
 	fd, err := native.MemFile(filepath.Base(name), data)
 	if err != nil {
 		return nil, err
 	}
+	defer syscall.Close(fd)
+	return p.mapFile(name, fd)
+}
+
+// mapFile maps the image in an open file, unless it is loaded already. Its segments are mapped as soon as its headers
+// are known to be right, and its tables read there: so they are read once, and no other mapping of the file comes and
+// goes, which costs an interrupt of every processor that runs the program.
+func (p *plan) mapFile(name string, fd int) (*source, error) {
 	var st syscall.Stat_t
-	syscall.Fstat(fd, &st)
-	m, err := syscall.Mmap(fd, 0, len(data), syscall.PROT_READ, syscall.MAP_SHARED)
-	if err != nil {
-		syscall.Close(fd)
-		return nil, &native.MapError{What: name, Size: uintptr(len(data)), Err: err}
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
-	f, err := elf.New(name, m)
-	s := &source{file: f, path: name, fd: fd, id: fileID{uint64(st.Dev), st.Ino}, close: func() error {
-		syscall.Munmap(m)
-		return syscall.Close(fd)
-	}}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return nil, &elf.FormatError{File: name, What: "not a regular file", Kind: elf.ErrNotRegular}
+	}
+	s := &source{path: name, id: fileID{uint64(st.Dev), st.Ino}}
+	if o := p.byID(s.id); o != nil {
+		return &source{known: o}, nil
+	}
+	head, err := elf.ReadHead(name, descriptor(fd), st.Size)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHead(head); err != nil {
+		return nil, err
+	}
+	if s.mapping, err = native.MapImage(head, fd); err != nil {
+		return nil, err
+	}
+	lo, hi := head.LoadSpan()
+	memory := native.Bytes(s.mapping.Bias+uintptr(lo), uintptr(hi-lo))
+	s.file, err = elf.NewLoaded(name, memory, head.Progs, elf.LoadedOptions{Start: lo, InFile: true})
 	if err == nil {
-		err = s.check()
+		s.file.Header = head.Header // no segment need hold it
+		err = checkTables(s.file)
 	}
 	if err != nil {
-		s.Close()
+		s.unmap()
 		return nil, err
 	}
 	return s, nil
+}
+
+// descriptor reads an open file.
+type descriptor int
+
+func (d descriptor) ReadAt(b []byte, off int64) (int, error) {
+	n, err := syscall.Pread(int(d), b, off)
+	switch {
+	case err == syscall.EINTR:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case n < len(b):
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // read returns the bytes that a Source with data holds.
@@ -109,17 +136,10 @@ func (src *Source) read() ([]byte, error) {
 	return elf.ReadAll(src.Name, src.R, src.Size)
 }
 
-// check refuses images that cannot be loaded as a shared object here.
-func (s *source) check() error {
-	f := s.file
+// checkHead refuses images whose headers say that they cannot be loaded as a shared object here.
+func checkHead(f *elf.File) error {
 	if err := f.CheckMachine(elf.EM_X86_64); err != nil {
 		return err
-	}
-	bad := func(kind error, what string) error {
-		return &elf.FormatError{File: f.Name, What: what, Kind: kind}
-	}
-	if raw := f.Raw(); raw[6] != 1 || raw[20] != 1 {
-		return &elf.FormatError{File: f.Name, Off: 20, What: "unknown ELF version"}
 	}
 	for i := range f.Progs {
 		if p := &f.Progs[i]; p.Type == elf.PT_LOAD && p.Align > elf.MaxLoadSpan {
@@ -127,35 +147,49 @@ func (s *source) check() error {
 		}
 	}
 	if f.Type != elf.ET_DYN {
-		return bad(elf.ErrType, "type is "+f.Type.String()+", not that of a shared object (ET_DYN)")
+		return refused(f, elf.ErrType, "type is "+f.Type.String()+", not that of a shared object (ET_DYN)")
 	}
 	if err := f.CheckLoad(native.PageSize); err != nil {
 		return err
 	}
+	switch {
+	case f.WriteExec():
+		return refused(f, ErrUnsupported, "a segment is writable and executable at once")
+	case f.Stack != nil && f.Stack.Flags&elf.PF_X != 0:
+		return refused(f, ErrUnsupported, "the object wants an executable stack (PT_GNU_STACK)")
+	}
+	return nil
+}
+
+// checkTables refuses images whose tables say that.
+func checkTables(f *elf.File) error {
+	if err := f.CheckLoad(native.PageSize); err != nil {
+		return err // that of the arrays, which the headers do not tell
+	}
 	d := &f.Dynamic
 	switch {
 	case !f.HasDynamic:
-		return bad(ErrUnsupported, "object has no dynamic section")
+		return refused(f, ErrUnsupported, "object has no dynamic section")
 	case d.Flags1&elf.DF_1_PIE != 0:
-		return bad(ErrUnsupported, "a position-independent executable is not opened as a library (DF_1_PIE)")
+		return refused(f, ErrUnsupported, "a position-independent executable is not opened as a library (DF_1_PIE)")
 	case d.Flags1&elf.DF_1_NOOPEN != 0:
-		return bad(ErrUnsupported, "the object asks not to be opened at run time (DF_1_NOOPEN)")
-	case f.WriteExec():
-		return bad(ErrUnsupported, "a segment is writable and executable at once")
-	case f.Stack != nil && f.Stack.Flags&elf.PF_X != 0:
-		return bad(ErrUnsupported, "the object wants an executable stack (PT_GNU_STACK)")
+		return refused(f, ErrUnsupported, "the object asks not to be opened at run time (DF_1_NOOPEN)")
 	case d.Init != 0 && !executable(f, d.Init):
-		return bad(nil, fmt.Sprintf("DT_INIT %#x is not in an executable segment", d.Init))
+		return refused(f, nil, fmt.Sprintf("DT_INIT %#x is not in an executable segment", d.Init))
 	case d.Fini != 0 && !executable(f, d.Fini):
-		return bad(nil, fmt.Sprintf("DT_FINI %#x is not in an executable segment", d.Fini))
+		return refused(f, nil, fmt.Sprintf("DT_FINI %#x is not in an executable segment", d.Fini))
 	case f.TLS != nil && f.TLS.Align > elf.MaxLoadSpan:
-		return bad(nil, fmt.Sprintf("PT_TLS is aligned to %#x", f.TLS.Align))
+		return refused(f, nil, fmt.Sprintf("PT_TLS is aligned to %#x", f.TLS.Align))
 	case f.TLS != nil && !readable(f, f.TLS):
-		return bad(nil, "the initial image of PT_TLS is not in a readable segment")
+		return refused(f, nil, "the initial image of PT_TLS is not in a readable segment")
 	case f.Rel().Len() > 0 || f.PltRelRel().Len() > 0:
-		return bad(ErrUnsupported, "relocations without addends (DT_REL) are not used on x86-64")
+		return refused(f, ErrUnsupported, "relocations without addends (DT_REL) are not used on x86-64")
 	}
 	return nil
+}
+
+func refused(f *elf.File, kind error, what string) error {
+	return &elf.FormatError{File: f.Name, What: what, Kind: kind}
 }
 
 // readable reports whether the file bytes of a part of the image lie in a PT_LOAD that may be read.
@@ -191,7 +225,7 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	}
 	var found *source
 	accept := func(path string) error {
-		s, err := openPath(path)
+		s, err := p.openPath(path)
 		if err != nil {
 			return acceptError(err)
 		}
@@ -211,9 +245,6 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 		path, err = s.Find(name, req, accept)
 	}
 	if err != nil {
-		if found != nil {
-			found.Close()
-		}
 		return nil, p.openError(name, from, err)
 	}
 	if abs, err := filepath.Abs(path); err == nil {
@@ -257,7 +288,7 @@ func (p *plan) beside(name string, from *Object) (*Object, error) {
 	}
 	if err == nil {
 		var s *source
-		if s, err = openData(file, data); err == nil {
+		if s, err = p.openData(file, data); err == nil {
 			o := p.add(s, from)
 			o.fsys = from.fsys
 			o.names = append(o.names, name)

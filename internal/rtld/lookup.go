@@ -68,7 +68,7 @@ func (o *Object) searchList() []*Object {
 	if l := o.looked.Load(); l != nil && l.as == as {
 		return l.list
 	}
-	var list []*Object
+	list := make([]*Object, 0, len(linker.system)+len(o.closure)+1) // as a rule there is no more
 	add := func(objs []*Object) {
 		for _, x := range objs {
 			if !slices.Contains(list, x) {

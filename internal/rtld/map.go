@@ -7,26 +7,14 @@ import (
 	"weld/native"
 )
 
-// mapAll maps the new objects and reads their tables again, from memory: the files are not needed any more.
-func (p *plan) mapAll() error {
+// makeKnown gives the new objects their link_maps: resolvers that run while they are relocated may call through their
+// PLTs.
+func (p *plan) makeKnown() error {
 	for _, o := range p.fresh {
-		m, err := native.MapImage(o.from.file, o.from.fd)
-		if err != nil {
-			return &OpenError{Name: o.Path, Path: o.Path, Err: err}
-		}
-		o.Mapping = m
-		p.mapped++
-		lo, hi := o.File.LoadSpan()
-		f, err := elf.NewLoaded(o.Path, native.Bytes(o.addr(lo), uintptr(hi-lo)), o.File.Progs, elf.LoadedOptions{Start: lo})
-		if err != nil {
-			return err
-		}
-		f.Header = o.File.Header
-		o.File = f
 		if err := makeLinkMap(o); err != nil {
 			return err
 		}
-		linker.byMap[o.LinkMap] = o // resolvers that run while it is relocated may call through its PLT
+		linker.byMap[o.LinkMap] = o
 	}
 	noteObjects()
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -144,9 +145,29 @@ func (ns *Namespace) searcher(f search.Flavor) *search.Searcher {
 			c.Linker = native.Interpreter(native.Glibc)
 		}
 	}
+	if f == search.Glibc {
+		c.Minor = glibcMinor()
+	}
 	s := search.New(c)
 	ns.search[f] = s
 	return s
+}
+
+// glibcMinor returns the 36 of glibc 2.36 if that is up, else 0: to read it in the file of the run-time linker takes
+// longer than to open a small library.
+func glibcMinor() int {
+	h := elf.Hash("gnu_get_libc_version") // musl has none
+	d, ok := lookupIn(linker.system, &h, nil, 0, nil)
+	if !ok {
+		return 0
+	}
+	minor, _ := strings.CutPrefix(native.String(native.Call(d.addr())), "2.")
+	minor, _, _ = strings.Cut(minor, ".") // development versions have a third part
+	n, err := strconv.Atoi(minor)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func (ns *Namespace) bindNow() bool { return ns.BindNow || os.Getenv("LD_BIND_NOW") != "" }

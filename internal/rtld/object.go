@@ -29,7 +29,7 @@ type Object struct {
 
 	id      fileID
 	fsys    fs.FS    // where it came from, if not the machine's own file system
-	from    *source  // where to map it from, until it is published
+	plan    *plan    // the open that loads it, until that is over
 	names   []string // other names that it was found under
 	deps    []*Object
 	filtees []*Object // what it is a filter for (DT_FILTER, DT_AUXILIARY)

@@ -24,6 +24,7 @@ type binder struct {
 	missing []SymbolError
 	seen    map[string]bool
 	warmed  uint // of no meaning
+	large   bool // it has many relocations
 
 	relativeOnly bool // a worker: at any other relocation it stops, and
 	stopped      int  // this is one more than that relocation's number
@@ -50,7 +51,7 @@ func (p *plan) relocateAll() error {
 		}
 	}
 	for _, o := range p.order() {
-		b := &binder{p: p, o: o, seen: map[string]bool{}}
+		b := &binder{p: p, o: o}
 		if err := b.object(); err != nil {
 			return err
 		}
@@ -62,11 +63,27 @@ func (p *plan) relocateAll() error {
 	return nil
 }
 
+// scratch returns a zero for each symbol of o, for use until the next call: all objects share the memory, since to touch
+// new memory costs more than what is done with it.
+func (p *plan) scratch(o *Object) []uintptr {
+	if p.words == nil {
+		most := 0
+		for _, o := range p.fresh {
+			most = max(most, o.File.NumSymbols())
+		}
+		p.words = make([]uintptr, most)
+	}
+	n := o.File.NumSymbols()
+	clear(p.words[:min(n, p.used)])
+	p.used = max(n, p.used)
+	return p.words[:n]
+}
+
 // order returns the new objects, last of the breadth-first order first, as glibc relocates them.
 func (p *plan) order() []*Object {
 	var list []*Object
 	for i := len(p.root.closure) - 1; i >= 0; i-- {
-		if o := p.root.closure[i]; o.from != nil {
+		if o := p.root.closure[i]; o.plan == p {
 			list = append(list, o)
 		}
 	}
@@ -80,31 +97,7 @@ func (b *binder) object() error {
 			b.segs = append(b.segs, span{o.addr(s.Vaddr), o.addr(s.Vaddr + s.Memsz)})
 		}
 	}
-	if f.Dynamic.TextRel {
-		restore, err := o.writable()
-		if err != nil {
-			return err
-		}
-		defer restore()
-	}
-	if err := b.relr(); err != nil {
-		return err
-	}
-	t := f.Rela()
-	wait := func() error { return nil }
-	if n := f.RelaCount(); n >= parallelFrom {
-		wait = sync.OnceValue(b.beside(t.Slice(0, n)))
-		defer wait() // also if a resolver panics: the object is unmapped then
-		t = t.Slice(n, t.Len())
-	}
-	err := b.rela(t)
-	if err == nil {
-		err = b.plt()
-	}
-	if e := wait(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := b.withText(f.Dynamic.TextRel, b.tables); err != nil {
 		return err
 	}
 	if b.missing != nil {
@@ -117,14 +110,54 @@ func (b *binder) object() error {
 	return nil
 }
 
-// parallelFrom is the number of relative relocations from which they are applied beside the others: below it a second
-// goroutine costs more than it saves.
-const parallelFrom = 4096
+// withText calls do, with the text writable (and not executable) meanwhile if it is asked for.
+func (b *binder) withText(writable bool, do func() error) error {
+	if !writable {
+		return do()
+	}
+	restore, err := b.o.writable()
+	if err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err // the object is unmapped
+	}
+	return restore()
+}
+
+// tables applies all relocations but those that take a resolver's result.
+func (b *binder) tables() error {
+	if err := b.relr(); err != nil {
+		return err
+	}
+	f := b.o.File
+	t := f.Rela()
+	wait := func() error { return nil }
+	b.large = t.Len() >= many
+	if n := f.RelaCount(); n >= many {
+		wait = sync.OnceValue(b.beside(t.Slice(0, n)))
+		defer wait() // also if a resolver panics: the object is unmapped then
+		t = t.Slice(n, t.Len())
+	}
+	err := b.rela(t)
+	if err == nil {
+		err = b.plt()
+	}
+	if e := wait(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// many is the number of relocations from which it pays to have the kernel make their pages present at once, and to
+// apply the relative ones beside the others. Below it a second thread costs more than it saves: it has to be woken up,
+// meets the first one in the same pages, and what either changes in the page tables interrupts the other.
+const many = 1 << 16
 
 // beside applies relocations, which are to be relative ones (DT_RELACOUNT), in another goroutine. They need no lookup
 // and write to words that no other relocation writes to. The function it returns waits for them.
 func (b *binder) beside(t elf.RelaTable) (wait func() error) {
-	worker := &binder{p: b.p, o: b.o, segs: b.segs, relativeOnly: true}
+	worker := &binder{p: b.p, o: b.o, segs: b.segs, large: b.large, relativeOnly: true}
 	done := make(chan error, 1)
 	go func() { done <- worker.rela(t) }()
 	return func() error {
@@ -180,6 +213,9 @@ func (b *binder) rela(t elf.RelaTable) error {
 	n := t.Len()
 	data := t.Bytes()
 	ahead, warm := 0, 0
+	if !b.large {
+		ahead = n
+	}
 	for i := 0; i < n; i++ {
 		if i == ahead {
 			ahead = b.populate(data, i, n)
@@ -287,23 +323,85 @@ func (b *binder) plt() error {
 	return nil
 }
 
-// finish runs resolvers and writes what they chose.
+// finish runs resolvers and writes what they chose, each before the next one runs, which may call by way of it. Text
+// is executable while they run, since they may be in it: what goes there (DT_TEXTREL) is written when all have run.
 func (b *binder) finish() error {
+	var text []func() error
 	for _, d := range b.ifuncs {
 		if o := FindObject(d.addr); o == nil || !o.executable(d.addr) {
 			return b.fail(d.r, errResolver)
 		}
 		v := native.Call(d.addr)
-		n := uintptr(8)
-		a := b.place(d.r.Off, n)
+		a := b.place(d.r.Off, widthOf(d.what))
 		if a == 0 {
 			return b.fail(d.r, errPlace)
 		}
-		if d.what == elf.R_X86_64_64 {
-			v += uintptr(d.r.Addend)
+		store := func() error { return b.address(d.r, a, v) }
+		if b.inText(a) {
+			text = append(text, store)
+		} else if err := store(); err != nil {
+			return err
 		}
-		*(*uintptr)(native.Pointer(a)) = v
 	}
+	return b.withText(text != nil, func() error {
+		for _, store := range text {
+			if err := store(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// inText reports whether an address is in a segment that is not writable once the object is relocated.
+func (b *binder) inText(a uintptr) bool {
+	for _, s := range b.o.File.Progs {
+		if s.Type == elf.PT_LOAD && s.Flags&elf.PF_W == 0 && a-b.o.addr(s.Vaddr) < uintptr(s.Memsz) {
+			return true
+		}
+	}
+	return false
+}
+
+// widthOf returns the number of bytes that a relocation of a type writes.
+func widthOf(typ elf.R_X86_64) uintptr {
+	switch typ {
+	case elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_PC32, elf.R_X86_64_SIZE32:
+		return 4
+	case elf.R_X86_64_TLSDESC:
+		return 16
+	}
+	return 8
+}
+
+// address writes what a relocation at place a makes of the address v of its symbol.
+func (b *binder) address(r elf.Rela, a, v uintptr) error {
+	typ := elf.R_X86_64(r.Type)
+	switch typ {
+	case elf.R_X86_64_IRELATIVE: // its addend is the resolver
+	default:
+		// The psABI has no addend in GLOB_DAT and JUMP_SLOT; ld.so adds it, and so does weld.
+		v += uintptr(r.Addend)
+	}
+	switch typ {
+	case elf.R_X86_64_32:
+		return b.put32(r, a, int64(v), 0, math.MaxUint32)
+	case elf.R_X86_64_32S:
+		return b.put32(r, a, int64(v), math.MinInt32, math.MaxInt32)
+	case elf.R_X86_64_PC32:
+		return b.put32(r, a, int64(v-a), math.MinInt32, math.MaxInt32)
+	case elf.R_X86_64_PC64:
+		v -= a
+	}
+	*(*uintptr)(native.Pointer(a)) = v
+	return nil
+}
+
+func (b *binder) put32(r elf.Rela, a uintptr, v, lo, hi int64) error {
+	if v < lo || v > hi {
+		return b.fail(r, fmt.Errorf("%w: %#x in 32 bits", errRange, v))
+	}
+	*(*uint32)(native.Pointer(a)) = uint32(v)
 	return nil
 }
 
@@ -334,27 +432,14 @@ func (b *binder) copy(r elf.Rela) error {
 func (b *binder) one(r elf.Rela) error {
 	o := b.o
 	typ := elf.R_X86_64(r.Type)
-	size := uintptr(8)
-	switch typ {
-	case elf.R_X86_64_NONE:
+	if typ == elf.R_X86_64_NONE {
 		return nil
-	case elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_PC32, elf.R_X86_64_SIZE32:
-		size = 4
-	case elf.R_X86_64_TLSDESC:
-		size = 16
 	}
-	a := b.place(r.Off, size)
+	a := b.place(r.Off, widthOf(typ))
 	if a == 0 {
 		return b.fail(r, errPlace)
 	}
 	put := func(v uintptr) error { *(*uintptr)(native.Pointer(a)) = v; return nil }
-	put32 := func(v int64, lo, hi int64) error {
-		if v < lo || v > hi {
-			return b.fail(r, fmt.Errorf("%w: %#x in 32 bits", errRange, v))
-		}
-		*(*uint32)(native.Pointer(a)) = uint32(v)
-		return nil
-	}
 	switch typ {
 	case elf.R_X86_64_RELATIVE, elf.R_X86_64_RELATIVE64:
 		return put(o.Mapping.Bias + uintptr(r.Addend))
@@ -366,42 +451,20 @@ func (b *binder) one(r elf.Rela) error {
 	if err != nil {
 		return err
 	}
-	ifunc := ok && d.sym.Type() == elf.STT_GNU_IFUNC
 	switch typ {
-	case elf.R_X86_64_GLOB_DAT, elf.R_X86_64_JMP_SLOT, elf.R_X86_64_64:
-		if ifunc {
-			b.ifuncs = append(b.ifuncs, deferred{r, d.addr(), typ})
-			return nil
-		}
+	case elf.R_X86_64_GLOB_DAT, elf.R_X86_64_JMP_SLOT, elf.R_X86_64_64,
+		elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_PC32, elf.R_X86_64_PC64:
 		v := uintptr(0)
 		if ok {
 			v = d.addr()
 		}
-		// The psABI has no addend in GLOB_DAT and JUMP_SLOT; ld.so adds it, and so does weld.
-		return put(v + uintptr(r.Addend))
-	case elf.R_X86_64_32, elf.R_X86_64_32S, elf.R_X86_64_PC32, elf.R_X86_64_PC64:
-		if ifunc {
-			f, err := d.resolve()
-			if err != nil {
-				return b.fail(r, err)
-			}
-			d = definition{o: d.o, sym: elf.Sym{Value: uint64(f), Shndx: elf.SHN_ABS}}
+		if ok && d.sym.Type() == elf.STT_GNU_IFUNC {
+			b.ifuncs = append(b.ifuncs, deferred{r, v, typ})
+			return nil
 		}
-		v := int64(r.Addend)
-		if ok {
-			v += int64(d.addr())
-		}
-		switch typ {
-		case elf.R_X86_64_32:
-			return put32(v, 0, math.MaxUint32)
-		case elf.R_X86_64_32S:
-			return put32(v, math.MinInt32, math.MaxInt32)
-		case elf.R_X86_64_PC32:
-			return put32(v-int64(a), math.MinInt32, math.MaxInt32)
-		}
-		return put(uintptr(v - int64(a)))
+		return b.address(r, a, v)
 	case elf.R_X86_64_SIZE32:
-		return put32(int64(d.sym.Size)+r.Addend, 0, math.MaxUint32)
+		return b.put32(r, a, int64(d.sym.Size)+r.Addend, 0, math.MaxUint32)
 	case elf.R_X86_64_SIZE64:
 		return put(uintptr(d.sym.Size) + uintptr(r.Addend))
 	case elf.R_X86_64_DTPMOD64, elf.R_X86_64_DTPOFF64, elf.R_X86_64_TPOFF64, elf.R_X86_64_TLSDESC:

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // The file of ldconfig(8), /etc/ld.so.cache. There are three forms: the new one ("glibc-ld.so.cache1.1"), the old one
@@ -126,8 +127,9 @@ func (c *cacheReader) str(strs *cacheReader, field int, what string) (string, er
 	return s[:i], nil
 }
 
+// parseCache keeps data, which is not to be changed: names and paths are parts of it.
 func parseCache(file string, data []byte) (*Cache, error) {
-	c := &cacheReader{file: file, text: string(data)}
+	c := &cacheReader{file: file, text: unsafe.String(unsafe.SliceData(data), len(data))}
 	switch {
 	case bytes.HasPrefix(data, []byte(magicNew)):
 		return c.parseNew(c)

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,7 +14,7 @@ import (
 type FS interface {
 	Stat(path string) (fs.FileInfo, error)  // follows symbolic links
 	Lstat(path string) (fs.FileInfo, error) // does not
-	ReadFile(path string) ([]byte, error)
+	ReadFile(path string) ([]byte, error)   // what it returns is the caller's
 }
 
 // maxFile bounds what is read of a cache, path or linker file, in bytes. Real ones have less than a mebibyte.
@@ -27,7 +28,8 @@ func (osFS) Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
 // ReadFile reads a regular file of at most maxFile bytes.
 func (osFS) ReadFile(path string) ([]byte, error) {
 	// Opening a FIFO would block until there is a writer.
-	if fi, err := os.Stat(path); err != nil {
+	fi, err := os.Stat(path)
+	if err != nil {
 		return nil, err
 	} else if !fi.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
@@ -37,14 +39,15 @@ func (osFS) ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	// In one piece, and what ReadFrom wants free to see the end.
+	data := bytes.NewBuffer(make([]byte, 0, min(fi.Size(), maxFile)+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
 		return nil, err
 	}
-	if len(data) > maxFile {
+	if data.Len() > maxFile {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("more than %d bytes", maxFile)}
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // settled is how old a change must be before an unchanged time stamp is believed: file systems stamp with the kernel's

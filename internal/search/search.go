@@ -198,10 +198,10 @@ func separators(f Flavor) string {
 // With musl: ExtraPath, LD_LIBRARY_PATH, the RPATH or RUNPATH of from and of everything in its Loader chain, and the
 // default directories.
 //
-// accept is called for each candidate that exists, and decides: nil takes the file; an error that is (errors.Is)
+// accept is called for each candidate, which it opens, and decides: nil takes the file; an error that is (errors.Is)
 // ErrWrongClass or ErrWrongMachine passes it over (glibc only), as does failing to open it (*fs.PathError of Op
-// "open") where the linker would pass over a file it cannot open; any other error ends the search. A nil accept
-// takes regular files.
+// "open"), because there is none or where the linker would pass over a file it cannot open; any other error ends the
+// search. A nil accept takes regular files.
 //
 // from may be nil for a request that no object makes: it is taken as one of the main program.
 //
@@ -287,18 +287,18 @@ func (r *request) note(path, why string, err error) {
 
 // try looks at one candidate.
 func (r *request) try(path, why string) verdict {
-	fi, err := r.s.fs.Stat(r.s.HostPath(path))
-	opened := false
-	if err == nil {
-		if r.accept != nil {
-			err = r.accept(path)
-			var pe *fs.PathError
-			opened = !(errors.As(err, &pe) && pe.Op == "open")
-		} else {
-			opened = true
-			if !fi.Mode().IsRegular() {
-				err = errNotRegular
-			}
+	opened := true
+	var err error
+	if r.accept != nil {
+		err = r.accept(path)
+		var pe *fs.PathError
+		opened = !(errors.As(err, &pe) && pe.Op == "open")
+	} else {
+		var fi fs.FileInfo
+		if fi, err = r.s.fs.Stat(r.s.HostPath(path)); err != nil {
+			opened = false
+		} else if !fi.Mode().IsRegular() {
+			err = errNotRegular
 		}
 	}
 	r.note(path, why, err)

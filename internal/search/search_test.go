@@ -47,6 +47,16 @@ func (m mapFS) Stat(path string) (fs.FileInfo, error) {
 	return nil, &fs.PathError{Op: "stat", Path: path, Err: fs.ErrNotExist}
 }
 
+// refuse makes a function for Find that refuses every file there is.
+func (m mapFS) refuse(why error) func(string) error {
+	return func(path string) error {
+		if _, err := m.Stat(path); err != nil {
+			return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		}
+		return why
+	}
+}
+
 func (m mapFS) Lstat(path string) (fs.FileInfo, error) { return m.Stat(path) }
 
 func (m mapFS) ReadFile(path string) ([]byte, error) {
@@ -97,12 +107,12 @@ func TestNotFound(t *testing.T) {
 	}
 
 	fsys["/usr/lib/libq.so.1"] = ""
-	_, err = s.Find("libq.so.1", from, func(string) error { return fmt.Errorf("%w: ELFCLASS32", ErrWrongClass) })
+	_, err = s.Find("libq.so.1", from, fsys.refuse(fmt.Errorf("%w: ELFCLASS32", ErrWrongClass)))
 	if !errors.Is(err, ErrWrongClass) || !strings.Contains(err.Error(), "tried /usr/lib/libq.so.1 (default directory): wrong ELF class: ELFCLASS32, /extra") {
 		t.Error(err)
 	}
 	broken := errors.New("broken")
-	_, err = s.Find("libq.so.1", from, func(string) error { return broken })
+	_, err = s.Find("libq.so.1", from, fsys.refuse(broken))
 	var ce *CandidateError
 	if !errors.As(err, &ce) || !errors.Is(err, broken) || err.Error() != "libq.so.1: /usr/lib/libq.so.1 (default directory): broken" {
 		t.Error(err)
