@@ -1,6 +1,6 @@
 # make test    everything that has to pass, with its own set-up on Debian and Ubuntu
 # make check   formatting, vet, staticcheck, building for other systems
-# make fuzz    every fuzz target for FUZZTIME
+# make fuzz    every fuzz target for FUZZTIME, at most FUZZMINIMIZE of it on making one input smaller
 # make soak    the long tests (minutes each)
 # make bench   the benchmarks beside the peers; a module of its own in bench/
 
@@ -8,6 +8,7 @@ SHELL     := /bin/bash
 GO        ?= go
 TIMEOUT   ?= 10m
 FUZZTIME  ?= 20s
+FUZZMINIMIZE ?= 1s
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 
 # Packages whose tests are short; the integration tests in tests/ are run apart,
@@ -64,7 +65,7 @@ fuzz:
 	@for pkg in $$($(GO) list ./...); do \
 		for f in $$(CGO_ENABLED=0 $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$f"; \
-			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime $(FUZZMINIMIZE) $$pkg || exit 1; \
 		done; \
 	done
 
