@@ -188,6 +188,6 @@ func reserveLibrary(size int) (image []byte, where, template uintptr) {
 			le.PutUint64(h[8+8*j:], v)
 		}
 	}
-	signReserve(b[tls:])
+	signReserve(b[tls:], 0)
 	return b, word, tls
 }

@@ -47,28 +47,44 @@ func (l *clib) boot(f Family, interp string) error {
 	if err != nil {
 		return err
 	}
-	exe, err := fakeExecutable(interp, map[Family]string{Glibc: "libc.so.6", Musl: "libc.so"}[f])
+	var init uintptr
+	if program != nil {
+		if init, err = program.initThunk(); err != nil {
+			return err
+		}
+	}
+	exe, err := fakeExecutable(interp, map[Family]string{Glibc: "libc.so.6", Musl: "libc.so"}[f], init)
 	if err != nil {
 		return err
 	}
 	bootImage = exe.base
-	stack, err := MapAnon("the C library's first stack", PageSize+bootStackSize)
-	if err != nil {
-		return err
+	var stack, top uintptr
+	args, env := os.Args, bootEnv(f)
+	if p := program; p != nil {
+		top, args, env = p.stack, p.Args, p.bootEnv()
+	} else {
+		stack, err = MapAnon("the C library's first stack", PageSize+bootStackSize)
+		if err != nil {
+			return err
+		}
+		Protect(stack, PageSize, 0)
+		stack += PageSize
+		top = stack + bootStackSize
 	}
-	Protect(stack, PageSize, 0)
-	env := bootEnv(f)
-	sp := initialStack(stack+PageSize+bootStackSize, os.Args, env.list, l.auxv.replace(map[uintptr]uintptr{
+	sp := initialStack(top, args, env.list, l.auxv.replace(map[uintptr]uintptr{
 		atPhdr: exe.base + 64, atPhent: 56, atPhnum: exe.phnum, atBase: ld.Bias, atEntry: entry.booted,
 	}))
 	old := blockSignals()
 	boot(ld.Bias+uintptr(m.Entry), sp)
-	forgetKernelThread()
+	if program == nil {
+		forgetKernelThread()
+	}
 	sigprocmask(&old, nil)
 
 	reserve.mu.Lock()
+	n := uintptr(len(reserve.image))
 	copy(exe.tls, reserve.image)
-	copy(Bytes(bootState[5]-reserveSize, reserveSize), reserve.image)
+	copy(Bytes(bootState[5]-n, n), reserve.image)
 	reserve.image = exe.tls
 	tcbs.add(bootState[5])
 	reserve.mu.Unlock()
@@ -81,13 +97,16 @@ func (l *clib) boot(f Family, interp string) error {
 		return err
 	}
 	l.family, l.path = f, interp
-	env.restore()
+	env.restore(len(args))
+	if program != nil {
+		program.showAuxv()
+	}
 	t, err := allocThread(mainThread)
 	if err != nil {
 		return err
 	}
 	t.sp = bootState[4] - 256
-	t.stack = stack + PageSize
+	t.stack = stack
 	t.setFS(bootState[5])
 	l.spawner = t
 	return nil
@@ -135,6 +154,8 @@ type environment struct {
 	own  string // GLIBC_TUNABLES as the program had it
 	had  bool
 	ours int // index of the changed variable, -1: none
+
+	hidden []int // of a Program: variables whose first letter is changed
 }
 
 func bootEnv(f Family) *environment {
@@ -159,11 +180,15 @@ func bootEnv(f Family) *environment {
 }
 
 // restore puts the program's own variable back into the table that the C library's environ points to.
-func (e *environment) restore() {
+func (e *environment) restore(args int) {
+	at := func(i int) *uintptr { return word(bootState[4] + 8*uintptr(1+args+1+i)) }
+	for _, i := range e.hidden {
+		*(*byte)(Pointer(*at(i))) = 'L'
+	}
 	if e.ours < 0 {
 		return
 	}
-	p := word(bootState[4] + 8*uintptr(1+len(os.Args)+1+e.ours))
+	p := at(e.ours)
 	if !e.had {
 		*p = 0 // it is the last
 		return
@@ -214,8 +239,15 @@ type executable struct {
 // fakeExecutable makes a position-independent executable that needs one library: the headers and the dynamic section
 // in its first page, then the TLS segment. Its only segment is a whole number of pages, since musl gives away what is
 // left of the last one.
-func fakeExecutable(interp, needed string) (*executable, error) {
-	const size = PageSize + reserveSize
+//
+// The TLS segment is the image of the reserve. init, if it is not 0, is the function in its DT_INIT_ARRAY.
+func fakeExecutable(interp, needed string, init uintptr) (*executable, error) {
+	tls := uintptr(len(reserve.image))
+	size := PageSize + pageUp(tls)
+	align := uint64(64)
+	if program != nil {
+		align = max(align, uint64(program.TLSAlign))
+	}
 	base, err := MapAnon("the fake executable", size)
 	if err != nil {
 		return nil, err
@@ -235,6 +267,8 @@ func fakeExecutable(interp, needed string) (*executable, error) {
 		symtab  = 2048
 		hash    = 2112
 		dynamic = 2176
+
+		initArray = 3072
 	)
 	str := append([]byte{0}, needed...)
 	str = append(str, 0)
@@ -247,7 +281,7 @@ func fakeExecutable(interp, needed string) (*executable, error) {
 	// A hash table of one empty bucket and the null symbol.
 	le.PutUint32(b[hash:], 1)
 	le.PutUint32(b[hash+4:], 1)
-	x := &executable{base: base, phnum: 6, tls: Bytes(base+PageSize, reserveSize)}
+	x := &executable{base: base, phnum: 6, tls: Bytes(base+PageSize, tls)}
 	dyn := [][2]uint64{
 		{uint64(elf.DT_NEEDED), 1},
 		{uint64(elf.DT_STRTAB), strtab},
@@ -257,8 +291,12 @@ func fakeExecutable(interp, needed string) (*executable, error) {
 		{uint64(elf.DT_HASH), hash},
 		{uint64(elf.DT_FLAGS), uint64(elf.DF_BIND_NOW)},
 		{uint64(elf.DT_DEBUG), 0},
-		{uint64(elf.DT_NULL), 0},
 	}
+	if init != 0 {
+		le.PutUint64(b[initArray:], uint64(init))
+		dyn = append(dyn, [2]uint64{uint64(elf.DT_INIT_ARRAY), initArray}, [2]uint64{uint64(elf.DT_INIT_ARRAYSZ), 8})
+	}
+	dyn = append(dyn, [2]uint64{uint64(elf.DT_NULL), 0})
 	for i, d := range dyn {
 		le.PutUint64(b[dynamic+16*i:], d[0])
 		le.PutUint64(b[dynamic+16*i+8:], d[1])
@@ -269,9 +307,9 @@ func fakeExecutable(interp, needed string) (*executable, error) {
 	for i, p := range []elf.Prog{
 		{Type: elf.PT_PHDR, Flags: elf.PF_R, Off: 64, Filesz: 6 * 56, Align: 8},
 		{Type: elf.PT_INTERP, Flags: elf.PF_R, Off: uint64(strtab + path), Filesz: uint64(len(interp) + 1), Align: 1},
-		{Type: elf.PT_LOAD, Flags: elf.PF_R | elf.PF_W, Off: 0, Filesz: size, Align: PageSize},
+		{Type: elf.PT_LOAD, Flags: elf.PF_R | elf.PF_W, Off: 0, Filesz: uint64(size), Align: PageSize},
 		{Type: elf.PT_DYNAMIC, Flags: elf.PF_R | elf.PF_W, Off: dynamic, Filesz: uint64(16 * len(dyn)), Align: 8},
-		{Type: elf.PT_TLS, Flags: elf.PF_R, Off: PageSize, Filesz: reserveSize, Align: 64},
+		{Type: elf.PT_TLS, Flags: elf.PF_R, Off: PageSize, Filesz: uint64(tls), Align: align},
 		{Type: elf.PT_GNU_STACK, Flags: elf.PF_R | elf.PF_W, Align: 16},
 	} {
 		h := b[64+56*i:]

@@ -107,7 +107,8 @@ func InitStaticTLS(off int, init []byte) {
 	r := &reserve
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	copy(r.image[r.size-r.end+off:], init)
+	copy(r.image[r.at(off):], init)
+	r.changed()
 	tcbs.each(func(fs uintptr) {
 		copy(Bytes(fs+uintptr(off), uintptr(len(init))), init)
 	})
@@ -132,6 +133,10 @@ func OwnExecutable() bool { return !libc.adopted }
 
 // Arguments returns argc, argv and envp as initialisers get them, in memory that stays.
 func Arguments() (argc, argv, envp uintptr) {
+	if p := program; p != nil {
+		argv = bootState[4] + 8
+		return uintptr(len(p.Args)), argv, argv + 8*uintptr(len(p.Args)+1)
+	}
 	arguments.Do(func() {
 		put := func(list []string) uintptr {
 			p, err := nativeHeap.Alloc(uintptr(8 * (len(list) + 1)))

@@ -249,10 +249,22 @@ func invoke(t *thread, c *frame, fn uintptr, leaf uintptr, base uintptr) {
 	exitsyscall()
 	for t.why != whyDone {
 		serve(t, base, heldCall)
-		entersyscall()
-		resume(t)
-		exitsyscall()
+		goOn(t)
 	}
+}
+
+// goOn resumes t after an upcall of a call that tells the scheduler.
+//
+//go:nosplit
+//go:norace
+func goOn(t *thread) {
+	if t.keep != 0 {
+		resume(t)
+		return
+	}
+	entersyscall()
+	resume(t)
+	exitsyscall()
 }
 
 // Call calls the native function fn with up to six integer arguments and returns rax. It is weld's own way to call the

@@ -19,6 +19,8 @@
 #define T_ret     112
 #define T_fret    128
 #define T_gregs   144
+#define T_guard   344
+#define T_mask    352
 
 // abi.CFrame
 #define C_Int     0
@@ -36,7 +38,11 @@
 #define U_done    232
 #define U_next    240
 #define U_fs      248
+#define U_mask    256
 #define U_ret     264 // the return address: with it the frame is a multiple of 16
+
+// record (upcall.go)
+#define R_orphan  16
 
 // desc (func.go)
 #define D_fn      8
@@ -50,6 +56,12 @@
 #define errnoAX     2
 #define errnoBX     4
 #define heldCall    8
+
+// startState (program.go)
+#define S_started 0
+#define S_mask    8
+#define S_ignored 16
+#define S_nofile  24
 
 // parking (libc.go)
 #define P_fs      0
@@ -77,15 +89,22 @@
 // The word at it stays zero, which tells it from a TCB, and the next is weld's: the kernel thread's id.
 #define M_tid     8
 
-#define SYS_rt_sigreturn 15
+#define SYS_rt_sigaction 13
 #define SYS_rt_sigprocmask 14
+#define SYS_rt_sigreturn 15
+#define SYS_getpid 39
+#define SYS_kill 62
+#define SYS_sigaltstack 131
 #define SYS_arch_prctl 158
 #define SYS_gettid 186
 #define SYS_futex 202
+#define SYS_prlimit64 302
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
+
+#define SIG_SETMASK 2
 
 #define mxcsrDefault 0x1f80
 #define mxcsrControl 0xffc0

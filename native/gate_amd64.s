@@ -60,7 +60,11 @@ unswitch:
 // enterSwitch is enter for a thread that the kernel thread need not wear.
 TEXT ·enterSwitch(SB), NOSPLIT|NOFRAME, $0
 	CALL	·switchIn(SB)
+	CMPL	T_guard(R12), $0
+	JNE	guarded
 	JMP	·enter(SB)
+guarded:
+	JMP	·enterGuarded(SB)
 
 // enterAgain goes back to native code where an upcall on R12 left off, with the results that the upcall's frame holds.
 TEXT ·enterAgain(SB), NOSPLIT|NOFRAME, $0
@@ -72,6 +76,9 @@ TEXT ·enterAgain(SB), NOSPLIT|NOFRAME, $0
 	LDMXCSR	T_mxcsr(R12)
 	FLDCW	T_fpcw(R12)
 	MOVQ	T_frame(R12), SP
+	CMPL	T_guard(R12), $0
+	JEQ	2(PC)
+	CALL	·unmask(SB)
 	JMP	·upreturn(SB)
 
 // upcall is a C function whose address stands in every thunk; R11 is the thunk's record. It saves its arguments
@@ -122,11 +129,27 @@ TEXT ·upcall(SB), NOSPLIT|NOFRAME, $0
 	JEQ	foreign
 	CMPQ	T_goSP(R12), $0 // native code that did not come through the gate
 	JEQ	foreign
+	CMPL	T_guard(R12), $0
+	JNE	guarded
+	MOVQ	·goAlive(SB), AX
+	CMPL	(AX), $0
+	JEQ	orphan
+	JMP	lent
+guarded:
+	CALL	·mask(SB)
+lent:
 	MOVQ	SP, T_frame(R12)
 	MOVL	$whyUpcall, R13
 	JMP	·suspend(SB)
 
 foreign:
+	MOVQ	·goAlive(SB), AX
+	CMPL	(AX), $0
+	JEQ	orphan
+	// No signal handler runs while Go may use the thread's stack and TCB.
+	LEAQ	·allSignals(SB), SI
+	LEAQ	U_mask(SP), DX
+	CALL	·setMask(SB)
 	MOVQ	$0, U_done(SP)
 	MOVQ	SP, BX
 	MOVQ	·foreignHead(SB), AX
@@ -154,7 +177,29 @@ wait:
 	SYSCALL
 	JMP	wait
 answered:
+	LEAQ	U_mask(SP), SI
+	XORL	DX, DX
+	CALL	·setMask(SB)
 	JMP	·upreturn(SB)
+
+orphan:
+	// The process is a child that loaded code has forked: there is no Go to ask.
+	MOVQ	U_record(SP), R11
+	MOVQ	R_orphan(R11), R11
+	TESTQ	R11, R11
+	JNE	2(PC)
+	JMP	·upreturn(SB) // with 0
+	MOVQ	(C_Int+0)(SP), DI
+	MOVQ	(C_Int+8)(SP), SI
+	MOVQ	(C_Int+16)(SP), DX
+	MOVQ	(C_Int+24)(SP), CX
+	MOVQ	(C_Int+32)(SP), R8
+	MOVQ	(C_Int+40)(SP), R9
+	MOVQ	C_NFloat(SP), AX
+	MOVQ	(U_saved+0)(SP), BX
+	MOVQ	(U_saved+16)(SP), R12
+	ADDQ	$U_ret, SP
+	JMP	R11
 
 // upreturn leaves the upframe at SP for the native code that made the upcall.
 TEXT ·upreturn(SB), NOSPLIT|NOFRAME, $0

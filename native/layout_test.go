@@ -52,6 +52,7 @@ func TestOffsets(t *testing.T) {
 		"T_frame": unsafe.Offsetof(th.frame), "T_why": unsafe.Offsetof(th.why), "T_errno": unsafe.Offsetof(th.errno),
 		"T_tid": unsafe.Offsetof(th.tid), "T_fpcw": unsafe.Offsetof(th.fpcw), "T_ret": unsafe.Offsetof(th.ret),
 		"T_fret": unsafe.Offsetof(th.fret), "T_gregs": unsafe.Offsetof(th.gregs),
+		"T_guard": unsafe.Offsetof(th.guard), "T_mask": unsafe.Offsetof(th.mask),
 
 		"C_Int": unsafe.Offsetof(cf.Int), "C_Float": unsafe.Offsetof(cf.Float), "C_NFloat": unsafe.Offsetof(cf.NFloat),
 		"C_NStack": unsafe.Offsetof(cf.NStack), "C_Stack": unsafe.Offsetof(cf.Stack), "C_Ret": unsafe.Offsetof(cf.Ret),
@@ -59,6 +60,10 @@ func TestOffsets(t *testing.T) {
 
 		"U_saved": unsafe.Offsetof(uf.saved), "U_record": unsafe.Offsetof(uf.record), "U_done": unsafe.Offsetof(uf.done),
 		"U_next": unsafe.Offsetof(uf.next), "U_fs": unsafe.Offsetof(uf.fs), "U_ret": unsafe.Offsetof(uf.ret),
+		"U_mask": unsafe.Offsetof(uf.mask), "R_orphan": unsafe.Offsetof(record{}.orphan),
+
+		"S_started": unsafe.Offsetof(startState.started), "S_mask": unsafe.Offsetof(startState.mask),
+		"S_ignored": unsafe.Offsetof(startState.ignored), "S_nofile": unsafe.Offsetof(startState.nofile),
 
 		"D_fn": unsafe.Offsetof(d.fn), "D_flags": unsafe.Offsetof(d.flags), "D_ptr": unsafe.Offsetof(d.ptr),
 		"D_nkeep": unsafe.Offsetof(d.nkeep), "D_keep": unsafe.Offsetof(d.keep),
@@ -87,6 +92,7 @@ func TestOffsets(t *testing.T) {
 		"nests.slots comes first":                      unsafe.Offsetof(nests.slots) == 0,
 		"an upframe and its return address fill lines": (unsafe.Offsetof(uf.ret)+8)%16 == 0,
 		"a record's target is its first word":          unsafe.Offsetof(record{}.target) == 0,
+		"records lie as far apart as thunks":           unsafe.Sizeof(record{}) == thunkSize,
 		"callGoBig has room":                           bigStack+8*(9+15) <= 4544,
 		"callGo has room":                              smallStack+8*(9+15) <= 256,
 	} {

@@ -91,7 +91,8 @@ var libc clib
 var entry struct {
 	upcall, fault, restorer, park, started, booted, lazyBind uintptr
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
-	_                                                        [5]uintptr
+	orphanError, orphanDie                                   uintptr
+	_                                                        [3]uintptr
 }
 
 func entryPoints(p *[16]uintptr)
@@ -285,6 +286,9 @@ func (l *clib) start() error {
 	}
 	first := l.spawner
 	first.errno = l.errnoFor(first)
+	if program != nil {
+		return l.startProgram(first)
+	}
 	t, err := l.newThread()
 	if err != nil {
 		return err
@@ -505,6 +509,9 @@ func (l *clib) serveThreadEnd(u Upcall) {
 func (l *clib) serveExit(Upcall) {
 	for i := len(l.onExit) - 1; i >= 0; i-- {
 		l.onExit[i]()
+	}
+	if program != nil && bootState[3] != 0 && l.family == Glibc {
+		Call(bootState[3]) // takes the place that this function has been given
 	}
 }
 

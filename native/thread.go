@@ -38,7 +38,11 @@ type thread struct {
 	ret    [2]uintptr
 	fret   [2]uint64
 	gregs  [25]uint64 // registers, signal and address of a fault
+	guard  uint32     // signals are blocked while Go runs, see Program
+	keep   uint32     // the scheduler is not told, see forkPrepare
+	mask   uint64     // what native code has blocked, while Go runs on a guarded thread
 
+	unworn  bool    // it is in nests, and stays there until it is released as often as it was acquired
 	nest    uintptr // how many calls hold it, see acquire
 	next    uintptr // free list
 	stack   uintptr // an address below which its stack does not reach, 0 if not known
@@ -116,11 +120,15 @@ func acquire() *thread {
 
 // hold finds the thread for acquire.
 func hold() *thread {
+	if program != nil {
+		noThread(errNotProgram)
+	}
 	if hostTCB {
 		if joinHost() {
 			return ownThread()
 		}
 		t := freeThread()
+		t.unworn = true
 		nests.enter(getg(), t)
 		return t
 	}
@@ -139,10 +147,11 @@ func hold() *thread {
 // release gives back what acquire returned.
 func release(t *thread) {
 	t.nest--
-	if hostTCB && t.kind != own || t.kind == foreign {
+	if t.unworn {
 		if t.nest > 0 {
 			return
 		}
+		t.unworn = false
 		nests.leave(getg())
 		if t.era == atomic.LoadUintptr(&era) {
 			threads.Lock()
@@ -235,6 +244,9 @@ func allocThread(kind threadKind) (*thread, error) {
 func (t *thread) setFS(fs uintptr) {
 	t.fs = fs
 	t.gslot = fs + uintptr(gOffset)
+	if program != nil {
+		t.gslot = uintptr(unsafe.Pointer(&t.scratch)) // the word there is the program's own
+	}
 	*word(fs + uintptr(threadSlot)) = t.addr()
 }
 

@@ -20,6 +20,9 @@ TEXT ·fault(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	(AX)(CX*1), R8
 	CMPQ	R8, ·magic(SB) // a TCB that weld knows nothing of
 	JNE	chain
+	MOVQ	·goAlive(SB), R8
+	CMPL	(R8), $0
+	JEQ	child
 	MOVQ	·threadSlot(SB), CX
 	MOVQ	(AX)(CX*1), R8
 	TESTQ	R8, R8
@@ -55,6 +58,21 @@ chain:
 	MOVQ	·chained(SB), AX
 	MOVQ	(AX)(DI*8), AX
 	JMP	AX
+
+child:
+	// A child that loaded code has forked has no Go to report to: the fault comes again, without a handler.
+	SUBQ	$40, SP
+	MOVQ	$0, 0(SP) // SIG_DFL
+	MOVQ	$0, 8(SP)
+	MOVQ	$0, 16(SP)
+	MOVQ	$0, 24(SP)
+	MOVQ	SP, SI
+	XORL	DX, DX
+	MOVQ	$8, R10
+	MOVQ	$SYS_rt_sigaction, AX
+	SYSCALL
+	ADDQ	$40, SP
+	RET
 
 // restorer ends a signal handler (sa_restorer).
 TEXT ·restorer(SB), NOSPLIT|NOFRAME, $0
@@ -173,5 +191,9 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 72(DI)
 	LEAQ	·getg(SB), AX
 	MOVQ	AX, 80(DI)
+	LEAQ	·orphanError(SB), AX
+	MOVQ	AX, 88(DI)
+	LEAQ	·orphanDie(SB), AX
+	MOVQ	AX, 96(DI)
 	RET
 

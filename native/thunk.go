@@ -17,7 +17,7 @@ import (
 // many pages of data, a record a thunk. Code is written once, before it is made executable, and never again: making
 // or freeing a thunk changes its record only.
 const (
-	thunkSize  = 16
+	thunkSize  = 32 // of a record
 	thunkPages = 4
 	thunkBlock = thunkPages * PageSize / thunkSize
 )
@@ -67,7 +67,7 @@ func (t *handlerTable) add(h *handler, target uintptr) (*Thunk, error) {
 	t.chunks[id/thunkBlock].Load()[id%thunkBlock].Store(h)
 	k := &Thunk{id, t.addr(id)}
 	r := (*record)(Pointer(k.record()))
-	r.id = id
+	r.id, r.orphan = id, 0
 	atomic.StoreUintptr(&r.target, target)
 	return k, nil
 }
@@ -102,7 +102,9 @@ func (t *handlerTable) grow() error {
 		binary.LittleEndian.PutUint32(b[3:], half-7)
 		copy(b[7:], []byte{0xff, 0x25})
 		binary.LittleEndian.PutUint32(b[9:], half-13)
-		copy(b[13:], []byte{0xcc, 0xcc, 0xcc})
+		for i := 13; i < thunkSize; i++ {
+			b[i] = 0xcc // int3
+		}
 	}
 	if err := Protect(p, half, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
 		Unmap(p, 2*half)
@@ -158,6 +160,10 @@ func NewCallback(fn any) (*Thunk, error) {
 
 // Addr returns the thunk's address: a C function pointer.
 func (t *Thunk) Addr() uintptr { return t.addr }
+
+// OnOrphan has calls go to native code at addr, or return 0 if it is 0, in child processes that have no Go: those that
+// fork made from a thread of loaded code. Without it a call returns 0 there. See Program.
+func (t *Thunk) OnOrphan(addr uintptr) { (*record)(Pointer(t.record())).orphan = addr }
 
 // record returns what a thunk leaves in R11.
 func (t *Thunk) record() uintptr { return t.addr + thunkPages*PageSize }

@@ -21,6 +21,8 @@ import (
 //	-24  weld's dynamic thread vector
 //	-32  1 in threads that loaded code made, 2 once they end
 //	-40  a number that tells such a reserve from the TLS of a C library that weld knows nothing of
+//	-48  the link of the list of fresh threads, see threads of a Program
+//	-56  how often the image had changed when the thread got its copy
 //
 // General-dynamic variables are found through weld's own __tls_get_addr and vectors; a block is made when a thread
 // first touches it.
@@ -35,6 +37,8 @@ var (
 	dtvSlot     int
 	foreignSlot int
 	magicSlot   int //lint:ignore U1000 assembly uses it
+	freshSlot   int
+	seqSlot     int
 
 	// magic is of this process, so that it does not stand in a file.
 	magic = uintptr(unsafe.Pointer(&nests)) ^ nestMultiplier
@@ -63,17 +67,17 @@ var reserve = tlsReserve{image: make([]byte, reserveSize), size: reserveSize, us
 
 func init() {
 	placeSlots(0)
-	signReserve(reserve.image)
+	signReserve(reserve.image, 0)
 }
 
 // placeSlots puts weld's words at the top of a reserve that ends at the given offset from the thread pointer.
 func placeSlots(end int) {
-	threadSlot, dtvSlot, foreignSlot, magicSlot = end-16, end-24, end-32, end-40
+	threadSlot, dtvSlot, foreignSlot, magicSlot, freshSlot, seqSlot = end-16, end-24, end-32, end-40, end-48, end-56
 }
 
-// signReserve puts the magic number in the image of a reserve.
-func signReserve(image []byte) {
-	binary.LittleEndian.PutUint64(image[len(image)-40:], uint64(magic))
+// signReserve puts the magic number in the image of a reserve, below the last skip bytes.
+func signReserve(image []byte, skip int) {
+	binary.LittleEndian.PutUint64(image[len(image)-skip-40:], uint64(magic))
 }
 
 // ErrNoStaticTLS is returned when a library's initial-exec variables do not fit the reserve.
@@ -119,6 +123,7 @@ func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
 	img := r.image[at : at+int(size)]
 	clear(img)
 	copy(img, init)
+	r.changed()
 	tcbs.each(func(fs uintptr) {
 		copy(Bytes(fs+uintptr(off), size), img)
 	})
@@ -164,6 +169,13 @@ func (r *tlsReserve) fill(fs uintptr) {
 	tcbs.add(fs)
 }
 
+// changed counts a change of the image, there and for programStarted.
+func (r *tlsReserve) changed() {
+	n := reserveSeq + 1
+	*(*uint64)(unsafe.Pointer(&r.image[r.at(seqSlot)])) = n
+	atomic.StoreUint64(&reserveSeq, n)
+}
+
 // at returns where in the image the offset off from the thread pointer lies.
 func (r *tlsReserve) at(off int) int { return r.size - r.end + off }
 
@@ -173,9 +185,17 @@ type tcbList struct {
 	m  map[uintptr]struct{}
 }
 
+// drain adds the fresh threads of a Program. l is locked.
+func (l *tcbList) drain() {
+	for fs := atomic.SwapUintptr(&freshHead, 0); fs != 0; fs = *word(fs + uintptr(freshSlot)) {
+		l.m[fs] = struct{}{}
+	}
+}
+
 func (l *tcbList) has(fs uintptr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drain()
 	_, ok := l.m[fs]
 	return ok
 }
@@ -193,6 +213,7 @@ func (l *tcbList) remove(fs uintptr) {
 	modules.mu.Lock()
 	defer modules.mu.Unlock()
 	l.mu.Lock()
+	l.drain()
 	delete(l.m, fs)
 	l.mu.Unlock()
 	if p := word(fs + uintptr(dtvSlot)); *p != 0 {
@@ -204,6 +225,7 @@ func (l *tcbList) remove(fs uintptr) {
 func (l *tcbList) each(f func(fs uintptr)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drain()
 	for fs := range l.m {
 		f(fs)
 	}

@@ -21,7 +21,7 @@ type upframe struct {
 	done   uint64 // futex of a foreign thread
 	next   uintptr
 	fs     uintptr // thread pointer
-	_      uintptr
+	mask   uint64  // signals that a foreign thread has blocked
 	ret    uintptr // return address of the thunk's caller
 }
 
@@ -106,7 +106,7 @@ const foreignGap = 16 << 10
 // A thread that has a g is a kernel thread of Go, in a call through cgo. Its TCB cannot be lent, since Go's signal
 // handler may run there at any time; nested calls are made on another thread.
 func serveForeign(f *upframe) {
-	if *word(f.fs + uintptr(gOffset)) != 0 {
+	if program == nil && *word(f.fs + uintptr(gOffset)) != 0 {
 		defer func() {
 			if p := recover(); p != nil {
 				panic(p)
@@ -124,7 +124,10 @@ func serveForeign(f *upframe) {
 	before := *word(f.fs + uintptr(threadSlot))
 	t.setFS(f.fs)
 	t.errno = libc.errnoOf(f.fs)
-	t.nest = 1 // serveForeign's own
+	t.nest, t.unworn = 1, true // serveForeign's own
+	if program != nil {
+		t.guard, t.mask = 1, f.mask
+	}
 	g := getg()
 	nests.enter(g, t)
 	defer func() {
@@ -133,7 +136,11 @@ func serveForeign(f *upframe) {
 		}
 		nests.leave(g)
 		*word(f.fs + uintptr(threadSlot)) = before
-		*word(f.fs + uintptr(gOffset)) = 0
+		if program != nil {
+			f.mask = t.mask
+		} else {
+			*word(f.fs + uintptr(gOffset)) = 0
+		}
 		nativeHeap.Free(t.addr(), unsafe.Sizeof(*t))
 		f.answer() // with a zero result after Goexit
 	}()
@@ -162,6 +169,9 @@ func futex(p *uint32, op uintptr, v uint32) {
 // setUpUpcalls makes what trampolines and faults need to reach Go, once, before the first native thread is used.
 func setUpUpcalls() error {
 	upcalls.Do(func() {
+		if upcallsErr = watchChildren(); upcallsErr != nil {
+			return
+		}
 		for _, h := range []struct {
 			p *uintptr
 			f func(Upcall)
@@ -175,10 +185,35 @@ func setUpUpcalls() error {
 				return
 			}
 			*h.p = t.record()
+			t.OnOrphan(entry.orphanDie)
 		}
-		installFaultHandler()
+		if program == nil {
+			installFaultHandler()
+		}
 	})
 	return upcallsErr
+}
+
+// goAlive is the address of a word that is not 0, and is in children that loaded code forks: there the thread that
+// called fork is all there is of the process, and Go cannot go on. See Thunk.OnOrphan and Program.
+var goAlive uintptr //lint:ignore U1000 assembly uses it
+
+// What a process says that needs Go and has none.
+var orphanMessage, orphanLength uintptr
+
+func watchChildren() error {
+	const madvWipeOnFork = 18 // Linux 4.14
+	page, err := MapAnon("a page for children to see", PageSize)
+	if err != nil {
+		return err
+	}
+	*word(page) = 1
+	syscall.Syscall(syscall.SYS_MADVISE, page, PageSize, madvWipeOnFork)
+	goAlive = page
+	const message = "weld: this is a child that native code has forked, without the run-time linker of its parent; bind all at load (Now, LD_BIND_NOW)\n\x00"
+	orphanMessage, err = NewString(message)
+	orphanLength = uintptr(len(message) - 1)
+	return err
 }
 
 var (
@@ -190,6 +225,8 @@ var (
 type record struct {
 	target uintptr // code the thunk jumps to
 	id     uintptr // index of the handler; 0: none
+	orphan uintptr // what to jump to where there is no Go, see OnOrphan; 0: return 0
+	_      uintptr
 }
 
 // serve runs the handler of a thunk.

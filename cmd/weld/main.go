@@ -3,9 +3,11 @@
 //
 //	weld call LIB 'PROTOTYPE' ARGS...
 //	weld info FILE
+//	weld run PROG ARGS...
 //	weld tour
 //
-// Each command has --help. The exit status is 0, or 1 if something failed, or 2 if the command line is wrong.
+// Each command has --help. The exit status is 0, or 1 if something failed, or 2 if the command line is wrong; of run, it
+// is the program's.
 package main
 
 import (
@@ -37,6 +39,7 @@ func main() {
 type commands struct {
 	Call callCmd `cmd:"" help:"Call a C function of a shared library."`
 	Info infoCmd `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
+	Run  runCmd  `cmd:"" help:"Run a program with weld as its run-time linker."`
 	Tour tourCmd `cmd:"" help:"Load and call the libraries of this machine, step by step."`
 }
 
@@ -51,6 +54,15 @@ type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
+
+// statusError is an error with an exit status of its own.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e statusError) Error() string { return e.err.Error() }
+func (e statusError) Unwrap() error { return e.err }
 
 // run executes the command line args and returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -91,6 +103,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 var usages = map[string]string{
 	"call": "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
 	"info": "weld info [flags] FILE",
+	"run":  "weld run [flags] PROG [ARGS...]",
 	"tour": "weld tour",
 }
 
@@ -118,6 +131,9 @@ func report(stderr io.Writer, command string, err error) int {
 	fmt.Fprintf(stderr, "weld: %s%s\n", command, strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " "))
 	if errors.As(err, new(usageError)) {
 		return statusUsage
+	}
+	if e := new(statusError); errors.As(err, e) {
+		return e.status
 	}
 	return statusFailed
 }

@@ -18,10 +18,13 @@ type plan struct {
 	flags  Flags
 	caller *Object // the object whose code asks, nil for the program
 	root   *Object
-	fresh  []*Object // new objects, breadth first
-	errs   []error
-	words  []uintptr // see scratch
-	used   int       // how many words are not zero
+
+	preload []string // of a Program: what comes behind it in the scope
+
+	fresh []*Object // new objects, breadth first
+	errs  []error
+	words []uintptr // see scratch
+	used  int       // how many words are not zero
 
 	// What it has changed in objects that were there before, and in the namespace's table.
 	named  []named
@@ -320,7 +323,11 @@ func (p *plan) readNeeded() error {
 			}
 			o.filtees = append(o.filtees, d)
 		}
-		for _, n := range o.File.Dynamic.Needed {
+		needed := o.File.Dynamic.Needed
+		if o == p.root {
+			needed = slices.Concat(p.preload, needed)
+		}
+		for _, n := range needed {
 			d, err := p.get(n, o)
 			if err != nil {
 				p.errs = append(p.errs, err)

@@ -59,7 +59,7 @@ func (p *plan) openPath(path string) (*source, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer syscall.Close(fd)
-	return p.mapFile(path, fd)
+	return p.mapFile(path, fd, false)
 }
 
 // openData maps an image from memory: it is put into a file in memory, which its segments are mapped from like those
@@ -70,13 +70,13 @@ func (p *plan) openData(name string, data []byte) (*source, error) {
 		return nil, err
 	}
 	defer syscall.Close(fd)
-	return p.mapFile(name, fd)
+	return p.mapFile(name, fd, false)
 }
 
-// mapFile maps the image in an open file, unless it is loaded already. Its segments are mapped as soon as its headers
+// mapFile maps the image in an open file, unless it is loaded already. program says that it is to be an executable. Its segments are mapped as soon as its headers
 // are known to be right, and its tables read there: so they are read once, and no other mapping of the file comes and
 // goes, which costs an interrupt of every processor that runs the program.
-func (p *plan) mapFile(name string, fd int) (*source, error) {
+func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
@@ -92,7 +92,7 @@ func (p *plan) mapFile(name string, fd int) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHead(head); err != nil {
+	if err := checkHead(head, program); err != nil {
 		return nil, err
 	}
 	if s.mapping, err = native.MapImage(head, fd); err != nil {
@@ -103,7 +103,7 @@ func (p *plan) mapFile(name string, fd int) (*source, error) {
 	s.file, err = elf.NewLoaded(name, memory, head.Progs, elf.LoadedOptions{Start: lo, InFile: true})
 	if err == nil {
 		s.file.Header = head.Header // no segment need hold it
-		err = checkTables(s.file)
+		err = checkTables(s.file, program)
 	}
 	if err != nil {
 		s.unmap()
@@ -136,8 +136,8 @@ func (src *Source) read() ([]byte, error) {
 	return elf.ReadAll(src.Name, src.R, src.Size)
 }
 
-// checkHead refuses images whose headers say that they cannot be loaded as a shared object here.
-func checkHead(f *elf.File) error {
+// checkHead refuses images whose headers say that they cannot be loaded here, as a shared object or as a program.
+func checkHead(f *elf.File, program bool) error {
 	if err := f.CheckMachine(elf.EM_X86_64); err != nil {
 		return err
 	}
@@ -146,7 +146,10 @@ func checkHead(f *elf.File) error {
 			return &elf.FormatError{File: f.Name, Off: f.Phoff + uint64(i)*56, What: fmt.Sprintf("alignment %#x of a segment", p.Align)}
 		}
 	}
-	if f.Type != elf.ET_DYN {
+	if program && f.Type != elf.ET_DYN && f.Type != elf.ET_EXEC {
+		return refused(f, elf.ErrType, "type is "+f.Type.String()+", not that of a program (ET_EXEC or ET_DYN)")
+	}
+	if !program && f.Type != elf.ET_DYN {
 		return refused(f, elf.ErrType, "type is "+f.Type.String()+", not that of a shared object (ET_DYN)")
 	}
 	if err := f.CheckLoad(native.PageSize); err != nil {
@@ -162,17 +165,19 @@ func checkHead(f *elf.File) error {
 }
 
 // checkTables refuses images whose tables say that.
-func checkTables(f *elf.File) error {
+func checkTables(f *elf.File, program bool) error {
 	if err := f.CheckLoad(native.PageSize); err != nil {
 		return err // that of the arrays, which the headers do not tell
 	}
 	d := &f.Dynamic
 	switch {
+	case program && !f.HasDynamic:
+		return nil // a static one
 	case !f.HasDynamic:
 		return refused(f, ErrUnsupported, "object has no dynamic section")
-	case d.Flags1&elf.DF_1_PIE != 0:
+	case d.Flags1&elf.DF_1_PIE != 0 && !program:
 		return refused(f, ErrUnsupported, "a position-independent executable is not opened as a library (DF_1_PIE)")
-	case d.Flags1&elf.DF_1_NOOPEN != 0:
+	case d.Flags1&elf.DF_1_NOOPEN != 0 && !program:
 		return refused(f, ErrUnsupported, "the object asks not to be opened at run time (DF_1_NOOPEN)")
 	case d.Init != 0 && !executable(f, d.Init):
 		return refused(f, nil, fmt.Sprintf("DT_INIT %#x is not in an executable segment", d.Init))

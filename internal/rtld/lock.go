@@ -22,6 +22,7 @@ var linker struct {
 	waits  map[uintptr]*Object // by goroutine: what it waits for to be initialised
 	dying  []*Object           // whose finalisers run or are about to
 	later  bool                // collect left something for later
+	eager  bool                // what may be bound lazily is bound at load where it is defined
 	// collects holds the goroutines that are in collect.
 	collects map[uintptr]bool
 	adds     uint64

@@ -313,6 +313,14 @@ func (b *binder) plt() error {
 			if a == 0 {
 				return b.fail(r, errPlace)
 			}
+			if linker.eager {
+				if done, err := b.early(r, a); done || err != nil {
+					if err != nil {
+						return err
+					}
+					continue
+				}
+			}
 			*(*uintptr)(native.Pointer(a)) += bias
 			continue
 		}
@@ -321,6 +329,22 @@ func (b *binder) plt() error {
 		}
 	}
 	return nil
+}
+
+// early binds a function that may be bound lazily, if it is defined; a is its slot. What nothing defines is an error of
+// the call, if there is one.
+func (b *binder) early(r elf.Rela, a uintptr) (done bool, err error) {
+	if v := b.plain(r.Sym, true); v != 0 {
+		*(*uintptr)(native.Pointer(a)) = v + uintptr(r.Addend)
+		return true, nil
+	}
+	n := len(b.missing)
+	_, ok, err := b.symbol(r)
+	if !ok {
+		b.missing = b.missing[:n]
+		return false, err
+	}
+	return true, b.one(r)
 }
 
 // finish runs resolvers and writes what they chose, each before the next one runs, which may call by way of it. Text

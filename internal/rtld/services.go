@@ -18,7 +18,8 @@ type serviceTable struct {
 	once         sync.Once
 	err          error
 	m            map[string]uintptr
-	threadObject uintptr         // destructor of thread-local objects
+	threadObject uintptr // destructor of thread-local objects
+	thunks       map[string]*native.Thunk
 	wraps        map[string]bool // those that end in the C library's own, and are nothing without
 	dls          map[string]bool // those that the system's libgcc_s gets too
 }
@@ -41,6 +42,7 @@ func setUp() error {
 	t := &services
 	t.once.Do(func() {
 		native.Prepare()
+		t.thunks = map[string]*native.Thunk{}
 		m := map[string]uintptr{
 			"__tls_get_addr": native.TLSGetAddr(),
 		}
@@ -57,6 +59,7 @@ func setUp() error {
 				return
 			}
 			m[name] = th.Addr()
+			t.thunks[name] = th
 		}
 		th, err := native.NewThunk(serveThreadObject)
 		if err != nil {

@@ -18,7 +18,9 @@ func (o *Object) tlsImage() []byte {
 // Thread-Local Storage). An object that uses it without saying so gets static TLS at its first such relocation.
 func (o *Object) addTLS() error {
 	t := o.File.TLS
-	if o.File.Dynamic.Flags&elf.DF_STATIC_TLS != 0 {
+	if o == program {
+		o.tlsFixed = native.ProgramTLS()
+	} else if o.File.Dynamic.Flags&elf.DF_STATIC_TLS != 0 {
 		off, err := native.AllocStaticTLS(nil, uintptr(t.Memsz), uintptr(t.Align), uintptr(t.Vaddr))
 		if err != nil {
 			return err

@@ -199,7 +199,8 @@ func copyFile(dst, src string) error {
 
 // GoProgram builds the main package pkg (an import path such as weld/cmd/weld)
 // as a static binary without cgo, once per run of the test binary, and returns
-// its path.
+// its path. A file named ldflags in the package's folder holds what the linker
+// is to be told.
 func GoProgram(t testing.TB, pkg string) string {
 	t.Helper()
 	Need(t, "go")
@@ -209,7 +210,11 @@ func GoProgram(t testing.TB, pkg string) string {
 		return path
 	}
 	path := filepath.Join(RunDir(t), "go-"+strings.ReplaceAll(pkg, "/", "-"))
-	cmd := exec.Command("go", "build", "-o", path, pkg)
+	args := []string{"build", "-o", path}
+	if flags, err := os.ReadFile(filepath.Join(Root(t), strings.TrimPrefix(pkg, "weld/"), "ldflags")); err == nil {
+		args = append(args, "-ldflags="+strings.TrimSpace(string(flags)))
+	}
+	cmd := exec.Command("go", append(args, pkg)...)
 	cmd.Dir = Root(t)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	var msg bytes.Buffer

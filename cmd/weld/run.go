@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"weld/image/elf"
+	"weld/internal/rtld"
+	"weld/native"
+)
+
+// A program runs on the first kernel thread of the process, which main is on when it begins.
+func init() { runtime.LockOSThread() }
+
+// Exit statuses of weld run for a program that was not started, as those of a shell.
+const (
+	statusCannot   = 126
+	statusNotFound = 127
+)
+
+// runCmd is weld run.
+type runCmd struct {
+	Prog string   `arg:"" help:"The program: a path, or a name that is looked up in PATH."`
+	Args []string `arg:"" optional:"" passthrough:"" help:"Its arguments."`
+	Lazy bool     `help:"Bind functions when they are called first, as ld.so does; else at load, where they are defined."`
+}
+
+func (c *runCmd) Help() string {
+	return `The program runs in this process: weld maps it and its libraries, binds them and starts it. Its exit status, or the
+signal it dies of, is that of the process. If it cannot be started the status is 127 where something was not found, else
+126. LD_LIBRARY_PATH, LD_PRELOAD and LD_BIND_NOW mean what they mean to ld.so.
+
+  weld run ls -l /
+  weld run python3 -c 'import json; print(json.dumps([1]))'`
+}
+
+func (c *runCmd) Run(s *streams) error {
+	env, err := native.Restart(os.Environ())
+	if err == nil {
+		err = c.start(env)
+	}
+	return statusError{runStatus(err), fmt.Errorf("%s: %w", c.Prog, err)}
+}
+
+// start runs the program; it returns if that is not possible.
+func (c *runCmd) start(env []string) error {
+	path, args, err := resolve(c.Prog, append([]string{c.Prog}, c.Args...))
+	if err != nil {
+		return err
+	}
+	p := &rtld.Program{Path: path, Args: args, Env: env, Lazy: c.Lazy}
+	p.Preload = strings.FieldsFunc(os.Getenv("LD_PRELOAD"), func(r rune) bool { return r == ' ' || r == ':' })
+	if err := p.Load(); err != nil {
+		return err
+	}
+	return p.Run()
+}
+
+// resolve finds the file to load for a program name: the program, or the interpreter that its first line names
+// (execve(2)), with that put before the arguments.
+func resolve(name string, args []string) (string, []string, error) {
+	path := name
+	if !strings.Contains(name, "/") {
+		found, err := exec.LookPath(name)
+		if err != nil && !errors.Is(err, exec.ErrDot) {
+			return "", nil, errors.Unwrap(err)
+		}
+		path = found
+	}
+	const depth = 5 // BINPRM_MAX_RECURSION of Linux and one
+	for range depth {
+		if err := executable(path); err != nil {
+			return "", nil, err
+		}
+		interp, arg, err := scriptInterpreter(path)
+		if err != nil || interp == "" {
+			return path, args, err
+		}
+		line := []string{interp}
+		if arg != "" {
+			line = append(line, arg)
+		}
+		args = append(append(line, path), args[1:]...)
+		path = interp
+	}
+	return "", nil, syscall.ELOOP
+}
+
+// executable checks what execve checks before it reads the file.
+func executable(path string) error {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	const execute = 1
+	switch {
+	case st.Mode&syscall.S_IFMT == syscall.S_IFDIR:
+		return &fs.PathError{Op: "run", Path: path, Err: syscall.EISDIR}
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG || syscall.Access(path, execute) != nil:
+		return &fs.PathError{Op: "run", Path: path, Err: syscall.EACCES}
+	case st.Mode&syscall.S_ISUID != 0 && int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%s: the program is to run as another user (set-user-ID); only the kernel can do that", path)
+	case st.Mode&syscall.S_ISGID != 0 && st.Mode&0o010 != 0 && int(st.Gid) != os.Getegid():
+		return fmt.Errorf("%s: the program is to run as another group (set-group-ID); only the kernel can do that", path)
+	}
+	return nil
+}
+
+// scriptInterpreter returns the interpreter that the first line of a script names, and its one argument; "" for other
+// files.
+func scriptInterpreter(path string) (interp, arg string, err error) {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return "", "", &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer syscall.Close(fd)
+	buf := make([]byte, 256) // BINPRM_BUF_SIZE of Linux
+	n, err := syscall.Read(fd, buf)
+	if err != nil {
+		return "", "", &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	line, ok := bytes.CutPrefix(buf[:n], []byte("#!"))
+	if !ok {
+		return "", "", nil
+	}
+	if line, _, ok = bytes.Cut(line, []byte("\n")); !ok && n == len(buf) {
+		return "", "", fmt.Errorf("%s: the first line is too long", path)
+	}
+	interp, arg, _ = strings.Cut(strings.Trim(string(line), " \t"), " ")
+	if interp, tab, ok := strings.Cut(interp, "\t"); ok {
+		return interp, strings.Trim(tab+" "+arg, " \t"), nil
+	}
+	if interp == "" {
+		return "", "", fmt.Errorf("%s: the first line names no interpreter", path)
+	}
+	return interp, strings.Trim(arg, " \t"), nil
+}
+
+// runStatus returns the exit status for a program that could not be started.
+func runStatus(err error) int {
+	var missing *rtld.UndefinedError
+	var version *rtld.VersionError
+	var format *elf.FormatError
+	switch {
+	case errors.As(err, &format):
+		return statusCannot
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound), errors.Is(err, rtld.ErrNotFound),
+		errors.Is(err, native.ErrNoLibc), errors.As(err, &missing), errors.As(err, &version):
+		return statusNotFound
+	}
+	return statusCannot
+}

@@ -1,0 +1,598 @@
+package native
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"weld/image/elf"
+)
+
+// Program is a program that is to run in this process, in the place of the one that the kernel started. The C library
+// that is brought up gets its arguments and environment, and its thread-local storage lies where its code expects it,
+// right below the thread pointer.
+//
+// A program and Go do not share kernel threads but one: the first, which runs the program, and Go code only while the
+// program asks its run-time linker for something. What belongs to a kernel thread is the program's own there: its id,
+// which is the process's, the signal mask, the signal stack. While Go runs on it all signals are blocked; on the threads
+// that are only Go's they are blocked for good, and Go's handlers are gone. So the program's handlers run on the
+// program's threads, and a signal without a handler does what it always does.
+//
+// After fork the child has the one thread that called it. If that is the first, Go goes on there as far as it needs no
+// other thread: fork is let through only when nobody is inside the run-time linker, and with the scheduler not told. If
+// it is one that the program made, there is no Go in the child, and a thunk does what OnOrphan says.
+type Program struct {
+	Path      string
+	Args, Env []string
+	Aux       map[uintptr]uintptr // entries of the auxiliary vector that are the program's: AT_PHDR and the like
+	Init      func()              // called when the C library runs the initialisers of the executable
+	Fini      func()              // called by exit after what atexit has registered
+
+	TLS               []byte // the initial image, as it is in the file
+	TLSSize, TLSAlign uintptr
+
+	tls   uintptr // bytes that its thread-local storage takes
+	stack uintptr // top
+	init  *Thunk
+	main  *thread
+}
+
+// program is the one that the process runs, nil if it is an ordinary Go program.
+var program *Program
+
+// Types of auxv entries that a Program replaces (psABI 3.4.3; <elf.h>).
+const (
+	AtPhdr, AtPhent, AtPhnum, AtBase, AtEntry, AtExecfn = atPhdr, atPhent, atPhnum, atBase, atEntry, 31
+)
+
+var (
+	errNotProgram = errors.New("only the program's own threads call native code in a process that runs a program")
+
+	// ErrHosted is what Become returns in a process that has a C library already.
+	ErrHosted = errors.New("a process that runs another program must be a static one, built without cgo")
+	// ErrStack is what Become returns where the limit of the stack leaves no room beside Go's.
+	ErrStack = errors.New("the limit of the stack (RLIMIT_STACK) is too small")
+)
+
+// startState is what _weld_start found, before the Go runtime changed it.
+var startState struct {
+	started uint32
+	_       uint32
+	mask    uint64         // signals that were blocked
+	ignored uint64         // signals that were ignored: bit 0 is signal 1
+	nofile  syscall.Rlimit // RLIMIT_NOFILE
+}
+
+// What assembly reads.
+var (
+	allSignals       = ^uint64(0)
+	programHandlers  [65]uintptr
+	blockedThreads   uint32
+	freshHead        uintptr // list of TCBs that tcbs does not have yet, linked through freshSlot
+	reserveSeq       uint64  // counts changes of the reserve's image
+	threadKey        uintptr
+	realSigaction    uintptr
+	realSignal       uintptr
+	realSysvSignal   uintptr
+	realSigset       uintptr
+	realCreate       uintptr
+	realCreate11     uintptr
+	realMalloc       uintptr
+	realFree         uintptr
+	realSetSpecific  uintptr
+	programEntryAddr struct {
+		blockAll, sigaction, signal, sysvSignal, sigset uintptr
+		create, create11                                uintptr
+		_                                               [9]uintptr
+	}
+)
+
+func programEntries(p *[16]uintptr)
+
+//go:noescape
+func gateProgram(t *thread, entry, sp, fini uintptr)
+
+//go:noescape
+func jumpProgram(entry, sp uintptr, mask *uint64)
+
+// Restart makes sure that the process began as one that is to run a program: with all signals blocked before the Go
+// runtime made its threads. Where the binary is not linked so that it does (-E _weld_start) it executes itself again,
+// once. It returns the environment that the program is to have, or why that failed.
+func Restart(env []string) ([]string, error) {
+	const note = "WELD_SIGMASK="
+	if startState.started != 0 {
+		return env, nil
+	}
+	for i, v := range env {
+		if s, ok := strings.CutPrefix(v, note); ok {
+			mask, err := strconv.ParseUint(s, 16, 64)
+			if err != nil {
+				return env, err
+			}
+			startState.started, startState.mask, startState.ignored = 1, mask, ignoredNow()
+			err = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
+			return slices.Delete(slices.Clone(env), i, i+1), err
+		}
+	}
+	var mask uint64
+	all := ^uint64(0)
+	sigprocmask(&all, &mask)
+	err := syscall.Exec("/proc/self/exe", os.Args, append(slices.Clone(env), fmt.Sprintf("%s%x", note, mask)))
+	sigprocmask(&mask, nil)
+	return env, err
+}
+
+// Become makes p the program of the process. The calling goroutine must be locked to the process's first kernel thread
+// from the start (runtime.LockOSThread in an init function), and no C library may be up. It is to be called once.
+func (p *Program) Become() error {
+	if hostTCB || libc.up.Load() {
+		return ErrHosted
+	}
+	if startState.started == 0 {
+		return errors.New("the process did not begin as one that runs a program (Restart)")
+	}
+	if syscall.Gettid() != syscall.Getpid() {
+		return errors.New("the program must run on the first thread of the process")
+	}
+	if err := p.findStack(); err != nil {
+		return err
+	}
+	// The collector would have to stop the program's thread, and its workers are not there in children.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(256 << 20)
+	programEntries((*[16]uintptr)(unsafe.Pointer(&programEntryAddr)))
+	program = p
+	align := max(p.TLSAlign, 64)
+	if align > PageSize {
+		return fmt.Errorf("its thread-local storage is aligned to %#x", align)
+	}
+	p.tls = (p.TLSSize + align - 1) &^ (align - 1)
+	size := (p.tls + reserveSize + align - 1) &^ (align - 1)
+	r := &reserve
+	r.image = make([]byte, size)
+	r.size, r.used = int(size), int(p.tls)+reserveTop
+	placeSlots(-int(p.tls))
+	signReserve(r.image, int(p.tls))
+	copy(r.image[size-p.tls:], p.TLS)
+	return nil
+}
+
+// ProgramTLS returns the offset of the program's own thread-local storage from the thread pointer, where its code
+// expects it (local-exec). InitStaticTLS takes it as it takes that of a library.
+func ProgramTLS() int { return -int(program.tls) }
+
+// findStack finds room on the process's own stack, below what Go uses of it: the scheduler's of the first thread has the
+// 64 KiB that come first.
+func (p *Program) findStack() error {
+	const ofGo = 128 << 10
+	stat, err := readFile("/proc/self/stat")
+	if err != nil {
+		return err
+	}
+	// proc(5): the 28th field, counted behind the name, which may hold anything.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 26 {
+		return errors.New("/proc/self/stat is not as it should be")
+	}
+	start, err := strconv.ParseUint(string(fields[25]), 10, 64)
+	if err != nil {
+		return err
+	}
+	p.stack = (uintptr(start) - ofGo) &^ (PageSize - 1)
+	need := uint64(ofGo + 64<<10)
+	for _, list := range [][]string{p.Args, p.Env} {
+		for _, s := range list {
+			need += uint64(len(s)) + 9
+		}
+	}
+	var lim syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &lim); err != nil {
+		return err
+	}
+	if lim.Cur < need {
+		return fmt.Errorf("%w: %d KiB, and %d are needed", ErrStack, lim.Cur>>10, need>>10)
+	}
+	return nil
+}
+
+// readFile reads a small file without package os, which would leave the poller's descriptors open for the program to
+// see.
+func readFile(name string) ([]byte, error) {
+	fd, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer syscall.Close(fd)
+	b := make([]byte, 0, 1024)
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := syscall.Read(fd, b[len(b):cap(b)])
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "read", Path: name, Err: err}
+		}
+		if n == 0 {
+			return b, nil
+		}
+		b = b[:len(b)+n]
+	}
+}
+
+// startProgram makes the C library ready for the program: no thread is made, the program's first thread is the only one.
+func (l *clib) startProgram(t *thread) error {
+	p := program
+	p.main = t
+	t.nest, t.unworn = 1, true
+	nests.enter(getg(), t)
+	var err error
+	if l.key, err = l.newKey(l.keyDone.Addr()); err != nil {
+		return err
+	}
+	threadKey, realSetSpecific = l.key, l.setSpecific
+	for name, real := range map[string]*uintptr{
+		"sigaction": &realSigaction, "signal": &realSignal, "sysv_signal": &realSysvSignal, "sigset": &realSigset,
+		"pthread_create": &realCreate, "thrd_create": &realCreate11, "malloc": &realMalloc, "free": &realFree,
+	} {
+		*real = SystemFunction(name)
+	}
+	if l.family == Musl {
+		l.onSpawner(l.cxaAtexit, l.atExit.Addr(), 0, 0)
+	}
+	if err := p.watchFork(); err != nil {
+		return err
+	}
+	startDispatcher()
+	atomic.StoreUintptr(&era, 1)
+	l.up.Store(true)
+	return nil
+}
+
+// initThunk returns a function that runs the initialisers of the executable: glibc calls those of what it takes for the
+// executable when the program's start code does not bring its own, as it does since 2.34, and musl always does.
+func (p *Program) initThunk() (uintptr, error) {
+	t, err := NewThunk(func(Upcall) {
+		if p.Init != nil {
+			p.Init()
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	return t.Addr(), nil
+}
+
+// bootEnv returns the program's environment for the system's run-time linker, with the names of variables changed that
+// are for the one that loads the program, which is weld. Restore puts them right for the program.
+func (p *Program) bootEnv() *environment {
+	e := &environment{ours: -1}
+	for i, v := range p.Env {
+		for _, name := range []string{"LD_PRELOAD=", "LD_AUDIT=", "LD_DEBUG=", "LD_TRACE_LOADED_OBJECTS=", "LD_SHOW_AUXV=", "LD_PROFILE="} {
+			if strings.HasPrefix(v, name) {
+				v = "X" + v[1:]
+				e.hidden = append(e.hidden, i)
+			}
+		}
+		e.list = append(e.list, v)
+	}
+	return e
+}
+
+// showAuxv writes the program's own entries over those of the fake executable in the auxiliary vector that getauxval
+// reads.
+func (p *Program) showAuxv() {
+	sp := bootState[4]
+	at := sp + 8*uintptr(1+len(p.Args)+1+len(p.Env)+1)
+	n := 0
+	for ; *word(at + 16*uintptr(n)) != 0; n++ {
+		e := at + 16*uintptr(n)
+		if val, ok := p.Aux[*word(e)]; ok {
+			*word(e + 8) = val
+		}
+	}
+	p.describe(sp, n+1)
+}
+
+// ProgramServices returns the functions that take the place of the C library's for the code of a program, by name. They
+// are native code and work wherever the C library's do. It is nil in a process that runs none.
+func ProgramServices() map[string]uintptr {
+	if program == nil {
+		return nil
+	}
+	e := &programEntryAddr
+	m := map[string]uintptr{}
+	for name, f := range map[string][2]uintptr{
+		"sigaction": {e.sigaction, realSigaction}, "__sigaction": {e.sigaction, realSigaction},
+		"signal": {e.signal, realSignal}, "bsd_signal": {e.signal, realSignal}, "ssignal": {e.signal, realSignal},
+		"sysv_signal": {e.sysvSignal, realSysvSignal}, "__sysv_signal": {e.sysvSignal, realSysvSignal},
+		"sigset":         {e.sigset, realSigset},
+		"pthread_create": {e.create, realCreate}, "thrd_create": {e.create11, realCreate11},
+	} {
+		if f[1] != 0 {
+			m[name] = f[0]
+		}
+	}
+	return m
+}
+
+// OrphanError and OrphanDie are for Thunk.OnOrphan: a dlerror that tells what is missing, and the end of the process
+// with that message and status 127.
+func OrphanError() uintptr { return entry.orphanError }
+func OrphanDie() uintptr   { return entry.orphanDie }
+
+// onFork is what others do before fork, and after it in either process.
+var onFork struct{ prepare, parent, child func() }
+
+// OnFork has prepare called before a program forks, parent and child after it in the one or the other. prepare waits
+// until nothing that parent and child rely on is half done.
+func OnFork(prepare, parent, child func()) {
+	onFork.prepare, onFork.parent, onFork.child = prepare, parent, child
+}
+
+// watchFork registers the functions that fork calls (pthread_atfork).
+func (p *Program) watchFork() error {
+	var addr [3]uintptr
+	for i, f := range []func(Upcall){p.forkPrepare, p.forkParent, p.forkChild} {
+		t, err := NewThunk(f)
+		if err != nil {
+			return err
+		}
+		addr[i] = t.Addr()
+	}
+	if f := SystemFunction("__register_atfork"); f != 0 {
+		libc.onSpawner(f, addr[0], addr[1], addr[2], 0)
+	} else if f := SystemFunction("pthread_atfork"); f != 0 {
+		libc.onSpawner(f, addr[0], addr[1], addr[2])
+	}
+	return nil
+}
+
+// forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P through fork:
+// the child's only kernel thread need not get one, from a scheduler that others may have held.
+func (p *Program) forkPrepare(u Upcall) {
+	if onFork.prepare != nil {
+		onFork.prepare()
+	}
+	threads.Lock()
+	handlers.mu.Lock()
+	reserve.mu.Lock()
+	modules.mu.Lock()
+	tcbs.mu.Lock()
+	nativeHeap.mu.Lock()
+	if u.ThreadPointer() == p.main.fs {
+		p.main.keep = 1
+	}
+}
+
+func (p *Program) forked() {
+	p.main.keep = 0
+	nativeHeap.mu.Unlock()
+	tcbs.mu.Unlock()
+	modules.mu.Unlock()
+	reserve.mu.Unlock()
+	handlers.mu.Unlock()
+	threads.Unlock()
+}
+
+func (p *Program) forkParent(Upcall) {
+	p.forked()
+	if onFork.parent != nil {
+		onFork.parent()
+	}
+}
+
+func (p *Program) forkChild(Upcall) {
+	p.forked()
+	if onFork.child != nil {
+		onFork.child()
+	}
+}
+
+// Run starts the program at its entry point. It returns only if that is not possible. The C library of a dynamic
+// program is up, and its libraries are initialised.
+func (p *Program) Run(entry uintptr) error {
+	if err := p.handOver(); err != nil {
+		return err
+	}
+	t := p.main
+	t.guard, t.mask = 1, startState.mask
+	startOn(t, entry, bootState[4], libc.atExit.Addr())
+	for {
+		serve(t, t.sp, heldCall)
+		goOn(t)
+	}
+}
+
+// startOn is nosplit, as is what stands between entersyscall and exitsyscall everywhere.
+//
+//go:nosplit
+//go:norace
+func startOn(t *thread, entry, sp, fini uintptr) {
+	entersyscall()
+	gateProgram(t, entry, sp, fini)
+	exitsyscall()
+}
+
+// RunStatic starts a program that has no program interpreter: it brings its own C library, and makes its own TCB.
+func (p *Program) RunStatic(entry uintptr) error {
+	v, err := readAuxv()
+	if err != nil {
+		return err
+	}
+	sp := initialStack(p.stack, p.Args, p.Env, v.replace(p.Aux))
+	p.describe(sp, len(v)+1)
+	if err := p.handOver(); err != nil {
+		return err
+	}
+	entersyscall()
+	jumpProgram(entry, sp, &startState.mask)
+	return nil
+}
+
+// handOver takes everything back that Go has made of the process's signals and limits. Go's own threads block all
+// signals from then on, so those that it will need are made before.
+func (p *Program) handOver() error {
+	runtime.LockOSThread()
+	all := ^uint64(0)
+	sigprocmask(&all, nil)
+	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
+	blockOthers()
+	const sigkill, sigstop = 9, 19
+	for sig := uintptr(1); sig <= 64; sig++ {
+		if sig == sigkill || sig == sigstop {
+			continue
+		}
+		act := kernelSigaction{handler: uintptr(startState.ignored >> (sig - 1) & 1)} // SIG_DFL, SIG_IGN
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
+	}
+	const disable = 2
+	off := struct {
+		sp    uintptr
+		flags int32
+		size  uintptr
+	}{flags: disable}
+	syscall.RawSyscall(syscall.SYS_SIGALTSTACK, uintptr(unsafe.Pointer(&off)), 0, 0)
+	name := append([]byte(base(p.Path)), 0)
+	const prSetName = 15
+	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name[0])), 0)
+	return nil
+}
+
+func base(path string) string {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			return path[i+1:]
+		}
+	}
+	return path
+}
+
+// ignoredNow returns the signals that are ignored: those that Go leaves so.
+func ignoredNow() (set uint64) {
+	for sig := uintptr(1); sig <= 64; sig++ {
+		var act kernelSigaction
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&act)), 8, 0, 0)
+		if act.handler == 1 {
+			set |= 1 << (sig - 1)
+		}
+	}
+	return set
+}
+
+// blockOthers blocks all signals on the kernel threads that Go has: most are so from the start, but Go keeps SIGCHLD and
+// SIGPROF open on them. Each is sent a signal whose handler does it.
+func blockOthers() {
+	const siginfo, onstack, restorer = 0x4, 0x08000000, 0x04000000
+	act := kernelSigaction{programEntryAddr.blockAll, siginfo | onstack | restorer, entry.restorer, ^uint64(0)}
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
+	pid, sent := syscall.Getpid(), uint32(0)
+	for _, tid := range kernelThreads() {
+		if tid != pid {
+			if _, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(syscall.SIGCHLD)); e == 0 {
+				sent++
+			}
+		}
+	}
+	// A thread may have it blocked already: it is not waited for long.
+	for range 200 {
+		if atomic.LoadUint32(&blockedThreads) >= sent {
+			return
+		}
+		ts := syscall.Timespec{Nsec: 20_000}
+		syscall.Nanosleep(&ts, nil)
+	}
+}
+
+// kernelThreads returns the ids of the kernel threads of the process.
+func kernelThreads() (list []int) {
+	fd, err := syscall.Open("/proc/self/task", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer syscall.Close(fd)
+	buf := make([]byte, 4096)
+	for {
+		n, err := syscall.ReadDirent(fd, buf)
+		if err != nil || n <= 0 {
+			return list
+		}
+		var names []string
+		_, _, names = syscall.ParseDirent(buf[:n], -1, nil)
+		for _, s := range names {
+			if tid, err := strconv.Atoi(s); err == nil {
+				list = append(list, tid)
+			}
+		}
+	}
+}
+
+// describe tells the kernel where arguments, environment and auxiliary vector of the process lie, for /proc (prctl(2),
+// PR_SET_MM_MAP; kernels without CONFIG_CHECKPOINT_RESTORE refuse it). sp is the address of argc.
+func (p *Program) describe(sp uintptr, auxn int) {
+	stat, err := readFile("/proc/self/stat")
+	if err != nil {
+		return
+	}
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	num := func(i int) uint64 { // proc(5) counts from 1, and 3 comes first here
+		if i-3 >= len(f) {
+			return 0
+		}
+		n, _ := strconv.ParseUint(string(f[i-3]), 10, 64)
+		return n
+	}
+	argv := sp + 8
+	envp := argv + 8*uintptr(len(p.Args)+1)
+	aux := envp + 8*uintptr(len(p.Env)+1)
+	end := func(s []string, table uintptr) (uint64, uint64) {
+		if len(s) == 0 {
+			return uint64(sp), uint64(sp)
+		}
+		// initialStack puts strings from the top down.
+		last := *word(table + 8*uintptr(len(s)-1))
+		return uint64(last), uint64(*word(table)) + uint64(len(s[0])) + 1
+	}
+	m := struct {
+		startCode, endCode, startData, endData, startBrk, brk, startStack uint64
+		argStart, argEnd, envStart, envEnd                                uint64
+		auxv                                                              uint64
+		auxvSize                                                          uint32
+		exeFD                                                             int32
+	}{
+		startCode: num(26), endCode: num(27), startData: num(45), endData: num(46), startBrk: num(47), startStack: uint64(sp),
+		auxv: uint64(aux), auxvSize: uint32(16 * auxn), exeFD: -1,
+	}
+	brk, _, _ := syscall.RawSyscall(syscall.SYS_BRK, 0, 0, 0)
+	m.brk = uint64(brk)
+	m.argStart, m.argEnd = end(p.Args, argv)
+	m.envStart, m.envEnd = end(p.Env, envp)
+	const prSetMM, prSetMMMap = 35, 14
+	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetMM, prSetMMMap, uintptr(unsafe.Pointer(&m)), unsafe.Sizeof(m), 0, 0)
+}
+
+// Progs returns the program headers of an image as AT_PHDR has it: where they lie in memory.
+func (m Mapping) Progs(f *elf.File) (phdr uintptr) {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_PHDR {
+			return m.Bias + uintptr(p.Vaddr)
+		}
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && f.Phoff >= p.Off && f.Phoff-p.Off < p.Filesz {
+			return m.Bias + uintptr(p.Vaddr+f.Phoff-p.Off)
+		}
+	}
+	return 0
+}
