@@ -68,7 +68,8 @@ func (e statusError) Unwrap() error { return e.err }
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	io3 := &streams{stdin, stdout, stderr}
 	helped := false
-	parser, err := kong.New(&commands{},
+	var c commands
+	parser, err := kong.New(&c,
 		kong.Name("weld"),
 		kong.Description("A run-time linker and loader. Exit status: 0 done, 1 failed, 2 the command line is wrong."),
 		kong.Writers(stdout, stderr),
@@ -84,6 +85,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		parser.Stdout = stderr
 		parser.Parse([]string{"--help"})
 		return statusUsage
+	}
+	if args[0] == "run" {
+		args, c.Run.Args = cutProgram(parser.Model, args)
 	}
 	ctx, err := parser.Parse(args)
 	switch {

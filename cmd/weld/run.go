@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/alecthomas/kong"
 
 	"weld/image/elf"
 	"weld/internal/rtld"
@@ -27,8 +30,8 @@ const (
 
 // runCmd is weld run.
 type runCmd struct {
-	Prog string   `arg:"" help:"The program: a path, or a name that is looked up in PATH."`
-	Args []string `arg:"" optional:"" passthrough:"" help:"Its arguments."`
+	Prog string   `arg:"" help:"The program: a path, or a name that is looked up in PATH. What follows are its arguments."`
+	Args []string `kong:"-"`
 	Lazy bool     `help:"Bind functions when they are called first, as ld.so does; else at load, where they are defined."`
 }
 
@@ -47,6 +50,29 @@ func (c *runCmd) Run(s *streams) error {
 		err = c.start(env)
 	}
 	return statusError{runStatus(err), fmt.Errorf("%s: %w", c.Prog, err)}
+}
+
+// cutProgram splits the command line of weld run behind the program's name: what comes after it is not weld's.
+func cutProgram(model *kong.Application, args []string) (own, rest []string) {
+	value := map[string]bool{} // the flags that take a word of their own
+	for _, node := range model.Children {
+		if node.Name == args[0] {
+			for _, f := range node.Flags {
+				value["--"+f.Name] = !f.IsBool()
+			}
+		}
+	}
+	for i := 1; i < len(args); i++ {
+		switch a := args[i]; {
+		case value[a]:
+			i++
+		case a == "--" && i+1 < len(args):
+			return args[:i+2], args[i+2:]
+		case !strings.HasPrefix(a, "-"):
+			return append(slices.Clone(args[:i]), "--", a), args[i+1:]
+		}
+	}
+	return args, nil
 }
 
 // start runs the program; it returns if that is not possible.
