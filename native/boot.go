@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"weld/image/elf"
+	"weld/internal/rawfile"
 )
 
 // bootState is what boot and booted leave: Go's SP, BP and thread pointer; the run-time linker's finaliser, the stack
@@ -27,23 +28,26 @@ const bootStackSize = 8 << 20
 // made here, which needs the C library and nothing else; its entry point is booted, where Go gets control back with
 // the C library initialised. So nothing depends on what a version of it keeps where.
 func (l *clib) boot(f Family, interp string) error {
-	m, err := elf.Open(interp)
+	fd, err := rawfile.Open(interp)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return err
+	}
+	m, err := elf.ReadHead(interp, rawfile.Descriptor(fd), st.Size)
+	if err != nil {
+		return err
+	}
 	if err := m.CheckMachine(elf.EM_X86_64); err != nil {
 		return err
 	}
 	if err := m.CheckLoad(PageSize); err != nil {
 		return err
 	}
-	fd, err := syscall.Open(interp, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	ld, err := MapImage(m.File, fd)
-	syscall.Close(fd)
+	ld, err := MapImage(m, fd)
 	if err != nil {
 		return err
 	}
@@ -199,21 +203,26 @@ func (e *environment) restore(args int) {
 	}
 }
 
-// initialStack lays out what a program finds on its stack (psABI 3.4.1) below top and returns the stack pointer.
+// initialStack lays out what a program finds on its stack (psABI 3.4.1) below top and returns the stack pointer. The
+// strings stand one behind the other in order, as the kernel has them: some programs rely on that to change their title.
 func initialStack(top uintptr, args, env []string, aux auxv) uintptr {
-	sp := top - 64
-	put := func(s string) uintptr {
-		sp -= uintptr(len(s) + 1)
-		copy(Bytes(sp, uintptr(len(s))), s)
-		return sp
+	size := uintptr(0)
+	for _, list := range [][]string{args, env} {
+		for _, s := range list {
+			size += uintptr(len(s) + 1)
+		}
 	}
-	var argv, envp []uintptr
-	for _, s := range args {
-		argv = append(argv, put(s))
+	sp := top - 64 - size
+	at := sp
+	put := func(list []string) (addrs []uintptr) {
+		for _, s := range list {
+			addrs = append(addrs, at)
+			copy(Bytes(at, uintptr(len(s))), s)
+			at += uintptr(len(s) + 1)
+		}
+		return addrs
 	}
-	for _, s := range env {
-		envp = append(envp, put(s))
-	}
+	argv, envp := put(args), put(env)
 	words := []uintptr{uintptr(len(args))}
 	words = append(append(words, argv...), 0)
 	words = append(append(words, envp...), 0)

@@ -15,6 +15,12 @@ func entersyscall()
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
 
+//go:linkname procPin runtime.procPin
+func procPin() int
+
+//go:linkname procUnpin runtime.procUnpin
+func procUnpin()
+
 // What these functions are as compiled Go calls them: assembly that has Go's registers in order calls these and saves a
 // change of convention.
 var entersyscallPC, exitsyscallPC, lockPC, servePC, releasePC uintptr

@@ -236,7 +236,7 @@ func (m *marshal) text(s string) uint64 {
 //go:nosplit
 //go:norace
 func invoke(t *thread, c *frame, fn uintptr, leaf uintptr, base uintptr) {
-	if leaf != 0 {
+	if leaf != 0 || t.keep != 0 {
 		gate(t, c, fn)
 		for t.why != whyDone {
 			serve(t, base, heldCall)

@@ -43,6 +43,20 @@
 
 // record (upcall.go)
 #define R_orphan  16
+#define R_data    24
+
+// failure (hook.go)
+#define F_calls   0
+#define F_from    8
+#define F_to      16
+#define F_location 24
+#define F_result  32
+#define F_errno   40
+
+// CallFrame (hook.go). It begins with a CFrame.
+#define H_bx      176
+#define H_r10     184
+#define H_record  192
 
 // desc (func.go)
 #define D_fn      8
@@ -62,6 +76,7 @@
 #define S_mask    8
 #define S_ignored 16
 #define S_nofile  24
+#define S_closed  40
 
 // parking (libc.go)
 #define P_fs      0
@@ -94,7 +109,7 @@
 #define SYS_rt_sigreturn 15
 #define SYS_getpid 39
 #define SYS_kill 62
-#define SYS_sigaltstack 131
+#define SYS_fcntl 72
 #define SYS_arch_prctl 158
 #define SYS_gettid 186
 #define SYS_futex 202

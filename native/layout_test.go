@@ -61,9 +61,18 @@ func TestOffsets(t *testing.T) {
 		"U_saved": unsafe.Offsetof(uf.saved), "U_record": unsafe.Offsetof(uf.record), "U_done": unsafe.Offsetof(uf.done),
 		"U_next": unsafe.Offsetof(uf.next), "U_fs": unsafe.Offsetof(uf.fs), "U_ret": unsafe.Offsetof(uf.ret),
 		"U_mask": unsafe.Offsetof(uf.mask), "R_orphan": unsafe.Offsetof(record{}.orphan),
+		"R_data": unsafe.Offsetof(record{}.data),
+
+		"F_calls": unsafe.Offsetof(failure{}.calls), "F_from": unsafe.Offsetof(failure{}.from), "F_to": unsafe.Offsetof(failure{}.to),
+		"F_location": unsafe.Offsetof(failure{}.location), "F_result": unsafe.Offsetof(failure{}.result),
+		"F_errno": unsafe.Offsetof(failure{}.errno),
+
+		"H_bx": unsafe.Offsetof(CallFrame{}.bx), "H_r10": unsafe.Offsetof(CallFrame{}.r10),
+		"H_record": unsafe.Offsetof(CallFrame{}.record),
 
 		"S_started": unsafe.Offsetof(startState.started), "S_mask": unsafe.Offsetof(startState.mask),
 		"S_ignored": unsafe.Offsetof(startState.ignored), "S_nofile": unsafe.Offsetof(startState.nofile),
+		"S_closed": unsafe.Offsetof(startState.closed),
 
 		"D_fn": unsafe.Offsetof(d.fn), "D_flags": unsafe.Offsetof(d.flags), "D_ptr": unsafe.Offsetof(d.ptr),
 		"D_nkeep": unsafe.Offsetof(d.nkeep), "D_keep": unsafe.Offsetof(d.keep),
@@ -160,7 +169,7 @@ func TestLinknames(t *testing.T) {
 			}
 		}
 	}
-	if len(links) != 2 {
+	if len(links) != 4 {
 		t.Errorf("linknames: %v", links)
 	}
 	conf := types.Config{Importer: importer.ForCompiler(fset, "source", nil), Error: func(error) {}, IgnoreFuncBodies: true}
@@ -172,7 +181,9 @@ func TestLinknames(t *testing.T) {
 			t.Errorf("%s or runtime.%s is not a function", local, remote)
 			continue
 		}
-		if got := o.Signature().String(); got != "func()" || d.Type.Params.NumFields() != 0 || d.Type.Results.NumFields() != 0 {
+		got := o.Signature()
+		if got.Params().Len() != 0 || d.Type.Params.NumFields() != 0 || got.Results().Len() != d.Type.Results.NumFields() ||
+			got.Results().Len() == 1 && got.Results().At(0).Type().String() != types.ExprString(d.Type.Results.List[0].Type) {
 			t.Errorf("%s is %s; the runtime's takes %d and returns %d values", local, got, d.Type.Params.NumFields(), d.Type.Results.NumFields())
 		}
 	}

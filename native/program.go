@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"weld/image/elf"
+	"weld/internal/rawfile"
 )
 
 // Program is a program that is to run in this process, in the place of the one that the kernel started. The C library
@@ -70,6 +71,7 @@ var startState struct {
 	mask    uint64         // signals that were blocked
 	ignored uint64         // signals that were ignored: bit 0 is signal 1
 	nofile  syscall.Rlimit // RLIMIT_NOFILE
+	closed  uint64         // which of the descriptors 0 to 2 were closed, a bit each: the Go runtime opens them
 }
 
 // What assembly reads.
@@ -174,7 +176,7 @@ func ProgramTLS() int { return -int(program.tls) }
 // 64 KiB that come first.
 func (p *Program) findStack() error {
 	const ofGo = 128 << 10
-	stat, err := readFile("/proc/self/stat")
+	stat, err := rawfile.ReadFile("/proc/self/stat")
 	if err != nil {
 		return err
 	}
@@ -202,33 +204,6 @@ func (p *Program) findStack() error {
 		return fmt.Errorf("%w: %d KiB, and %d are needed", ErrStack, lim.Cur>>10, need>>10)
 	}
 	return nil
-}
-
-// readFile reads a small file without package os, which would leave the poller's descriptors open for the program to
-// see.
-func readFile(name string) ([]byte, error) {
-	fd, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: name, Err: err}
-	}
-	defer syscall.Close(fd)
-	b := make([]byte, 0, 1024)
-	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := syscall.Read(fd, b[len(b):cap(b)])
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "read", Path: name, Err: err}
-		}
-		if n == 0 {
-			return b, nil
-		}
-		b = b[:len(b)+n]
-	}
 }
 
 // startProgram makes the C library ready for the program: no thread is made, the program's first thread is the only one.
@@ -359,8 +334,9 @@ func (p *Program) watchFork() error {
 	return nil
 }
 
-// forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P through fork:
-// the child's only kernel thread need not get one, from a scheduler that others may have held.
+// forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P, and is not
+// preempted, until it is back in the parent, and for ever in the child: so the child's only kernel thread has what Go
+// code takes, and asks nothing of a scheduler whose other threads are not there.
 func (p *Program) forkPrepare(u Upcall) {
 	if onFork.prepare != nil {
 		onFork.prepare()
@@ -373,11 +349,11 @@ func (p *Program) forkPrepare(u Upcall) {
 	nativeHeap.mu.Lock()
 	if u.ThreadPointer() == p.main.fs {
 		p.main.keep = 1
+		procPin()
 	}
 }
 
 func (p *Program) forked() {
-	p.main.keep = 0
 	nativeHeap.mu.Unlock()
 	tcbs.mu.Unlock()
 	modules.mu.Unlock()
@@ -386,7 +362,11 @@ func (p *Program) forked() {
 	threads.Unlock()
 }
 
-func (p *Program) forkParent(Upcall) {
+func (p *Program) forkParent(u Upcall) {
+	if u.ThreadPointer() == p.main.fs {
+		p.main.keep = 0
+		procUnpin()
+	}
 	p.forked()
 	if onFork.parent != nil {
 		onFork.parent()
@@ -448,6 +428,11 @@ func (p *Program) handOver() error {
 	all := ^uint64(0)
 	sigprocmask(&all, nil)
 	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
+	for fd := range 3 {
+		if startState.closed&(1<<fd) != 0 {
+			syscall.Close(fd)
+		}
+	}
 	blockOthers()
 	const sigkill, sigstop = 9, 19
 	for sig := uintptr(1); sig <= 64; sig++ {
@@ -541,7 +526,7 @@ func kernelThreads() (list []int) {
 // describe tells the kernel where arguments, environment and auxiliary vector of the process lie, for /proc (prctl(2),
 // PR_SET_MM_MAP; kernels without CONFIG_CHECKPOINT_RESTORE refuse it). sp is the address of argc.
 func (p *Program) describe(sp uintptr, auxn int) {
-	stat, err := readFile("/proc/self/stat")
+	stat, err := rawfile.ReadFile("/proc/self/stat")
 	if err != nil {
 		return
 	}
@@ -556,13 +541,12 @@ func (p *Program) describe(sp uintptr, auxn int) {
 	argv := sp + 8
 	envp := argv + 8*uintptr(len(p.Args)+1)
 	aux := envp + 8*uintptr(len(p.Env)+1)
-	end := func(s []string, table uintptr) (uint64, uint64) {
+	span := func(s []string, table uintptr) (start, end uint64) {
 		if len(s) == 0 {
 			return uint64(sp), uint64(sp)
 		}
-		// initialStack puts strings from the top down.
-		last := *word(table + 8*uintptr(len(s)-1))
-		return uint64(last), uint64(*word(table)) + uint64(len(s[0])) + 1
+		last := len(s) - 1
+		return uint64(*word(table)), uint64(*word(table + 8*uintptr(last))) + uint64(len(s[last])) + 1
 	}
 	m := struct {
 		startCode, endCode, startData, endData, startBrk, brk, startStack uint64
@@ -576,8 +560,8 @@ func (p *Program) describe(sp uintptr, auxn int) {
 	}
 	brk, _, _ := syscall.RawSyscall(syscall.SYS_BRK, 0, 0, 0)
 	m.brk = uint64(brk)
-	m.argStart, m.argEnd = end(p.Args, argv)
-	m.envStart, m.envEnd = end(p.Env, envp)
+	m.argStart, m.argEnd = span(p.Args, argv)
+	m.envStart, m.envEnd = span(p.Env, envp)
 	const prSetMM, prSetMMMap = 35, 14
 	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetMM, prSetMMMap, uintptr(unsafe.Pointer(&m)), unsafe.Sizeof(m), 0, 0)
 }

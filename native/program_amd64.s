@@ -62,6 +62,19 @@ other:
 	LEAQ	S_nofile(R12), R10
 	MOVQ	$SYS_prlimit64, AX
 	SYSCALL
+	XORL	R14, R14
+std:
+	MOVQ	R14, DI
+	MOVQ	$1, SI // F_GETFD
+	MOVQ	$SYS_fcntl, AX
+	SYSCALL
+	TESTQ	AX, AX
+	JGE	open
+	BTSQ	R14, S_closed(R12)
+open:
+	INCQ	R14
+	CMPQ	R14, $3
+	JNE	std
 start:
 	MOVQ	BX, SP
 	MOVQ	R13, DX

@@ -4,11 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"unsafe"
 
 	"weld/image/elf"
+	"weld/internal/rawfile"
 )
 
 // The system's run-time linker, seen through its r_debug (glibc <link.h>; musl keeps to the same layout).
@@ -32,7 +32,7 @@ const (
 
 // readAuxv returns the auxiliary vector the kernel gave the process.
 func readAuxv() (auxv, error) {
-	b, err := os.ReadFile("/proc/self/auxv")
+	b, err := rawfile.ReadFile("/proc/self/auxv")
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ type handler struct {
 
 	direct bool // the registers are the same on both sides: callDirect
 	big    bool // callGoBig
+	hook   bool // it stands in for a function: see Interposer
+	tracer Tracer
 }
 
 // handlerTable maps the id of a record to its handler without a lock.
@@ -67,7 +69,7 @@ func (t *handlerTable) add(h *handler, target uintptr) (*Thunk, error) {
 	t.chunks[id/thunkBlock].Load()[id%thunkBlock].Store(h)
 	k := &Thunk{id, t.addr(id)}
 	r := (*record)(Pointer(k.record()))
-	r.id, r.orphan = id, 0
+	r.id, r.orphan, r.data = id, 0, 0
 	atomic.StoreUintptr(&r.target, target)
 	return k, nil
 }
@@ -140,6 +142,14 @@ func newThunk(h *handler, target uintptr) (*Thunk, error) {
 // NewCallback makes a thunk for the Go func fn, with the C signature that its type stands for (see package abi). The
 // error is an *abi.SignatureError or a *MapError.
 func NewCallback(fn any) (*Thunk, error) {
+	h, err := typedHandler(fn)
+	if err != nil {
+		return nil, err
+	}
+	return newThunk(h, entry.upcall)
+}
+
+func typedHandler(fn any) (*handler, error) {
 	v := reflect.ValueOf(fn)
 	if v.Kind() != reflect.Func || v.IsNil() {
 		return nil, &abi.SignatureError{Func: reflect.TypeOf(fn), Arg: abi.ArgFunc, Why: "not a func value"}
@@ -155,7 +165,7 @@ func NewCallback(fn any) (*Thunk, error) {
 	if plan.GoStackBytes > bigStack {
 		return nil, &abi.SignatureError{Func: v.Type(), Arg: abi.ArgFunc, Why: "the arguments and the result take too much of the Go stack"}
 	}
-	return newThunk(h, entry.upcall)
+	return h, nil
 }
 
 // Addr returns the thunk's address: a C function pointer.

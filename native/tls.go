@@ -23,6 +23,7 @@ import (
 //	-40  a number that tells such a reserve from the TLS of a C library that weld knows nothing of
 //	-48  the link of the list of fresh threads, see threads of a Program
 //	-56  how often the image had changed when the thread got its copy
+//	-64  the record of the interposer that the thread is in
 //
 // General-dynamic variables are found through weld's own __tls_get_addr and vectors; a block is made when a thread
 // first touches it.
@@ -39,6 +40,7 @@ var (
 	magicSlot   int //lint:ignore U1000 assembly uses it
 	freshSlot   int
 	seqSlot     int
+	hookSlot    int
 
 	// magic is of this process, so that it does not stand in a file.
 	magic = uintptr(unsafe.Pointer(&nests)) ^ nestMultiplier
@@ -73,6 +75,7 @@ func init() {
 // placeSlots puts weld's words at the top of a reserve that ends at the given offset from the thread pointer.
 func placeSlots(end int) {
 	threadSlot, dtvSlot, foreignSlot, magicSlot, freshSlot, seqSlot = end-16, end-24, end-32, end-40, end-48, end-56
+	hookSlot = end - 64
 }
 
 // signReserve puts the magic number in the image of a reserve, below the last skip bytes.

@@ -226,7 +226,7 @@ type record struct {
 	target uintptr // code the thunk jumps to
 	id     uintptr // index of the handler; 0: none
 	orphan uintptr // what to jump to where there is no Go, see OnOrphan; 0: return 0
-	_      uintptr
+	data   uintptr // of a hook
 }
 
 // serve runs the handler of a thunk.
@@ -241,6 +241,9 @@ func (r *record) serve(u Upcall) {
 	if h.raw != nil {
 		h.raw(u)
 		return
+	}
+	if h.hook {
+		defer r.entered(u.f.fs)()
 	}
 	if h.direct {
 		callDirect(h.fn, u.f)

@@ -1,3 +1,8 @@
+// The program that weld run runs must not find descriptors that the Go runtime keeps open.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command weld calls functions of shared libraries, shows what is in an ELF file, and shows on the machine it runs on what package weld
 // does there.
 //

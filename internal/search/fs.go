@@ -1,12 +1,12 @@
 package search
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
+
+	"weld/internal/rawfile"
 )
 
 // FS is a view of a file system with the paths of the operating system. Errors should be (errors.Is) fs.ErrNotExist
@@ -34,20 +34,10 @@ func (osFS) ReadFile(path string) ([]byte, error) {
 	} else if !fi.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// In one piece, and what ReadFrom wants free to see the end.
-	data := bytes.NewBuffer(make([]byte, 0, min(fi.Size(), maxFile)+bytes.MinRead))
-	if _, err := data.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
-		return nil, err
-	}
-	if data.Len() > maxFile {
+	if fi.Size() > maxFile {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("more than %d bytes", maxFile)}
 	}
-	return data.Bytes(), nil
+	return rawfile.ReadFile(path)
 }
 
 // settled is how old a change must be before an unchanged time stamp is believed: file systems stamp with the kernel's
