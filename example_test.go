@@ -294,6 +294,24 @@ func ExampleTraceBindings() {
 	// Output: true
 }
 
+func ExampleTrace() {
+	z := open("libz.so.1")
+	defer z.Close()
+	image := must(os.ReadFile(z.Path))
+
+	weld.Trace(func(e *weld.Event) {
+		if e.Kind == "load" || e.Kind == "unload" {
+			fmt.Println(e.Kind, e.Object, e.Why)
+		}
+	})
+	defer weld.Trace(nil)
+	lib := must(weld.Load("a copy of libz", bytes.NewReader(image), int64(len(image))))
+	lib.Close()
+	// Output:
+	// load a copy of libz open
+	// unload a copy of libz
+}
+
 func ExampleFlush() {
 	lib := open("libc.so.6")
 	defer lib.Close()

@@ -77,6 +77,9 @@ func Space(id int) *Rendezvous {
 	return v
 }
 
+// Addr returns the address of the struct r_debug.
+func (v *Rendezvous) Addr() uintptr { return addr(v.r) }
+
 // Begin says that the list is about to change.
 func (v *Rendezvous) Begin(s State) {
 	v.r.state = s

@@ -73,6 +73,7 @@
 
 // startState (program.go)
 #define S_started 0
+#define S_interpreter 4
 #define S_mask    8
 #define S_ignored 16
 #define S_nofile  24

@@ -201,6 +201,31 @@ orphan:
 	ADDQ	$U_ret, SP
 	JMP	R11
 
+// upcallThen stands in thunks of functions that are let through: it makes an upcall, and then goes on to the function
+// with the integer arguments as they were.
+TEXT ·upcallThen(SB), NOSPLIT|NOFRAME, $0
+	SUBQ	$72, SP
+	MOVQ	DI, 0(SP)
+	MOVQ	SI, 8(SP)
+	MOVQ	DX, 16(SP)
+	MOVQ	CX, 24(SP)
+	MOVQ	R8, 32(SP)
+	MOVQ	R9, 40(SP)
+	MOVQ	AX, 48(SP)
+	MOVQ	R11, 56(SP)
+	CALL	·upcall(SB)
+	MOVQ	0(SP), DI
+	MOVQ	8(SP), SI
+	MOVQ	16(SP), DX
+	MOVQ	24(SP), CX
+	MOVQ	32(SP), R8
+	MOVQ	40(SP), R9
+	MOVQ	48(SP), AX
+	MOVQ	56(SP), R11
+	ADDQ	$72, SP
+	MOVQ	R_data(R11), R11
+	JMP	R11
+
 // upreturn leaves the upframe at SP for the native code that made the upcall.
 TEXT ·upreturn(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	(U_saved+0)(SP), BX

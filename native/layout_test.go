@@ -70,7 +70,7 @@ func TestOffsets(t *testing.T) {
 		"H_bx": unsafe.Offsetof(CallFrame{}.bx), "H_r10": unsafe.Offsetof(CallFrame{}.r10),
 		"H_record": unsafe.Offsetof(CallFrame{}.record),
 
-		"S_started": unsafe.Offsetof(startState.started), "S_mask": unsafe.Offsetof(startState.mask),
+		"S_started": unsafe.Offsetof(startState.started), "S_interpreter": unsafe.Offsetof(startState.interpreter), "S_mask": unsafe.Offsetof(startState.mask),
 		"S_ignored": unsafe.Offsetof(startState.ignored), "S_nofile": unsafe.Offsetof(startState.nofile),
 		"S_closed": unsafe.Offsetof(startState.closed),
 

@@ -91,8 +91,8 @@ var libc clib
 var entry struct {
 	upcall, fault, restorer, park, started, booted, lazyBind uintptr
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
-	orphanError, orphanDie                                   uintptr
-	_                                                        [3]uintptr
+	orphanError, orphanDie, upcallThen                       uintptr
+	_                                                        [2]uintptr
 }
 
 func entryPoints(p *[16]uintptr)

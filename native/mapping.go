@@ -57,7 +57,7 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 			err = &MapError{f.Name, m.Size, syscall.EEXIST}
 		}
 		if err != nil {
-			return m, fmt.Errorf("fixed address %#x: %w", lo, err)
+			return m, fmt.Errorf("%s: its fixed address %#x is taken or cannot be had: %w", f.Name, lo, err)
 		}
 		m.Addr = a
 	} else {

@@ -1,5 +1,7 @@
 package native
 
+//lint:file-ignore U1000 assembly uses it
+
 import (
 	"bytes"
 	"errors"
@@ -43,7 +45,6 @@ type Program struct {
 
 	tls   uintptr // bytes that its thread-local storage takes
 	stack uintptr // top
-	init  *Thunk
 	main  *thread
 }
 
@@ -66,12 +67,12 @@ var (
 
 // startState is what _weld_start found, before the Go runtime changed it.
 var startState struct {
-	started uint32
-	_       uint32
-	mask    uint64         // signals that were blocked
-	ignored uint64         // signals that were ignored: bit 0 is signal 1
-	nofile  syscall.Rlimit // RLIMIT_NOFILE
-	closed  uint64         // which of the descriptors 0 to 2 were closed, a bit each: the Go runtime opens them
+	started     uint32
+	interpreter uint32         // the kernel has started the process as the interpreter of a program (PT_INTERP)
+	mask        uint64         // signals that were blocked
+	ignored     uint64         // signals that were ignored: bit 0 is signal 1
+	nofile      syscall.Rlimit // RLIMIT_NOFILE
+	closed      uint64         // which of the descriptors 0 to 2 were closed, a bit each: the Go runtime opens them
 }
 
 // What assembly reads.
@@ -91,6 +92,10 @@ var (
 	realMalloc       uintptr
 	realFree         uintptr
 	realSetSpecific  uintptr
+	realGetStack     uintptr
+	realGetSize      uintptr
+	realSetSize      uintptr
+	reserveBytes     uintptr // what the reserve and the program's own TLS take of each stack
 	programEntryAddr struct {
 		blockAll, sigaction, signal, sysvSignal, sigset uintptr
 		create, create11                                uintptr
@@ -133,6 +138,25 @@ func Restart(env []string) ([]string, error) {
 	return env, err
 }
 
+// Interpreting reports whether the kernel has started this binary as the interpreter that a program names (PT_INTERP). The
+// program is mapped then.
+func Interpreting() bool { return startState.interpreter != 0 }
+
+// Interpreted returns the program that this binary is the interpreter of: its image, where it lies, its entry point, the
+// path that was executed, and whether the kernel has given it rights that its caller has not (AT_SECURE).
+func Interpreted() (f *elf.File, m Mapping, entry uintptr, path string, secure bool, err error) {
+	v, err := readAuxv()
+	if err != nil {
+		return nil, m, 0, "", false, err
+	}
+	_, bias := executableProgs(v)
+	o := SystemObject{Bias: bias}
+	if err := o.attach(v); err != nil {
+		return nil, m, 0, "", false, err
+	}
+	return o.File, o.Mapping, v.get(atEntry), String(v.get(AtExecfn)), v.get(atSecure) != 0, nil
+}
+
 // Become makes p the program of the process. The calling goroutine must be locked to the process's first kernel thread
 // from the start (runtime.LockOSThread in an init function), and no C library may be up. It is to be called once.
 func (p *Program) Become() error {
@@ -159,6 +183,7 @@ func (p *Program) Become() error {
 	}
 	p.tls = (p.TLSSize + align - 1) &^ (align - 1)
 	size := (p.tls + reserveSize + align - 1) &^ (align - 1)
+	reserveBytes = size
 	r := &reserve
 	r.image = make([]byte, size)
 	r.size, r.used = int(size), int(p.tls)+reserveTop
@@ -175,7 +200,7 @@ func ProgramTLS() int { return -int(program.tls) }
 // findStack finds room on the process's own stack, below what Go uses of it: the scheduler's of the first thread has the
 // 64 KiB that come first.
 func (p *Program) findStack() error {
-	const ofGo = 128 << 10
+	const ofGo = 68 << 10
 	stat, err := rawfile.ReadFile("/proc/self/stat")
 	if err != nil {
 		return err
@@ -220,6 +245,7 @@ func (l *clib) startProgram(t *thread) error {
 	for name, real := range map[string]*uintptr{
 		"sigaction": &realSigaction, "signal": &realSignal, "sysv_signal": &realSysvSignal, "sigset": &realSigset,
 		"pthread_create": &realCreate, "thrd_create": &realCreate11, "malloc": &realMalloc, "free": &realFree,
+		"pthread_attr_getstack": &realGetStack, "pthread_attr_getstacksize": &realGetSize, "pthread_attr_setstacksize": &realSetSize,
 	} {
 		*real = SystemFunction(name)
 	}
@@ -336,8 +362,12 @@ func (p *Program) watchFork() error {
 
 // forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P, and is not
 // preempted, until it is back in the parent, and for ever in the child: so the child's only kernel thread has what Go
-// code takes, and asks nothing of a scheduler whose other threads are not there.
+// code takes, and asks nothing of a scheduler whose other threads are not there. The child of another thread has no Go:
+// nothing is taken for it, and the dispatcher could not answer without.
 func (p *Program) forkPrepare(u Upcall) {
+	if u.ThreadPointer() != p.main.fs {
+		return
+	}
 	if onFork.prepare != nil {
 		onFork.prepare()
 	}
@@ -347,10 +377,8 @@ func (p *Program) forkPrepare(u Upcall) {
 	modules.mu.Lock()
 	tcbs.mu.Lock()
 	nativeHeap.mu.Lock()
-	if u.ThreadPointer() == p.main.fs {
-		p.main.keep = 1
-		procPin()
-	}
+	p.main.keep = 1
+	procPin()
 }
 
 func (p *Program) forked() {
@@ -363,10 +391,11 @@ func (p *Program) forked() {
 }
 
 func (p *Program) forkParent(u Upcall) {
-	if u.ThreadPointer() == p.main.fs {
-		p.main.keep = 0
-		procUnpin()
+	if u.ThreadPointer() != p.main.fs {
+		return
 	}
+	p.main.keep = 0
+	procUnpin()
 	p.forked()
 	if onFork.parent != nil {
 		onFork.parent()
@@ -527,8 +556,8 @@ func kernelThreads() (list []int) {
 // PR_SET_MM_MAP; kernels without CONFIG_CHECKPOINT_RESTORE refuse it). sp is the address of argc.
 func (p *Program) describe(sp uintptr, auxn int) {
 	stat, err := rawfile.ReadFile("/proc/self/stat")
-	if err != nil {
-		return
+	if err != nil || Interpreting() {
+		return // the kernel knows
 	}
 	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	num := func(i int) uint64 { // proc(5) counts from 1, and 3 comes first here

@@ -6,8 +6,8 @@
 // functions without Go: they work in signal handlers, between fork and exec, and in children of fork.
 
 // _weld_start is the entry point of the weld command: it comes before the Go runtime. Where the process is to run a
-// program, that is, if its first argument is "run" or the kernel has started it as a program interpreter (AT_BASE), it
-// notes what Go is going to change, and blocks all signals: all of Go's kernel threads inherit that.
+// program, that is, if its first argument is "run" or the kernel has started it as the interpreter of another one
+// (AT_ENTRY), it notes what Go is going to change, and blocks all signals: all of Go's kernel threads inherit that.
 TEXT _weld_start(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	SP, BX
 	MOVQ	DX, R13
@@ -28,10 +28,12 @@ auxv:
 	TESTQ	AX, AX
 	JEQ	start
 	ADDQ	$16, CX
-	CMPQ	AX, $7 // AT_BASE
+	CMPQ	AX, $9 // AT_ENTRY
 	JNE	auxv
-	CMPQ	-8(CX), $0
+	LEAQ	_weld_start(SB), AX
+	CMPQ	-8(CX), AX
 	JEQ	start
+	MOVL	$1, ·startState+S_interpreter(SB)
 note:
 	LEAQ	·startState(SB), R12
 	MOVL	$1, S_started(R12)
@@ -344,6 +346,7 @@ TEXT ·programSigset(SB), NOSPLIT|NOFRAME, $0
 
 // programCreate is pthread_create(DI, SI, DX, CX): the new thread begins in programStarted, with a block of the C
 // library's memory that says where to go on.
+#define attrSize 56 // of pthread_attr_t, in both C libraries
 TEXT ·programCreate(SB), NOSPLIT|NOFRAME, $0
 	PUSHQ	BX
 	PUSHQ	R12
@@ -363,12 +366,53 @@ TEXT ·programCreate(SB), NOSPLIT|NOFRAME, $0
 	JEQ	end
 	MOVQ	R14, 0(BX)
 	MOVQ	R15, 8(BX)
+	SUBQ	$(attrSize+24), SP
+	TESTQ	R13, R13
+	JEQ	create
+	// The reserve takes its part of the stack. Of a small one that is too much: a copy of the attributes asks for it on
+	// top, unless the program brings the stack: then the end of it is not 0.
+	MOVQ	$0, attrSize(SP)
+	MOVQ	$0, (attrSize+8)(SP)
+	MOVQ	R13, DI
+	LEAQ	attrSize(SP), SI // its address
+	LEAQ	(attrSize+8)(SP), DX // its size
+	MOVQ	·realGetStack(SB), AX
+	CALL	AX
+	TESTL	AX, AX
+	JNE	own // musl: there is none
+	MOVQ	attrSize(SP), CX
+	ADDQ	(attrSize+8)(SP), CX
+	JNE	create
+own:
+	MOVQ	R13, DI
+	LEAQ	(attrSize+8)(SP), SI
+	MOVQ	·realGetSize(SB), AX
+	CALL	AX
+	TESTL	AX, AX
+	JNE	create
+	MOVQ	·reserveBytes(SB), AX
+	SHLQ	$2, AX
+	CMPQ	(attrSize+8)(SP), AX
+	JCC	create
+	MOVQ	R13, SI
+	MOVQ	SP, DI
+	MOVQ	$(attrSize/8), CX
+	CLD
+	REP; MOVSQ
+	MOVQ	SP, R13
+	MOVQ	SP, DI
+	MOVQ	(attrSize+8)(SP), SI
+	ADDQ	·reserveBytes(SB), SI
+	MOVQ	·realSetSize(SB), AX
+	CALL	AX
+create:
 	MOVQ	R12, DI
 	MOVQ	R13, SI
 	LEAQ	·programStarted(SB), DX
 	MOVQ	BX, CX
 	MOVQ	·realCreate(SB), AX
 	CALL	AX
+	ADDQ	$(attrSize+24), SP
 	TESTL	AX, AX
 	JEQ	end
 	MOVL	AX, R12

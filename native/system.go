@@ -26,8 +26,8 @@ type SystemObject struct {
 type auxv [][2]uintptr
 
 const (
-	atPhdr, atPhent, atPhnum, atBase, atEntry = 3, 4, 5, 7, 9
-	atRandom, atHwcap2, atSysinfoEhdr         = 25, 26, 33
+	atPhdr, atPhent, atPhnum, atBase, atEntry   = 3, 4, 5, 7, 9
+	atSecure, atRandom, atHwcap2, atSysinfoEhdr = 23, 25, 26, 33
 )
 
 // readAuxv returns the auxiliary vector the kernel gave the process.

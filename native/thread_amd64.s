@@ -195,5 +195,7 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 88(DI)
 	LEAQ	·orphanDie(SB), AX
 	MOVQ	AX, 96(DI)
+	LEAQ	·upcallThen(SB), AX
+	MOVQ	AX, 104(DI)
 	RET
 

@@ -135,6 +135,19 @@ func NewThunk(f func(Upcall)) (*Thunk, error) {
 	return newThunk(&handler{raw: f}, entry.upcall)
 }
 
+// NewGuard makes a thunk that calls f once and then goes on to the native function that f returns, as do all later calls,
+// without f. The function gets its integer arguments as they were.
+func NewGuard(f func() uintptr) (*Thunk, error) {
+	var t *Thunk
+	t, err := newThunk(&handler{raw: func(Upcall) {
+		r := (*record)(Pointer(t.record()))
+		target := f()
+		atomic.StoreUintptr(&r.data, target)
+		atomic.StoreUintptr(&r.target, target)
+	}}, entry.upcallThen)
+	return t, err
+}
+
 func newThunk(h *handler, target uintptr) (*Thunk, error) {
 	return handlers.add(h, target)
 }

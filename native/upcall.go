@@ -199,7 +199,7 @@ func setUpUpcalls() error {
 var goAlive uintptr //lint:ignore U1000 assembly uses it
 
 // What a process says that needs Go and has none.
-var orphanMessage, orphanLength uintptr
+var orphanMessage, orphanLength uintptr //lint:ignore U1000 assembly uses it
 
 func watchChildren() error {
 	const madvWipeOnFork = 18 // Linux 4.14
@@ -226,7 +226,7 @@ type record struct {
 	target uintptr // code the thunk jumps to
 	id     uintptr // index of the handler; 0: none
 	orphan uintptr // what to jump to where there is no Go, see OnOrphan; 0: return 0
-	data   uintptr // of a hook
+	data   uintptr // of a hook; of a guard, what it goes on to
 }
 
 // serve runs the handler of a thunk.

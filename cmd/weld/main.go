@@ -36,6 +36,9 @@ const (
 )
 
 func main() {
+	if status, ok := interpret(); ok {
+		os.Exit(status)
+	}
 	// The C library's exit runs what loaded code has left to be run, and writes its buffers.
 	weld.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -33,6 +33,9 @@ type runCmd struct {
 	Prog string   `arg:"" help:"The program: a path, or a name that is looked up in PATH. What follows are its arguments."`
 	Args []string `kong:"-"`
 	Lazy bool     `help:"Bind functions when they are called first, as ld.so does; else at load, where they are defined."`
+
+	traceFlags
+	hookFlags
 }
 
 func (c *runCmd) Help() string {
@@ -41,10 +44,15 @@ signal it dies of, is that of the process. If it cannot be started the status is
 126. LD_LIBRARY_PATH, LD_PRELOAD and LD_BIND_NOW mean what they mean to ld.so.
 
   weld run ls -l /
-  weld run python3 -c 'import json; print(json.dumps([1]))'`
+  weld run python3 -c 'import json; print(json.dumps([1]))'
+  weld run --trace --stats true
+  weld run --hook count=malloc,free sort FILE` + traceHelp + hookHelp
 }
 
 func (c *runCmd) Run(s *streams) error {
+	if err := errors.Join(c.check(len(c.Hook) > 0), c.checkHooks()); err != nil {
+		return err
+	}
 	env, err := native.Restart(os.Environ())
 	if err == nil {
 		err = c.start(env)
@@ -82,11 +90,51 @@ func (c *runCmd) start(env []string) error {
 		return err
 	}
 	p := &rtld.Program{Path: path, Args: args, Env: env, Lazy: c.Lazy}
-	p.Preload = strings.FieldsFunc(os.Getenv("LD_PRELOAD"), func(r rune) bool { return r == ' ' || r == ':' })
+	p.Preload = preload()
+	if err := c.traceFlags.start(); err != nil {
+		return err
+	}
+	if err := c.startHooks(p, c.JSON); err != nil {
+		return err
+	}
 	if err := p.Load(); err != nil {
 		return err
 	}
 	return p.Run()
+}
+
+// interpret runs the program that names this binary as its interpreter (PT_INTERP), if the kernel has started it as that.
+// It returns if the program cannot be run.
+func interpret() (status int, ok bool) {
+	p, secure, err := rtld.Started()
+	if err == nil && p == nil {
+		return 0, false
+	}
+	if err == nil {
+		if secure {
+			dropLinkerVariables()
+		}
+		p.Args, p.Env = os.Args, os.Environ()
+		p.Preload = preload()
+		if err = p.Load(); err == nil {
+			err = p.Run()
+		}
+	}
+	return report(os.Stderr, "", statusError{runStatus(err), err}), true
+}
+
+// dropLinkerVariables takes the variables that are for run-time linkers out of the environment.
+func dropLinkerVariables() {
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "LD_") || name == "GLIBC_TUNABLES" {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+// preload returns the libraries that LD_PRELOAD names.
+func preload() []string {
+	return strings.FieldsFunc(os.Getenv("LD_PRELOAD"), func(r rune) bool { return r == ' ' || r == ':' })
 }
 
 // resolve finds the file to load for a program name: the program, or the interpreter that its first line names
@@ -174,9 +222,12 @@ func runStatus(err error) int {
 	var missing *rtld.UndefinedError
 	var version *rtld.VersionError
 	var format *elf.FormatError
+	var open *rtld.OpenError
 	switch {
+	case errors.As(err, &format) && (!errors.As(err, &open) || format.File == open.Path):
+		return statusCannot // the program; libraries are what is not there
 	case errors.As(err, &format):
-		return statusCannot
+		return statusNotFound
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound), errors.Is(err, rtld.ErrNotFound),
 		errors.Is(err, native.ErrNoLibc), errors.As(err, &missing), errors.As(err, &version):
 		return statusNotFound

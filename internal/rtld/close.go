@@ -137,6 +137,7 @@ func hide(dead []*Object) {
 
 // unload unmaps objects that nobody can reach.
 func unload(dead []*Object) {
+	tracing().unloading(dead)
 	touched := map[*Namespace]bool{}
 	for _, o := range dead {
 		for _, f := range o.atClose {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"weld/image/elf"
 	"weld/internal/search"
@@ -18,6 +19,9 @@ type plan struct {
 	flags  Flags
 	caller *Object // the object whose code asks, nil for the program
 	root   *Object
+
+	callerAddr uintptr // see Source.Caller
+	isProgram  bool    // it is a Program's
 
 	preload []string // of a Program: what comes behind it in the scope
 
@@ -38,6 +42,19 @@ func (p *plan) isDlopen(from *Object) bool { return from == nil || from == p.cal
 // nil if that is Go code. The error is an *OpenError. If an initialiser panics, or ends the goroutine, the handle is
 // given back.
 func (ns *Namespace) Open(src Source, flags Flags, caller *Object) (*Object, error) {
+	t := tracing()
+	if t == nil {
+		return ns.open(src, flags, caller)
+	}
+	t.enter(PhasePlan)
+	defer t.leave()
+	began := time.Now()
+	o, err := ns.open(src, flags, caller)
+	t.opened(ns, src, caller, o, err, began)
+	return o, err
+}
+
+func (ns *Namespace) open(src Source, flags Flags, caller *Object) (*Object, error) {
 	if err := setUp(); err != nil {
 		return nil, &OpenError{Name: src.Name, Err: err}
 	}
@@ -46,7 +63,7 @@ func (ns *Namespace) Open(src Source, flags Flags, caller *Object) (*Object, err
 	if ns.closed {
 		return nil, &OpenError{Name: src.Name, Err: ErrClosed}
 	}
-	p := &plan{ns: ns, flags: flags, caller: caller}
+	p := &plan{ns: ns, flags: flags, caller: caller, callerAddr: src.Caller}
 	if err := p.load(src); err != nil {
 		return nil, asOpenError(src.Name, p.root, err)
 	}
@@ -124,7 +141,10 @@ func (p *plan) open(src Source) error {
 	if err := p.relocateAll(); err != nil {
 		return err
 	}
-	return p.protectAll()
+	if err := p.protectAll(); err != nil {
+		return err
+	}
+	return p.interpose()
 }
 
 // readRoot finds or reads the object that is opened.
@@ -139,6 +159,7 @@ func (p *plan) readRoot(src Source) error {
 			return err
 		}
 		p.root = p.add(s, nil)
+		p.traceLoad(p.root, s, src.Name, nil)
 		p.root.fsys = src.FS
 		p.root.search.Path = ""
 		return nil
@@ -190,6 +211,7 @@ func (p *plan) get(name string, from *Object) (*Object, error) {
 		return p.fromSystem(s.path, native.Glibc, from)
 	}
 	o := p.add(s, from)
+	p.traceLoad(o, s, name, from)
 	p.addName(o, name)
 	return o, nil
 }
@@ -269,13 +291,18 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 		}
 		return nil, e
 	}
+	t := tracing()
+	t.askSystem(name, from)
+	defer t.askSystem("", nil)
 	if err := p.ns.bringUp(f); err != nil {
 		return fail(err)
 	}
 	if o := findSystem(name); o != nil {
 		return o, nil
 	}
+	t.enter(PhaseLibc)
 	lm, err := native.SystemOpen(name, p.flags&Now != 0 || p.ns.bindNow())
+	t.leave()
 	if err != nil {
 		if strings.Contains(err.Error(), "No such file") {
 			err = fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -414,7 +441,10 @@ func (p *plan) publish() {
 	}
 	linker.bindings.Add(1)
 	if len(p.fresh) > 0 {
+		t := tracing()
+		t.enter(PhasePublish)
 		announce(p.ns, true)
+		t.leave()
 	}
 	if !p.root.System {
 		p.root.opens++

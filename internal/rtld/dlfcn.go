@@ -147,10 +147,10 @@ func dlopen(u native.Upcall, ns *Namespace, caller *Object, file uintptr, mode i
 			flags |= m.flag
 		}
 	}
-	o, err := ns.Open(Source{Name: name}, flags, caller)
+	o, err := ns.Open(Source{Name: name, Caller: u.Caller()}, flags, caller)
 	if err != nil {
 		if flags&NoLoad == 0 || !isNotFound(err) {
-			setError(u, err.Error())
+			setError(u, dlText(err))
 		}
 		return
 	}
@@ -171,7 +171,11 @@ func (ns *Namespace) mainHandle() uintptr {
 			native.Free(p, linkMapSize)
 			return 0
 		}
-		*(*linkMap)(native.Pointer(p)) = linkMap{name: name}
+		m := linkMap{name: name}
+		if program != nil && ns == Default {
+			m.addr, m.ld = program.Mapping.Bias, program.addr(program.File.Dynamic.Addr)
+		}
+		*(*linkMap)(native.Pointer(p)) = m
 		ns.main = p
 	}
 	return ns.main
@@ -234,6 +238,7 @@ func dlsym(u native.Upcall, at uintptr, name string, ver *elf.Version) {
 	}
 	list := func() []*Object { return *caller.space().global.Load() }
 	var binds *Object // stays bound to what is found, as by a relocation
+	ns, first := caller.space(), at == rtldDefault
 	switch at {
 	case rtldDefault:
 		if caller != nil && !caller.System {
@@ -254,6 +259,8 @@ func dlsym(u native.Upcall, at uintptr, name string, ver *elf.Version) {
 		list = asked.list
 		if asked.o != nil {
 			path = asked.o.Path
+		} else {
+			ns, first = asked.ns, true
 		}
 	}
 	d, held, ok := binds.find(func() (definition, bool) { return lookupIn(list(), &h, ver, 0, nil) })
@@ -268,17 +275,26 @@ func dlsym(u native.Upcall, at uintptr, name string, ver *elf.Version) {
 			text += ", version " + ver.Name
 		}
 		setError(u, text)
+		tracing().dlsym(caller, u.Caller(), name, ver, definition{}, 0)
 		return
 	}
+	asker := caller
 	if caller == nil {
 		caller = d.o
 	}
 	s, err := d.symbol(name, caller)
 	if err != nil {
-		setError(u, err.Error())
+		setError(u, dlText(err))
 		return
 	}
+	if first && (s.Type == elf.STT_FUNC || s.Type == elf.STT_GNU_IFUNC || s.Type == elf.STT_NOTYPE) {
+		if s.Addr, err = interposed(hooked.table.Load().get(ns, name), s.Addr, d.version); err != nil {
+			setError(u, dlText(err))
+			return
+		}
+	}
 	u.SetResult(s.Addr)
+	tracing().dlsym(asker, u.Caller(), name, ver, d, s.Addr)
 }
 
 // after returns the objects that RTLD_NEXT searches: those behind the object in the closure that it was first opened
@@ -303,6 +319,10 @@ func serveDladdr1(u native.Upcall) { dladdr(u, u.Arg(2), int(u.Arg(3))) }
 func dladdr(u native.Upcall, extra uintptr, flags int) {
 	const dlSyment, dlLinkmap = 1, 2
 	pc := u.Arg(0)
+	var self uintptr
+	if program != nil {
+		self = Default.mainHandle()
+	}
 	scopes.RLock()
 	o := FindObject(pc)
 	if o == nil {
@@ -315,8 +335,7 @@ func dladdr(u native.Upcall, extra uintptr, flags int) {
 	}
 	defer scopes.RUnlock()
 	info := (*dlInfo)(native.Pointer(u.Arg(1)))
-	lm := (*linkMap)(native.Pointer(o.LinkMap))
-	*info = dlInfo{fname: lm.name, fbase: o.Mapping.Addr}
+	*info = dlInfo{fname: o.cName(), fbase: o.Mapping.Addr}
 	sym, idx, ok := o.File.FindSymbol(uint64(pc - o.Mapping.Bias))
 	if ok {
 		info.sname = o.addr(o.File.Dynamic.Strtab.Addr) + uintptr(sym.Name)
@@ -331,6 +350,9 @@ func dladdr(u native.Upcall, extra uintptr, flags int) {
 			}
 		case dlLinkmap:
 			*(*uintptr)(native.Pointer(extra)) = o.LinkMap
+			if o == program {
+				*(*uintptr)(native.Pointer(extra)) = self
+			}
 		}
 	}
 	u.SetResult(1)

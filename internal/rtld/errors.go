@@ -38,6 +38,10 @@ func (e *OpenError) Error() string {
 	}
 	b.WriteString(": ")
 	var nf *search.NotFoundError
+	if errors.As(e.Err, new(*MultiError)) {
+		b.WriteString(e.Err.Error())
+		return b.String()
+	}
 	if errors.As(e.Err, &nf) {
 		b.WriteString("not found")
 		for i, a := range nf.Tried {

@@ -139,10 +139,14 @@ func (o *Object) runInit() {
 	}
 	argc, argv, envp := native.Arguments()
 	args := []uintptr{argc, argv, envp} // of all calls: a big library has a thousand initialisers
+	list := o.functions(d.InitArray)
+	if t := tracing(); t != nil {
+		defer t.ran(EventInit, o, len(list)+present(d.Init))()
+	}
 	if d.Init != 0 {
 		native.Call(o.addr(d.Init), args...)
 	}
-	for _, f := range o.functions(d.InitArray) {
+	for _, f := range list {
 		native.Call(f, args...)
 	}
 }
@@ -151,12 +155,23 @@ func (o *Object) runInit() {
 func (o *Object) runFini() {
 	d := &o.File.Dynamic
 	list := o.functions(d.FiniArray)
+	if t := tracing(); t != nil && len(list)+present(d.Fini) > 0 {
+		defer t.ran(EventFini, o, len(list)+present(d.Fini))()
+	}
 	for i := len(list) - 1; i >= 0; i-- {
 		native.Call(list[i])
 	}
 	if d.Fini != 0 {
 		native.Call(o.addr(d.Fini))
 	}
+}
+
+// present is 1 for the address of a function, 0 for none.
+func present(f uint64) int {
+	if f != 0 {
+		return 1
+	}
+	return 0
 }
 
 // functions returns the addresses in an array of initialisers or finalisers; 0 and -1 are no functions.
@@ -186,6 +201,7 @@ func finiAll() {
 	for _, o := range order {
 		o.hold() // a finaliser that closes a library does not unload it any more
 	}
+	defer func() { tracing().exit() }()
 	finalise(order)
 }
 

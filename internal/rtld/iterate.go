@@ -64,7 +64,7 @@ func (o *Object) freePhdrs() {
 func serveIterate(u native.Upcall) {
 	callback, data := u.Arg(0), u.Arg(1)
 	linker.mu.Lock()
-	list := slices.Concat(linker.system, callerOf(u).space().objects)
+	list := callerOf(u).space().iterated()
 	adds, subs := linker.adds+uint64(len(linker.system)), linker.subs
 	infos := make([]phdrInfo, len(list))
 	for i, o := range list {
@@ -72,6 +72,9 @@ func serveIterate(u native.Upcall) {
 		infos[i] = phdrInfo{
 			addr: o.Mapping.Bias, name: (*linkMap)(native.Pointer(o.LinkMap)).name,
 			phdr: o.phdrAddr(), phnum: uint16(len(o.File.Progs)), tlsMod: o.tls,
+		}
+		if o == program {
+			infos[i].name = emptyName // as ld.so has it
 		}
 	}
 	linker.mu.Unlock()
@@ -96,13 +99,8 @@ func serveIterate(u native.Upcall) {
 		u.SetResult(r)
 		return int32(r) == 0
 	}
-	if phdr, n := native.ProgramHeaders(); phdr != 0 && native.OwnExecutable() {
-		empty, err := native.NewString("")
-		if err != nil {
-			return
-		}
-		defer native.FreeString(empty, "")
-		if !visit(phdrInfo{name: empty, phdr: phdr, phnum: uint16(n)}) {
+	if phdr, n := native.ProgramHeaders(); phdr != 0 && native.OwnExecutable() && program == nil {
+		if !visit(phdrInfo{name: emptyName, phdr: phdr, phnum: uint16(n)}) {
 			return
 		}
 	}
@@ -114,6 +112,27 @@ func serveIterate(u native.Upcall) {
 			return
 		}
 	}
+}
+
+// emptyName is the address of an empty C string, which is the name of a program.
+var (
+	emptyString [8]byte
+	emptyName   = uintptr(unsafe.Pointer(&emptyString))
+)
+
+// iterated returns the namespace's objects in the order that dl_iterate_phdr has: load order, a program first.
+// linker.mu is held.
+func (ns *Namespace) iterated() []*Object {
+	if program == nil || ns != Default {
+		return slices.Concat(linker.system, ns.objects)
+	}
+	list := slices.Clone(program.closure)
+	for _, o := range slices.Concat(linker.system, ns.objects) {
+		if !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // foundObject is struct dl_find_object of <dlfcn.h> (glibc 2.35).

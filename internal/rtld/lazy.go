@@ -20,6 +20,9 @@ func bindLazily(object, index, _ uintptr) uintptr {
 		panic(&RelocError{Library: o.Path, Err: errPlace})
 	}
 	r := t.At(int(index))
+	tr := tracing()
+	tr.enter(PhaseLazy)
+	defer tr.leave()
 	target, err := o.bindSlot(r)
 	if err != nil {
 		panic(err)
@@ -36,6 +39,8 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 	if !ok {
 		return 0, &RelocError{Library: o.Path, Offset: r.Off, Type: elf.R_X86_64(r.Type), Err: ErrNotFound}
 	}
+	t := tracing()
+	began := t.now()
 	h := o.File.SymHash(s)
 	d, held, ok := o.find(func() (definition, bool) {
 		if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
@@ -48,6 +53,7 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 		if v := o.File.SymVersion(r.Sym); v != nil {
 			e.Version = v.Name
 		}
+		t.notBound(o, r, &h)
 		return 0, e
 	}
 	if held {
@@ -57,8 +63,11 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	storeWord(o.addr(r.Off), target+uintptr(r.Addend))
-	return target + uintptr(r.Addend), nil
+	if target, err = o.bindTo(r, &h, d, target+uintptr(r.Addend)); err != nil {
+		return target, err
+	}
+	t.bound(o, r, &h, d, target, began)
+	return target, nil
 }
 
 // storeWord writes a word that native code may read at any time.

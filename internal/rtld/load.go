@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"weld/image/elf"
+	"weld/internal/rawfile"
 	"weld/internal/search"
 	"weld/native"
 )
@@ -34,6 +36,8 @@ type Source struct {
 	FS   fs.FS // Name is a path in it
 	R    io.ReaderAt
 	Size int64
+
+	Caller uintptr // where the call of dlopen returns to, 0 if Go code opens it
 }
 
 // source is an image that is mapped and not yet an object's.
@@ -43,20 +47,18 @@ type source struct {
 	id      fileID
 	path    string
 	known   *Object // if the file is loaded already: its object, and nothing else is set
+
+	searched, mapped time.Duration // what that took, for a Tracer
 }
 
 // unmap gives the image back.
 func (s *source) unmap() { native.Unmap(s.mapping.Addr, s.mapping.Size) }
 
-// openPath maps the image in a file. It does not wait on a FIFO or touch a device. The system calls are made without
-// package os, which would have the runtime's poller watch the file.
+// openPath maps the image in a file. It does not wait on a FIFO or touch a device.
 func (p *plan) openPath(path string) (*source, error) {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	for err == syscall.EINTR {
-		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	}
+	fd, err := rawfile.Open(path)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
 	defer syscall.Close(fd)
 	return p.mapFile(path, fd, false)
@@ -77,6 +79,10 @@ func (p *plan) openData(name string, data []byte) (*source, error) {
 // are known to be right, and its tables read there: so they are read once, and no other mapping of the file comes and
 // goes, which costs an interrupt of every processor that runs the program.
 func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
+	t := tracing()
+	t.enter(PhaseMap)
+	defer t.leave()
+	began := t.now()
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
@@ -88,7 +94,7 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if o := p.byID(s.id); o != nil {
 		return &source{known: o}, nil
 	}
-	head, err := elf.ReadHead(name, descriptor(fd), st.Size)
+	head, err := elf.ReadHead(name, rawfile.Descriptor(fd), st.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -109,23 +115,10 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 		s.unmap()
 		return nil, err
 	}
-	return s, nil
-}
-
-// descriptor reads an open file.
-type descriptor int
-
-func (d descriptor) ReadAt(b []byte, off int64) (int, error) {
-	n, err := syscall.Pread(int(d), b, off)
-	switch {
-	case err == syscall.EINTR:
-		return 0, nil
-	case err != nil:
-		return 0, err
-	case n < len(b):
-		return n, io.EOF
+	if t != nil {
+		s.mapped = time.Since(began)
 	}
-	return n, nil
+	return s, nil
 }
 
 // read returns the bytes that a Source with data holds.
@@ -156,6 +149,8 @@ func checkHead(f *elf.File, program bool) error {
 		return err
 	}
 	switch {
+	case program && !executable(f, f.Entry):
+		return refused(f, nil, fmt.Sprintf("the entry point %#x is not in an executable segment", f.Entry))
 	case f.WriteExec():
 		return refused(f, ErrUnsupported, "a segment is writable and executable at once")
 	case f.Stack != nil && f.Stack.Flags&elf.PF_X != 0:
@@ -228,10 +223,18 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	if f == native.Musl {
 		flavor = search.Musl
 	}
+	t := tracing()
+	t.enter(PhaseSearch)
+	defer t.leave()
+	began := t.now()
 	var found *source
+	var tried []func() // tells of what was not taken
 	accept := func(path string) error {
 		s, err := p.openPath(path)
 		if err != nil {
+			if t != nil {
+				tried = append(tried, func() { p.traceTried(name, path, from, err) })
+			}
 			return acceptError(err)
 		}
 		found = s
@@ -248,6 +251,12 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 		path, err = s.FindDlopen(name, req, accept)
 	} else {
 		path, err = s.Find(name, req, accept)
+	}
+	if t != nil && found != nil {
+		found.searched = time.Since(began) - found.mapped
+	}
+	for _, tell := range tried {
+		tell()
 	}
 	if err != nil {
 		return nil, p.openError(name, from, err)
@@ -295,6 +304,7 @@ func (p *plan) beside(name string, from *Object) (*Object, error) {
 		var s *source
 		if s, err = p.openData(file, data); err == nil {
 			o := p.add(s, from)
+			p.traceLoad(o, s, name, from)
 			o.fsys = from.fsys
 			o.names = append(o.names, name)
 			o.search.Path = ""

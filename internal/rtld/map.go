@@ -23,6 +23,9 @@ func (p *plan) makeKnown() error {
 // protectAll makes what is only written while relocating read-only (PT_GNU_RELRO). The end is rounded down: the rest
 // of that page may be ordinary data.
 func (p *plan) protectAll() error {
+	t := tracing()
+	t.enter(PhaseProtect)
+	defer t.leave()
 	for _, o := range p.fresh {
 		r := o.File.Relro
 		if r == nil {

@@ -59,6 +59,7 @@ func newNamespace(c Config) *Namespace {
 	ns.global.Store(&g)
 	linker.bindings.Add(1)
 	linker.spaces = slices.Insert(linker.spaces, ns.ID, ns)
+	tracing().emit(Event{Kind: EventNamespace, Namespace: ns.ID})
 	return ns
 }
 
@@ -121,6 +122,7 @@ func dropSpaces() {
 			return false
 		}
 		ns.closed = true
+		tracing().emit(Event{Kind: EventNamespaceEnd, Namespace: ns.ID})
 		if ns.main != 0 {
 			native.FreeString((*linkMap)(native.Pointer(ns.main)).name, "")
 			native.Free(ns.main, linkMapSize)
@@ -186,7 +188,10 @@ func familyOf(needed []string) native.Family {
 
 // bringUp makes a C library present and adopts its objects. linker.mu is held.
 func (ns *Namespace) bringUp(f native.Family) error {
-	if err := native.BringUp(f, ns.Interpreter); err != nil {
+	started := tracing().startLibc()
+	err := native.BringUp(f, ns.Interpreter)
+	started()
+	if err != nil {
 		return err
 	}
 	return adoptSystem()
@@ -247,6 +252,7 @@ func adoptSystem() error {
 		}
 	}
 	noteObjects()
+	tracing().systemLoaded(fresh)
 	return nil
 }
 

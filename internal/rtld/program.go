@@ -1,13 +1,14 @@
 package rtld
 
 import (
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
+	"weld/debug"
 	"weld/image/elf"
+	"weld/internal/rawfile"
 	"weld/native"
 )
 
@@ -22,11 +23,15 @@ type Program struct {
 	// Lazy has functions bound when they are called first, where the object allows that. Else all that can be is bound
 	// when an object is loaded: a child of fork may have nobody to bind for it.
 	Lazy bool
+	// Ready, if set, is called when everything is bound and before any initialiser runs.
+	Ready func() error
 
-	native *native.Program
-	object *Object // nil: a static one
-	file   *elf.File
-	where  native.Mapping
+	entry   uintptr
+	native  *native.Program
+	object  *Object // nil: a static one
+	started *source // if the kernel has mapped it
+	file    *elf.File
+	where   native.Mapping
 }
 
 // program is the object of the Program that the process runs.
@@ -40,65 +45,107 @@ func (g *Program) Load() error {
 	if err != nil {
 		return err
 	}
+	fail := func(err error) error {
+		err = asOpenError(g.Path, nil, err)
+		if e, ok := err.(*OpenError); ok && e.Path == "" {
+			e.Path = path
+		}
+		return err
+	}
 	if err := setUp(); err != nil {
 		return err
 	}
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
-	p := &plan{ns: Default, flags: NoDelete}
+	t := tracing()
+	t.enter(PhasePlan)
+	defer t.leave()
+	p := &plan{ns: Default, flags: NoDelete, isProgram: true}
 	linker.eager = !g.Lazy
-	s, err := p.openProgram(path)
-	if err != nil {
-		return asOpenError(g.Path, nil, err)
+	s := g.started
+	if s == nil {
+		if s, err = p.openProgram(path); err != nil {
+			return fail(err)
+		}
+		g.entry = s.mapping.Bias + uintptr(s.file.Entry)
 	}
 	g.file, g.where = s.file, s.mapping
 	g.describe()
 	if err := g.native.Become(); err != nil {
-		return asOpenError(g.Path, nil, err)
+		return fail(err)
 	}
 	interp := s.file.Interp
 	if interp == "" && len(s.file.Dynamic.Needed) == 0 {
+		t.staticLoaded(path, s)
 		return nil
 	}
-	family := native.Glibc
+	family := familyOf(s.file.Dynamic.Needed)
 	if strings.HasPrefix(filepath.Base(interp), "ld-musl") {
 		family = native.Musl
+	} else if family == native.NoLibc {
+		family = native.Glibc
 	}
-	Default.Interpreter = interp
+	if g.started == nil {
+		Default.Interpreter = interp // else it is weld
+	}
 	if err := p.ns.bringUp(family); err != nil {
-		return asOpenError(g.Path, nil, err)
+		return fail(err)
 	}
 	if err := addProgramServices(); err != nil {
 		return err
 	}
 	g.object = p.add(s, nil)
 	program = g.object
+	p.traceLoad(program, s, g.Path, nil)
 	p.root = g.object
 	p.preload = g.Preload
 	linker.plan = p
 	if err := p.openProgramClosure(); err != nil {
-		return asOpenError(g.Path, p.root, err)
+		return fail(err)
 	}
 	p.publish()
 	linker.plan = nil
 	for _, o := range p.fresh {
 		o.plan = nil
 	}
+	if g.Ready != nil {
+		if err := g.Ready(); err != nil {
+			return err
+		}
+	}
 	order := slices.DeleteFunc(initOrder(program), func(o *Object) bool { return o == program })
 	argc, argv, envp := native.Arguments()
-	for _, f := range program.functions(program.File.Dynamic.PreinitArray) {
-		native.Call(f, argc, argv, envp)
+	if list := program.functions(program.File.Dynamic.PreinitArray); len(list) > 0 {
+		done := t.ran(EventInit, program, len(list))
+		for _, f := range list {
+			native.Call(f, argc, argv, envp)
+		}
+		done()
 	}
 	initialise(order)
 	program.init = initDone // by its own start code or the C library's
 	return nil
 }
 
+// Started returns the program that the kernel has mapped and for which it has started this binary as the interpreter;
+// nil if it has not. secure says that the program has rights that who started it has not: the environment is not to
+// be trusted.
+func Started() (g *Program, secure bool, err error) {
+	if !native.Interpreting() {
+		return nil, false, nil
+	}
+	f, m, entry, path, secure, err := native.Interpreted()
+	if err != nil {
+		return nil, secure, err
+	}
+	return &Program{Path: path, entry: entry, started: &source{file: f, mapping: m, path: path}}, secure, nil
+}
+
 // openProgram maps the executable.
 func (p *plan) openProgram(path string) (*source, error) {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	fd, err := rawfile.Open(path)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
 	defer syscall.Close(fd)
 	return p.mapFile(path, fd, true)
@@ -112,7 +159,7 @@ func (g *Program) describe() {
 		Init: func() { program.runInit() },
 		Aux: map[uintptr]uintptr{
 			native.AtPhdr: g.where.Progs(f), native.AtPhent: phdrSize, native.AtPhnum: uintptr(len(f.Progs)),
-			native.AtEntry: g.where.Bias + uintptr(f.Entry),
+			native.AtEntry: g.entry,
 		},
 	}
 	if name, err := native.NewString(g.Path); err == nil {
@@ -147,7 +194,15 @@ func (p *plan) openProgramClosure() error {
 	if err := rebindSystem(); err != nil {
 		return err
 	}
+	program.tellDebugger()
 	return p.protectAll()
+}
+
+// tellDebugger fills in the program's DT_DEBUG, through which debuggers find the list of what is loaded (gABI).
+func (o *Object) tellDebugger() {
+	if a := o.File.Dynamic.DebugAddr; a != 0 {
+		*(*uintptr)(native.Pointer(o.addr(a))) = debug.Space(0).Addr()
+	}
 }
 
 // Object returns the program's object, nil for a static program.
@@ -155,11 +210,12 @@ func (g *Program) Object() *Object { return g.object }
 
 // Run starts the program. It returns only if that is not possible.
 func (g *Program) Run() error {
-	entry := g.where.Bias + uintptr(g.file.Entry)
+	entry := g.entry
+	tracing().start(g.Path, entry)
 	if g.object == nil {
 		return g.native.RunStatic(entry)
 	}
-	native.OnFork(linker.mu.Lock, linker.mu.Unlock, linker.mu.Unlock)
+	native.OnFork(beforeFork, afterFork, inChild)
 	return g.native.Run(entry)
 }
 
@@ -176,7 +232,11 @@ func rebindSystem() error {
 			if !ok || d.o.System || d.sym.Type() == elf.STT_TLS {
 				return 0, nil
 			}
-			return d.resolve()
+			v, err := d.resolve()
+			if err == nil {
+				tracing().rebound(o, h, ver, d, v)
+			}
+			return v, err
 		}); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (p *plan) relocateAll() error {
 	}
 	for _, o := range p.order() {
 		b := &binder{p: p, o: o}
-		if err := b.object(); err != nil {
+		if err := b.traced(); err != nil {
 			return err
 		}
 		missing = append(missing, b.missing...)
@@ -290,11 +290,17 @@ func (b *binder) populate(data []byte, i, n int) (next int) {
 	return lo
 }
 
+// lazy reports whether calls may be bound when they are first made.
+func (b *binder) lazy() bool {
+	d := &b.o.File.Dynamic
+	return b.p.flags&Now == 0 && !d.BindNow && !b.p.ns.bindNow() && d.PltGot != 0
+}
+
 // plt applies DT_JMPREL: at once, or so that the first call does (psABI, Procedure Linkage Table).
 func (b *binder) plt() error {
 	f := b.o.File
 	t := f.PltRel()
-	lazy := b.p.flags&Now == 0 && !f.Dynamic.BindNow && !b.p.ns.bindNow() && f.Dynamic.PltGot != 0
+	lazy := b.lazy()
 	if lazy && t.Len() > 0 {
 		got := b.place(f.Dynamic.PltGot+8, 16)
 		if got == 0 {
@@ -361,7 +367,7 @@ func (b *binder) finish() error {
 			return b.fail(d.r, errPlace)
 		}
 		store := func() error { return b.address(d.r, a, v) }
-		if b.inText(a) {
+		if b.o.inText(a) {
 			text = append(text, store)
 		} else if err := store(); err != nil {
 			return err
@@ -375,16 +381,6 @@ func (b *binder) finish() error {
 		}
 		return nil
 	})
-}
-
-// inText reports whether an address is in a segment that is not writable once the object is relocated.
-func (b *binder) inText(a uintptr) bool {
-	for _, s := range b.o.File.Progs {
-		if s.Type == elf.PT_LOAD && s.Flags&elf.PF_W == 0 && a-b.o.addr(s.Vaddr) < uintptr(s.Memsz) {
-			return true
-		}
-	}
-	return false
 }
 
 // widthOf returns the number of bytes that a relocation of a type writes.

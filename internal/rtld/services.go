@@ -52,6 +52,7 @@ func setUp() error {
 			"dlinfo": serveDlinfo, "dl_iterate_phdr": serveIterate, "_dl_find_object": serveFindObject,
 			"pthread_create": serveThread, "thrd_create": serveThread11,
 			"__cxa_thread_atexit_impl": serveThreadAtexit,
+			"backtrace_symbols":        serveBacktraceSymbols, "backtrace_symbols_fd": serveBacktraceSymbolsFD,
 		} {
 			th, err := native.NewThunk(f)
 			if err != nil {
@@ -67,8 +68,21 @@ func setUp() error {
 			return
 		}
 		t.threadObject = th.Addr()
-		t.m = m
 		t.wraps = map[string]bool{"pthread_create": true, "thrd_create": true, "__cxa_thread_atexit_impl": true}
+		for _, name := range []string{"backtrace", "pthread_exit", "pthread_cancel"} {
+			th, err := native.NewGuard(func() uintptr {
+				loadUnwinder()
+				return native.SystemFunction(name)
+			})
+			if err != nil {
+				t.err = err
+				return
+			}
+			m[name] = th.Addr()
+			t.wraps[name] = true
+		}
+		t.wraps["backtrace_symbols"], t.wraps["backtrace_symbols_fd"] = true, true
+		t.m = m
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
 		native.LazyBinder = bindLazily
 		native.Locate = describe
@@ -78,9 +92,23 @@ func setUp() error {
 	return t.err
 }
 
+// loadUnwinder has the system's run-time linker load the library with which the C library itself unwinds stacks, as that
+// does when it is asked to for the first time, so that redirect can be done to it.
+func loadUnwinder() {
+	if f, _, _ := native.Libc(); f != native.Glibc {
+		return // musl does not unwind
+	}
+	linker.mu.Lock()
+	defer linker.mu.Unlock()
+	if _, err := native.SystemOpen("libgcc_s.so.1", true); err == nil {
+		adoptSystem()
+	}
+}
+
 // redirect makes a system object that unwinds stacks see weld's objects too: the unwinder finds frame descriptions
 // through these functions. Its slots may be read-only by now.
 func redirect(o *Object) {
+	o.interpose("") // what cannot be written stays bound as it is
 	if o.Soname != "libgcc_s.so.1" {
 		return
 	}

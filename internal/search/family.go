@@ -20,7 +20,6 @@ var glibcFamily = map[string]bool{
 	"libpthread.so.0":        true,
 	"libresolv.so.2":         true,
 	"librt.so.1":             true,
-	"libthread_db.so.1":      true,
 	"libutil.so.1":           true,
 	"ld-linux-aarch64.so.1":  true,
 }

@@ -40,10 +40,15 @@ func Main(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
+	Clean()
+	os.Exit(code)
+}
+
+// Clean removes what the tests have left: for a TestMain that does not end in Main.
+func Clean() {
 	if dir, err := runDir(); err == nil {
 		os.RemoveAll(dir)
 	}
-	os.Exit(code)
 }
 
 // ChildCommand returns a command that runs the registered child in a new

@@ -25,6 +25,15 @@ var (
 	pidOfShell = sub(`[0-9]{2,}`, "N")
 )
 
+// echoes takes out the echo of a key that sends a signal: the program may be dead before the terminal has echoed it.
+var echoes = []normaliser{sub(`\^[C\\]`, "")}
+
+// What differs under weld, as the README says: libraries have absolute names, and the stack is 68 KiB smaller.
+var (
+	absolute = sub(`^\S*/libplugin0`, "./libplugin0")
+	frames   = sub(`(not flushedflushed stack\n){2,}`, "not flushedflushed stack\n")
+)
+
 // sorted puts the lines of concurrent writers into one order.
 func sorted(s string) string {
 	lines := strings.SplitAfter(s, "\n")

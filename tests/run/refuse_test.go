@@ -195,7 +195,7 @@ func atWeld(t *testing.T, dir string) {
 		address = lowestAddress(t, weldCommand(t))
 	}
 	d := testenv.NewDir(t)
-	copyFile(t, filepath.Join(dir, "taken"), d.Program("taken", "plain.c", "-g0", "-no-pie", "-mcmodel=large", "-lm", fmt.Sprintf("-Wl,-Ttext-segment=%#x", address)))
+	copyFile(t, filepath.Join(dir, "taken"), d.Program("taken", "taken.s", "-nostdlib", "-static", "-no-pie", fmt.Sprintf("-Wl,-Ttext-segment=%#x", address)))
 }
 
 // lowestAddress returns the address at which the first segment of a fixed-address program is.

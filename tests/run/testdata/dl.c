@@ -27,7 +27,7 @@ int main(void)
 	printf("again %d", dlopen("./libplugin0.so", RTLD_NOW) == h); printf(" noload %d", !dlopen("libnone.so", RTLD_NOLOAD | RTLD_NOW)); dlerror(); printf(" self %d\n", dlsym(dlopen(0, RTLD_NOW), "of_program") == (void *)of_program);
 	printf("%s\n", dlsym(h, "nothing") ? "?" : dlerror()); printf("%s\n", dlopen("libno_such.so", RTLD_NOW) ? "?" : dlerror()); printf("quiet %d\n", dlerror() == 0);
 	printf("next %d", dlsym(RTLD_NEXT, "of_program") == 0); dlerror(); printf(" default %d", dlsym(RTLD_DEFAULT, "printf") == (void *)printf); printf(" version %d\n", dlvsym(RTLD_DEFAULT, "pthread_create", "GLIBC_2.34") != 0);
-	char *s = 0; dlinfo(h, RTLD_DI_LINKMAP, &m); printf("linkmap %s\n", strrchr(m->l_name, '/')); char origin[4096]; dlinfo(h, RTLD_DI_ORIGIN, origin); printf("origin %s\n", origin);
+	char *s = 0; dlinfo(h, RTLD_DI_LINKMAP, &m); printf("linkmap %s\n", strrchr(m->l_name, '/')); char origin[4096]; dlinfo(h, RTLD_DI_ORIGIN, origin); char whole[4096]; printf("origin %s\n", realpath(origin, whole));
 	pthread_t t[8]; void *r; int ok = 0; for (long i = 1; i <= 8; i++) pthread_create(&t[i - 1], 0, from_thread, (void *)i); for (int i = 0; i < 8; i++) { pthread_join(t[i], &r); ok += (long)r; } printf("threads %d\n", ok);
 	pid_t p = fork(); int st; if (!p) { void *h = dlopen("./libplugin9.so", RTLD_NOW); if (!h) { puts(dlerror()); _exit(1); } puts(((char *(*)(void))dlsym(h, "name"))()); dlclose(h); void *z = dlopen("libm.so.6", RTLD_LAZY); _exit(z && ((double (*)(double))dlsym(z, "sqrt"))(49) == 7 ? 7 : 8); } waitpid(p, &st, 0); printf("after fork %d\n", WEXITSTATUS(st));
 	dlclose(h); printf("close %d", dlclose(h)); printf(" gone %d\n", !dlopen("./libplugin0.so", RTLD_NOW | RTLD_NOLOAD));
