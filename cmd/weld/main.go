@@ -75,6 +75,11 @@ func (e statusError) Unwrap() error { return e.err }
 // run executes the command line args and returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	io3 := &streams{stdin, stdout, stderr}
+	if len(args) > 1 && args[0] == "run" && !strings.HasPrefix(args[1], "-") {
+		// There are no flags to parse, and a parser takes longer to make than some programs to run.
+		c := runCmd{Prog: args[1], Args: args[2:]}
+		return report(stderr, "run: ", c.Run(io3))
+	}
 	helped := false
 	var c commands
 	parser, err := kong.New(&c,

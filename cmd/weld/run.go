@@ -100,6 +100,9 @@ func (c *runCmd) start(env []string) error {
 	if err := p.Load(); err != nil {
 		return err
 	}
+	if p.Object() == nil && len(c.Hook) > 0 {
+		return errors.New("--hook: the program is a static one, which binds nothing at run time")
+	}
 	return p.Run()
 }
 
