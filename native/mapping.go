@@ -34,6 +34,7 @@ func pageUp(a uintptr) uintptr   { return (a + PageSize - 1) &^ (PageSize - 1) }
 
 // MapImage maps the segments of f, which must have passed CheckLoad(PageSize), from the file fd: the whole address
 // range is reserved first, then each PT_LOAD laid over it with its protection and its zeroes (gABI, Program Loading).
+// Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less.
 // An ET_EXEC goes to its own addresses and is refused where something is mapped there.
 func MapImage(f *elf.File, fd int) (Mapping, error) {
 	lo64, hi64 := f.LoadSpan()
@@ -48,6 +49,7 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 			align = max(align, uintptr(p.Align))
 		}
 	}
+	var mapped *elf.Prog // the segment that is mapped already
 	const reserveFlags = syscall.MAP_PRIVATE | syscall.MAP_ANON | syscall.MAP_NORESERVE
 	if f.Type == elf.ET_EXEC {
 		const mapFixedNoReplace = 0x100000
@@ -60,6 +62,12 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 			return m, fmt.Errorf("%s: its fixed address %#x is taken or cannot be had: %w", f.Name, lo, err)
 		}
 		m.Addr = a
+	} else if first := solid(f); align == PageSize && first != nil {
+		a, err := Map(f.Name, 0, m.Size, prot(first.Flags), syscall.MAP_PRIVATE, fd, int64(first.Off)-int64(uintptr(first.Vaddr)-lo))
+		if err != nil {
+			return m, err
+		}
+		m.Addr, m.Bias, mapped = a, a-lo, first
 	} else {
 		extra := align - PageSize
 		a, err := Map(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
@@ -79,7 +87,7 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 	}
 	for i := range f.Progs {
 		p := &f.Progs[i]
-		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
+		if p.Type != elf.PT_LOAD || p.Memsz == 0 || p == mapped {
 			continue
 		}
 		if err := m.segment(f, p, fd); err != nil {
@@ -88,6 +96,27 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 		}
 	}
 	return m, nil
+}
+
+// solid returns the first segment of f if the segments leave no pages between them free and it is all from the file;
+// else nil.
+func solid(f *elf.File) (first *elf.Prog) {
+	end := uint64(0)
+	for i := range f.Progs {
+		p := &f.Progs[i]
+		switch {
+		case p.Type != elf.PT_LOAD || p.Memsz == 0:
+			continue
+		case first == nil && p.Filesz != p.Memsz:
+			return nil
+		case first == nil:
+			first = p
+		case p.Vaddr&^(PageSize-1) != end:
+			return nil
+		}
+		end = (p.Vaddr + p.Memsz + PageSize - 1) &^ (PageSize - 1)
+	}
+	return first
 }
 
 func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int) error {
