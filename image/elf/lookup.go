@@ -43,6 +43,17 @@ func (f *File) LookupWith(h *NameHash, ver *Version, flags LookupFlags) (idx uin
 	return idx, sym, ok
 }
 
+// GNUChain returns the hash values of DT_GNU_HASH, 32 bits each, of which the
+// lowest is not a part: one for each symbol that the object defines, in the
+// order of the symbol table. It is nil if there is no such table.
+func (f *File) GNUChain() []byte {
+	if f.gnu.nbuckets == 0 {
+		return nil
+	}
+	n := 4 * max(f.NumSymbols()-int(f.gnu.symoff), 0)
+	return f.gnu.chain[:min(n, len(f.gnu.chain))]
+}
+
 // Find is LookupWith for callers in a hurry: it returns the index only, 0 if
 // there is no definition. The null symbol is none.
 func (f *File) Find(h *NameHash, ver *Version, flags LookupFlags) uint32 {

@@ -77,31 +77,37 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 	h := f.SymHash(elf.Sym{Name: binary.LittleEndian.Uint32(e)})
 	ver := f.SymVersion(idx)
 	if b.values == nil {
-		b.list = b.o.searchList()
 		b.values = b.p.scratch(b.o)
 	}
-	for _, x := range b.list {
-		i := x.File.Find(&h, ver, flags)
-		if i == 0 {
-			continue
-		}
-		d := x.File.SymBytes(i)
-		shndx := binary.LittleEndian.Uint16(d[6:])
-		if t := elf.SymType(d[4] & 15); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || shndx == elf.SHN_UNDEF ||
-			elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name) != 0 {
-			return 0
-		}
-		if x != b.o {
-			b.o.dependsOn(x)
-		}
-		v := uintptr(binary.LittleEndian.Uint64(d[8:]))
-		if shndx != elf.SHN_ABS {
-			v += x.Mapping.Bias
-		}
-		b.values[idx] = v
-		return v
+	x, i := b.find(&h, ver, flags)
+	if i == 0 {
+		return 0
 	}
-	return 0
+	d := x.File.SymBytes(i)
+	shndx := binary.LittleEndian.Uint16(d[6:])
+	if t := elf.SymType(d[4] & 15); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || shndx == elf.SHN_UNDEF ||
+		elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name) != 0 {
+		return 0
+	}
+	b.dependsOn(x)
+	v := uintptr(binary.LittleEndian.Uint64(d[8:]))
+	if shndx != elf.SHN_ABS {
+		v += x.Mapping.Bias
+	}
+	b.values[idx] = v
+	return v
+}
+
+// dependsOn is the object's, once for each that it is bound to.
+func (b *binder) dependsOn(x *Object) {
+	if x == b.o || b.bound[x] {
+		return
+	}
+	if b.bound == nil {
+		b.bound = map[*Object]bool{}
+	}
+	b.bound[x] = true
+	b.o.dependsOn(x)
 }
 
 func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
@@ -115,19 +121,17 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 		flags |= elf.LookupPLT
 	}
 	h := o.File.SymHash(s)
-	if b.list == nil {
-		b.list = o.searchList()
-	}
-	d, ok := lookupIn(b.list, &h, o.File.SymVersion(idx), flags, nil)
+	var d definition
+	x, i := b.find(&h, o.File.SymVersion(idx), flags)
+	ok := x != nil
 	if ok {
-		d, ok = o.unique(d, &h)
+		sym, _ := x.File.Sym(i)
+		d, ok = o.unique(definition{x, sym, i}, &h)
 	}
 	d, ok = own(h.Name, d, ok)
 	switch {
 	case ok:
-		if d.o != o {
-			o.dependsOn(d.o)
-		}
+		b.dependsOn(d.o)
 		return cached{d, 1, plt}
 	case s.Bind() == elf.STB_WEAK:
 		return cached{d, 2, plt}
