@@ -69,7 +69,8 @@ type clib struct {
 	path    string // of its run-time linker
 	adopted bool   // it was there before weld
 	auxv    auxv
-	debug   uintptr // r_debug
+	debug   uintptr        // r_debug
+	objects []SystemObject // what it began with
 	err     error
 
 	spawn   sync.Mutex // held while spawner is used
@@ -254,7 +255,7 @@ func (l *clib) find(debug uintptr) error {
 	if missing != nil {
 		return fmt.Errorf("it does not define %s", strings.Join(missing, ", "))
 	}
-	l.debug = debug
+	l.debug, l.objects = debug, objs
 	l.family = Musl
 	for i := range objs {
 		base := filepath.Base(objs[i].Name)
@@ -566,10 +567,19 @@ func SystemObjects() []SystemObject {
 	}
 	var list []SystemObject
 	for _, o := range linkMaps(libc.debug) {
-		if o.Bias == bootImage || o.attach(libc.auxv) != nil {
+		if o.Bias == bootImage {
 			continue
 		}
-		list = append(list, o)
+		// What weld brought up stays; what another started may have been unloaded.
+		known := slices.IndexFunc(libc.objects, func(k SystemObject) bool { return k.LinkMap == o.LinkMap })
+		if known >= 0 && !libc.adopted {
+			o = libc.objects[known]
+		} else {
+			o.attach(libc.auxv)
+		}
+		if o.File != nil {
+			list = append(list, o)
+		}
 	}
 	return list
 }

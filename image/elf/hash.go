@@ -195,3 +195,18 @@ func (f *File) gnuCount(fit uint64) (uint64, error) {
 	}
 	return 0, f.errAddr(nil, f.Dynamic.GNUHash, "the chain of DT_GNU_HASH that begins at symbol %d has no end", top)
 }
+
+// GNUHashes returns the hash of each symbol that DT_GNU_HASH has, beginning
+// with symbol first, 4 bytes each. The lowest bit of a hash is not its own: it
+// ends a chain. ok is false if lookups in f do not go by that table.
+func (f *File) GNUHashes() (first uint32, hashes []byte, ok bool) {
+	g := &f.gnu
+	if g.nbuckets == 0 {
+		return 0, nil, f.sysv.nbucket == 0 && !f.linear
+	}
+	n := uint64(len(f.symtab) / symSize)
+	if n <= uint64(g.symoff) {
+		return g.symoff, nil, true
+	}
+	return g.symoff, g.chain[:min((n-uint64(g.symoff))*4, uint64(len(g.chain)))], true
+}

@@ -43,17 +43,6 @@ func (f *File) LookupWith(h *NameHash, ver *Version, flags LookupFlags) (idx uin
 	return idx, sym, ok
 }
 
-// GNUChain returns the hash values of DT_GNU_HASH, 32 bits each, of which the
-// lowest is not a part: one for each symbol that the object defines, in the
-// order of the symbol table. It is nil if there is no such table.
-func (f *File) GNUChain() []byte {
-	if f.gnu.nbuckets == 0 {
-		return nil
-	}
-	n := 4 * max(f.NumSymbols()-int(f.gnu.symoff), 0)
-	return f.gnu.chain[:min(n, len(f.gnu.chain))]
-}
-
 // Find is LookupWith for callers in a hurry: it returns the index only, 0 if
 // there is no definition. The null symbol is none.
 func (f *File) Find(h *NameHash, ver *Version, flags LookupFlags) uint32 {
@@ -206,4 +195,19 @@ func (f *File) found(i uint32) uint32 {
 		return i
 	}
 	return 0
+}
+
+// FindAt is Find for a symbol that has the hash of the name in DT_GNU_HASH. If
+// it is not called so, another symbol of that hash may be: done is false then.
+func (f *File) FindAt(i uint32, h *NameHash, ver *Version, flags LookupFlags) (idx uint32, done bool) {
+	if h.invalid {
+		return 0, true
+	}
+	switch f.match(i, h.Name, ver, flags) {
+	case matchYes:
+		return f.found(i), true
+	case matchVersioned: // the others decide
+		return f.Find(h, ver, flags), true
+	}
+	return 0, false
 }

@@ -93,8 +93,8 @@ func (p *parser) groups() bool {
 	case tokPunct:
 		return t.text == "*" || t.text == "("
 	case tokIdent:
-		w := words[t.text]
-		return w == wName && predefined[t.text] == nil || w == wAttribute
+		w := words()[t.text]
+		return w == wName && predefined()[t.text] == nil || w == wAttribute
 	}
 	return false
 }
@@ -140,7 +140,7 @@ func (p *parser) array(op *derivation) error {
 	switch tok := p.peek(); {
 	case p.is("]"):
 	case p.accept("*"):
-	case tok.kind == tokIdent && words[tok.text] == wName:
+	case tok.kind == tokIdent && words()[tok.text] == wName:
 		v, known := p.enums[tok.text]
 		p.next()
 		if known && v > 0 {

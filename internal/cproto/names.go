@@ -1,5 +1,7 @@
 package cproto
 
+import "sync"
+
 // scalar is shorthand for the tables below.
 func scalar(k Kind, name string, size uintptr, signed bool) Type {
 	return Type{Kind: k, Name: name, Size: size, Align: size, Signed: signed}
@@ -8,7 +10,7 @@ func scalar(k Kind, name string, size uintptr, signed bool) Type {
 // predefined has the type names that are known without description. The integer ones are those of <stdint.h>,
 // <stddef.h>, <sys/types.h> and their neighbours, where glibc and musl agree on x86-64. (They do not on
 // int_fast16_t and int_fast32_t, which are therefore not here.)
-var predefined = func() map[string]*Type {
+var predefined = sync.OnceValue(func() map[string]*Type {
 	m := map[string]*Type{}
 	ints := func(size uintptr, signed bool, names ...string) {
 		for _, n := range names {
@@ -40,7 +42,7 @@ var predefined = func() map[string]*Type {
 	pair("ldiv_t", scalar(Int, "long", 8, true))
 	pair("lldiv_t", scalar(Int, "long long", 8, true))
 	return m
-}()
+})
 
 // word is what an identifier means at the beginning of a declaration.
 type word uint8
@@ -58,7 +60,7 @@ const (
 	wReserved              // cannot stand in a prototype
 )
 
-var words = func() map[string]word {
+var words = sync.OnceValue(func() map[string]word {
 	m := map[string]word{}
 	add := func(w word, names ...string) {
 		for _, n := range names {
@@ -79,7 +81,7 @@ var words = func() map[string]word {
 		"__float128", "_BitInt", "_Decimal32", "_Decimal64", "_Decimal128", "sizeof", "return", "if", "else", "for", "while", "do", "switch",
 		"case", "default", "break", "continue", "goto", "class", "template", "namespace", "operator")
 	return m
-}()
+})
 
 // layoutAttributes are the attributes (without underscores) that change how a type is laid out or passed, so that
 // passing over them would make a wrong call.

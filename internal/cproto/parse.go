@@ -99,7 +99,7 @@ func (p *parser) expect(punct, where string) error {
 // word is the meaning of the next token, wName with ok false if it is no identifier.
 func (p *parser) word() (w word, ok bool) {
 	t := p.peek()
-	return words[t.text], t.kind == tokIdent
+	return words()[t.text], t.kind == tokIdent
 }
 
 func (p *parser) errorCol(col int, format string, args ...any) error {
@@ -133,7 +133,7 @@ func (p *parser) prototype() (*Prototype, error) {
 	if p.peek().kind == tokEOF {
 		return nil, p.errorAt(p.peek(), "no prototype: the text is empty")
 	}
-	if first := p.peek(); first.kind == tokIdent && words[first.text] == wName {
+	if first := p.peek(); first.kind == tokIdent && words()[first.text] == wName {
 		switch second := p.toks[p.at+1]; {
 		case second.kind == tokEOF:
 			return nil, p.errorAt(first, "%q alone is no prototype; one is double cos(double x)", first.text)

@@ -65,7 +65,7 @@ func (p *parser) specifiers() (Type, error) {
 				continue
 			}
 			t = Type{Kind: Opaque, Name: tok.text}
-			if known := predefined[tok.text]; known != nil {
+			if known := predefined()[tok.text]; known != nil {
 				t = *known
 			}
 			t.col = tok.col

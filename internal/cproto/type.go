@@ -165,7 +165,7 @@ func (pr *printer) first(t Type) bool {
 }
 
 func (pr *printer) body(t Type) string {
-	if predefined[t.Name] != nil || !pr.first(t) {
+	if predefined()[t.Name] != nil || !pr.first(t) {
 		return t.Name
 	}
 	var b strings.Builder

@@ -19,7 +19,7 @@ type plan struct {
 	flags  Flags
 	caller *Object // the object whose code asks, nil for the program
 	root   *Object
-	sieve  *sieve // for the scope of root, while the new objects are relocated
+	index  *index // for the scope of root, while the new objects are relocated
 
 	callerAddr uintptr // see Source.Caller
 	isProgram  bool    // it is a Program's

@@ -68,6 +68,13 @@ func (o *Object) searchList() []*Object {
 	if l := o.looked.Load(); l != nil && l.as == as {
 		return l.list
 	}
+	scopes := *o.scopes.Load()
+	// The objects of one open have the same list, and to make it takes time that goes with the square of their number.
+	plain := o.Space != nil && !o.deepBind && !o.File.Dynamic.Symbolic && len(scopes) == 1 && len(scopes[0].list) > 0
+	if l := o.Space.shared(); plain && l != nil && l.as == as && l.of == &scopes[0].list[0] && l.n == len(scopes[0].list) {
+		o.looked.Store(&l.lookedIn)
+		return l.list
+	}
 	list := make([]*Object, 0, len(linker.system)+len(o.closure)+1) // as a rule there is no more
 	add := func(objs []*Object) {
 		for _, x := range objs {
@@ -82,14 +89,34 @@ func (o *Object) searchList() []*Object {
 	if o.Space != nil && !o.deepBind {
 		add(*o.Space.global.Load())
 	}
-	for _, s := range *o.scopes.Load() {
+	for _, s := range scopes {
 		add(s.list)
 	}
 	if o.Space != nil && o.deepBind {
 		add(*o.Space.global.Load())
 	}
-	o.looked.Store(&lookedIn{as, list})
+	l := &sharedList{lookedIn: lookedIn{as, list}}
+	o.looked.Store(&l.lookedIn)
+	if plain {
+		l.of, l.n = &scopes[0].list[0], len(scopes[0].list)
+		o.Space.lastList.Store(l)
+	}
 	return list
+}
+
+// sharedList is the search list of objects whose only scope is a given closure, told by its first entry and its length.
+type sharedList struct {
+	lookedIn
+	of **Object
+	n  int
+}
+
+// shared returns the list that was made last, nil if there is none.
+func (ns *Namespace) shared() *sharedList {
+	if ns == nil {
+		return nil
+	}
+	return ns.lastList.Load()
 }
 
 // bind is lookup for code that weld loads: what it asks of its run-time linker is weld's.

@@ -29,10 +29,12 @@ type Namespace struct {
 	objects []*Object                 // in load order, those of the system left out
 	global  atomic.Pointer[[]*Object] // searched for every reference: the system's objects, then those opened Global
 	unique  map[string]uniqueSymbol   // STB_GNU_UNIQUE definitions in use
-	search  map[search.Flavor]*search.Searcher
-	main    uintptr // see mainHandle
-	closed  bool
-	unowned bool // dlmopen made it: it goes with its last object
+
+	lastList atomic.Pointer[sharedList] // see searchList
+	search   map[search.Flavor]*search.Searcher
+	main     uintptr // see mainHandle
+	closed   bool
+	unowned  bool // dlmopen made it: it goes with its last object
 }
 
 type uniqueSymbol struct {

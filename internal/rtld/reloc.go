@@ -18,7 +18,7 @@ type binder struct {
 	values  []uintptr         // by symbol number: addresses of definitions that are plain
 	others  map[uint32]cached // the rest: thread-local, IFUNC, absent
 	list    []*Object         // where symbols are looked up
-	sieve   *sieve            // of that, nil if there is none
+	index   *index            // of that, nil if there is none
 	bound   map[*Object]bool  // what the object was bound to
 	ifuncs  []deferred
 	segs    []span // where relocations may write
@@ -52,8 +52,8 @@ func (p *plan) relocateAll() error {
 			}
 		}
 	}
-	p.sieve = p.newSieve(p.root.searchList())
-	defer func() { p.sieve = nil }()
+	p.index = p.newIndex(p.root.searchList())
+	defer func() { p.index = nil }()
 	for _, o := range p.order() {
 		b := &binder{p: p, o: o}
 		if err := b.traced(); err != nil {

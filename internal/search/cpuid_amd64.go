@@ -1,15 +1,17 @@
 package search
 
+import "sync"
+
 // cpuid runs the CPUID instruction for a leaf (EAX) and a sub-leaf (ECX).
 func cpuid(leaf, sub uint32) (a, b, c, d uint32)
 
 // xgetbv gives the low half of XCR0: the registers the operating system saves. It faults unless CPUID has OSXSAVE.
 func xgetbv() uint32
 
-var hostCPU = features(cpuid, xgetbv)
+var hostCPU = sync.OnceValue(func() cpu { return features(cpuid, xgetbv) })
 
 func hostPlatform() string {
-	_, platform := hostCPU.legacy()
+	_, platform := hostCPU().legacy()
 	return platform
 }
 
@@ -18,6 +20,6 @@ func (s *Searcher) legacyBits() uint64 {
 	if s.minor() >= 37 {
 		return 0
 	}
-	bits, _ := hostCPU.legacy()
+	bits, _ := hostCPU().legacy()
 	return bits
 }

@@ -3,7 +3,7 @@
 package search
 
 // Other processors have no levels.
-var hostCPU cpu
+func hostCPU() cpu { return cpu{} }
 
 func hostPlatform() string { return hostArch.platform }
 

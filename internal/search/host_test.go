@@ -171,7 +171,7 @@ func TestLegacySubdirs(t *testing.T) {
 }
 
 func hostLegacy() uint64 {
-	bits, _ := hostCPU.legacy()
+	bits, _ := hostCPU().legacy()
 	return bits
 }
 

@@ -112,7 +112,7 @@ func (f cpu) level() int {
 // the order in which glibc searches folders of those names. On a processor without such levels it is empty.
 // Restrictions that GLIBC_TUNABLES puts on ld.so are not followed.
 func HWCaps() []string {
-	names := slices.Clone(levelNames[:max(hostCPU.level()-1, 0)])
+	names := slices.Clone(levelNames[:max(hostCPU().level()-1, 0)])
 	slices.Reverse(names)
 	return names
 }
