@@ -1,5 +1,5 @@
 // Command bench measures weld beside its peers in one run: cgo and purego for calls and callbacks, glibc's own loader
-// for opening, lookup, lazy binding and memory.
+// for opening, lookup, lazy binding, memory and the start of programs.
 //
 // Weld wants a static binary, cgo and purego want other builds, and an open library changes the next open; so the
 // measuring is done by worker programs, built at the start, that answer one request at a time. In a round every request
@@ -15,6 +15,9 @@
 //     process in which the C library is up. The library alone: what it needs was opened before. With all it needs:
 //     nothing but the C library was. The wall-clock time is compared; the processor time of the whole process,
 //     in all its threads, stands beside it. Then Close and dlclose.
+//   - start: a program from fork to the end of wait, run by the kernel and by weld run, its standard streams on
+//     /dev/null, its files in the page cache. A sample is the median of -starts starts. Weld run binds all functions
+//     before the program starts; so it is compared with LD_BIND_NOW too.
 //   - lookup: Lookup and dlsym of exported names in random order, each once, then each five times again. Both must
 //     find the same addresses.
 //   - lazy: a thousand first calls through the PLT of a library opened with weld.Lazy or RTLD_LAZY, less the same calls
@@ -42,6 +45,7 @@ type options struct {
 	source   string
 	rounds   int
 	time     time.Duration
+	starts   int
 	run      *regexp.Regexp
 	json     string
 	markdown bool
@@ -54,6 +58,7 @@ func main() {
 	flag.StringVar(&o.source, "C", ".", "`folder` of the module weld/bench")
 	flag.IntVar(&o.rounds, "rounds", 15, "how many rounds count")
 	flag.DurationVar(&o.time, "time", 40*time.Millisecond, "how long a sample of calls takes")
+	flag.IntVar(&o.starts, "starts", 15, "how many `times` a sample of starts starts the program")
 	flag.Func("run", "measure only what `regexp` matches, of \"group: name\"", func(s string) (err error) {
 		o.run, err = regexp.Compile(s)
 		return err
@@ -61,9 +66,9 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "write the report with all samples to `file`; - for standard output, in place of the table")
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table in Markdown")
 	flag.BoolVar(&o.noise, "noise", false, "measure each first peer beside itself: how far from 1 noise takes the ratios")
-	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 when a target is missed or a library is not installed")
+	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 when a target is missed or a library or program is not installed")
 	flag.Parse()
-	if flag.NArg() > 0 || o.rounds < 1 || o.time <= 0 {
+	if flag.NArg() > 0 || o.rounds < 1 || o.time <= 0 || o.starts < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -90,7 +95,7 @@ func bench(ctx context.Context, o options, out, log io.Writer) error {
 	case o.strict && missed > 0:
 		return fmt.Errorf("%d targets missed", missed)
 	case o.strict && len(r.NotMeasured) > 0:
-		return fmt.Errorf("%d libraries not installed", len(r.NotMeasured))
+		return fmt.Errorf("%d libraries and programs not installed", len(r.NotMeasured))
 	}
 	return nil
 }

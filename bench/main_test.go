@@ -14,7 +14,7 @@ import (
 )
 
 func testOptions(run string) options {
-	return options{source: ".", rounds: 1, time: time.Millisecond, run: regexp.MustCompile(run), json: "-"}
+	return options{source: ".", rounds: 1, time: time.Millisecond, starts: 1, run: regexp.MustCompile(run), json: "-"}
 }
 
 func testBench(t *testing.T, o options) report.Report {
@@ -53,8 +53,12 @@ func TestWeld(t *testing.T) {
 	peers := make(map[string]int)
 	for _, row := range r.Rows {
 		peers[row.Peer]++
+		if row.Group == "start" && row.Error != "" {
+			t.Errorf("%s: %s", row.Name, row.Error)
+		}
 	}
-	if peers["cgo"] != 6 || peers["purego"] != 5 || peers["glibc"] == 0 {
+	if peers["cgo"] != 6 || peers["purego"] != 5 || peers["glibc"] == 0 ||
+		peers["native"] == 0 || peers["native"] != peers["LD_BIND_NOW"] {
 		t.Errorf("rows by peer are %v", peers)
 	}
 }

@@ -43,6 +43,10 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 		suite.Cgo:    {files.CgoWorker},
 		suite.Purego: {files.PuregoWorker, files.Calls},
 		suite.Glibc:  {files.DlWorker},
+
+		suite.WeldRun:   {files.StartWorker, files.Weld, "run"},
+		suite.Native:    {files.StartWorker},
+		suite.NativeNow: {files.StartWorker, "LD_BIND_NOW=1"},
 	}
 	about, err := suite.Ask(ctx, commands[suite.Glibc], wire.Request{Op: "about"})
 	if err != nil {
@@ -53,6 +57,14 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 	cases, err := list(libraries, files, dir)
 	if err != nil {
 		return nil, err
+	}
+	for _, slot := range prepare.ProgramSlots {
+		p, err := prepare.FindProgram(ctx, slot)
+		if err != nil {
+			r.NotMeasured = append(r.NotMeasured, err.Error())
+			continue
+		}
+		cases = append(cases, suite.Start(p, o.starts))
 	}
 	if o.run != nil {
 		cases = match(cases, o)
@@ -91,7 +103,7 @@ func find(ctx context.Context, glibc []string, r *report.Report) []*prepare.Libr
 	return libraries
 }
 
-// list returns all measures, those of a kind beside each other.
+// list returns all measures of libraries and calls, those of a kind beside each other.
 func list(libraries []*prepare.Library, files prepare.Files, dir string) ([]suite.Case, error) {
 	cases := suite.Calls()
 	var alone, closure, memory []suite.Case

@@ -17,8 +17,9 @@ import (
 
 // Files are the paths of what Build made.
 type Files struct {
-	WeldWorker, CgoWorker, PuregoWorker, DlWorker string
+	WeldWorker, CgoWorker, PuregoWorker, DlWorker, StartWorker string
 
+	Weld  string // the weld command
 	Calls string // shared object of testdata/calls.c
 	Lazy  string // shared object of testdata/lazy.c
 }
@@ -35,6 +36,8 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 		CgoWorker:    out("cgoworker"),
 		PuregoWorker: out("puregoworker"),
 		DlWorker:     out("dlworker"),
+		StartWorker:  out("startworker"),
+		Weld:         out("weld"),
 		Calls:        out("libcalls.so"),
 		Lazy:         out("liblazy.so"),
 	}
@@ -47,6 +50,10 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2)
+	ldflags, err := os.ReadFile(filepath.Join(source, "..", "cmd", "weld", "ldflags"))
+	if err != nil {
+		return Files{}, err
+	}
 	goBuild := func(pkg, output string, env ...string) {
 		g.Go(func() error {
 			return run(ctx, source, env, "go", "build", "-o", output, "./cmd/"+pkg)
@@ -57,9 +64,14 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 	}
 	if withWeld {
 		goBuild("weldworker", f.WeldWorker, "CGO_ENABLED=0")
+		g.Go(func() error {
+			flags := "-ldflags=" + strings.TrimSpace(string(ldflags))
+			return run(ctx, filepath.Dir(source), []string{"CGO_ENABLED=0"}, "go", "build", flags, "-o", f.Weld, "./cmd/weld")
+		})
 	}
 	goBuild("cgoworker", f.CgoWorker, "CGO_ENABLED=1", cflags)
 	goBuild("puregoworker", f.PuregoWorker, "CGO_ENABLED=0")
+	goBuild("startworker", f.StartWorker, "CGO_ENABLED=0")
 	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl") })
 	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
 	g.Go(func() error {

@@ -25,15 +25,20 @@ func results() []suite.Result {
 			Metrics: []suite.Metric{{Key: "resident", Name: "libz", Unit: "bytes", Target: 0.05, Whole: 1000}}},
 		Members: []suite.Samples{samples("resident", 2060, 2070, 2080), samples("resident", 2000, 2000, 2000)},
 	}
-	return []suite.Result{call, memory}
+	start := suite.Result{
+		Case: suite.Case{Group: "start", Members: []suite.Member{{Worker: "weld run"}, {Worker: "native"}},
+			Metrics: []suite.Metric{{Key: "ns", Name: "true", Unit: "ns", Target: 5e6, Added: true}}},
+		Members: []suite.Samples{samples("ns", 7e6, 6e6, 5e6), samples("ns", 1e6, 1e6, 1e6)},
+	}
+	return []suite.Result{call, memory, start}
 }
 
 func TestRows(t *testing.T) {
 	rows := Rows(results())
-	if len(rows) != 3 {
-		t.Fatalf("%d rows, want 3", len(rows))
+	if len(rows) != 4 {
+		t.Fatalf("%d rows, want 4", len(rows))
 	}
-	call, failed, memory := rows[0], rows[1], rows[2]
+	call, failed, memory, start := rows[0], rows[1], rows[2], rows[3]
 	if c := call.Compared; c.Median != 1 || c.Min != 0.5 || c.Max != 1 || call.Met == nil || !*call.Met {
 		t.Errorf("call: %+v", call)
 	}
@@ -42,6 +47,9 @@ func TestRows(t *testing.T) {
 	}
 	if memory.Kind != "share" || memory.Compared.Median != 0.07 || *memory.Met {
 		t.Errorf("memory: %+v", memory)
+	}
+	if c := start.Compared; start.Kind != "added" || c.Median != 5e6 || c.Min != 4e6 || c.Max != 6e6 || !*start.Met {
+		t.Errorf("start: %+v", start)
 	}
 }
 
@@ -66,6 +74,7 @@ func TestFormats(t *testing.T) {
 	for _, want := range []string{
 		"| call | int | 40.0 ns | cgo | 50.0 ns | 1.00 | 0.50–1.00 | ≤ 1.00 | yes | 0 |",
 		"|  | int |  | purego |  | failed |  |  |  |  |",
+		"| start | true | 6.00 ms | native | 1.00 ms | 5.00 ms | 4.00 ms–6.00 ms | ≤ 5.00 ms | yes |  |",
 		"| memory | libz | 2.02 KiB | glibc | 1.95 KiB | 7.0 % | 6.0 %–8.0 % | ≤ 5.0 % | no |  |",
 		"\nMedians of 3 rounds on a processor, 2 CPUs, Linux 6.1, go1.26, glibc 2.36.",
 		"\nFailed: int: purego: crashed\n",

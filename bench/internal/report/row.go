@@ -18,7 +18,7 @@ type Row struct {
 	Name  string `json:"name"`
 	Peer  string `json:"peer"`
 	Unit  string `json:"unit"` // of the values: "ns" or "bytes"
-	Kind  string `json:"kind"` // of the comparison: "ratio", or "share" for (weld - peer) / whole
+	Kind  string `json:"kind"` // of the comparison: "ratio", "share" for (weld - peer) / whole, "added" for weld - peer
 
 	WeldMedian float64 `json:"weld_median"`
 	PeerMedian float64 `json:"peer_median"`
@@ -35,7 +35,7 @@ type Row struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Spread is what the rounds say of a ratio or share.
+// Spread is what the rounds say of a ratio, share or difference.
 type Spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
@@ -69,8 +69,11 @@ func row(r suite.Result, metric suite.Metric, peer int) Row {
 		Group: r.Case.Group, Name: metric.Name, Peer: r.Case.Members[peer].Worker, Unit: metric.Unit, Kind: "ratio",
 		WeldSamples: subject.Values[metric.Key], PeerSamples: other.Values[metric.Key],
 	}
-	if metric.Whole != 0 {
+	switch {
+	case metric.Whole != 0:
 		row.Kind = "share"
+	case metric.Added:
+		row.Kind = "added"
 	}
 	if metric.Target != 0 && peer == 1 {
 		row.Target = &metric.Target
@@ -81,9 +84,12 @@ func row(r suite.Result, metric suite.Metric, peer int) Row {
 	}
 	compared := make([]float64, len(row.WeldSamples))
 	for i, x := range row.WeldSamples {
-		if metric.Whole != 0 {
-			compared[i] = (x - row.PeerSamples[i]) / metric.Whole
-		} else {
+		switch difference := x - row.PeerSamples[i]; row.Kind {
+		case "share":
+			compared[i] = difference / metric.Whole
+		case "added":
+			compared[i] = difference
+		default:
 			compared[i] = x / row.PeerSamples[i]
 		}
 	}

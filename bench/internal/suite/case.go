@@ -4,6 +4,7 @@ package suite
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"weld/bench/internal/prepare"
 )
@@ -14,6 +15,12 @@ const (
 	Cgo    = "cgo"
 	Purego = "purego"
 	Glibc  = "glibc"
+
+	// Those of a program's start: weld run, and the kernel with ld.so, which binds functions as they are called or all
+	// at once.
+	WeldRun   = "weld run"
+	Native    = "native"
+	NativeNow = "LD_BIND_NOW"
 )
 
 // Case is one request that weld and its peers answer, and what is taken from the answers.
@@ -47,6 +54,8 @@ type Metric struct {
 	NoAlloc bool
 	// Whole, if not 0, has the difference to the peer compared as a share of this, in place of the ratio.
 	Whole float64
+	// Added has the difference to the peer compared, in place of the ratio; Target is a difference then.
+	Added bool
 }
 
 // Calls are the call and callback measures.
@@ -116,6 +125,17 @@ func Lookup(l *prepare.Library, file string, count int) Case {
 func Lazy(path string) Case {
 	return Case{Group: "lazy", Members: []Member{{Weld, "lazy"}, {Glibc, "lazy"}}, Args: []string{path}, Repeats: 1,
 		Fresh: true, Metrics: []Metric{{Key: "lazy", Name: "first call through a PLT slot", Unit: "ns"}}}
+}
+
+// Start is the measure of starting a program, n times for a sample, and waiting for its end.
+func Start(p *prepare.Program, n int) Case {
+	name := fmt.Sprintf("%s (%d libraries)", strings.Join(append([]string{p.Name}, p.Args...), " "), p.Needed)
+	return Case{Group: "start", Members: []Member{{WeldRun, "start"}, {Native, "start"}, {NativeNow, "start"}},
+		Args: append([]string{p.Path}, p.Args...), Repeats: n, Metrics: []Metric{
+			{Key: "ns", Name: name, Unit: "ns", Target: p.Ratio},
+			{Key: "ns", Name: name + ", time added", Unit: "ns", Target: p.Added, Added: true},
+			{Key: "cpu", Name: name + ", processor time", Unit: "ns"},
+		}}
 }
 
 // Noise returns c with its first peer in the place of weld as well, and without targets: the ratios show what the

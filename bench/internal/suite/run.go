@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"weld/bench/internal/wire"
@@ -153,7 +154,10 @@ func agreement(c Case, values []wire.Values) error {
 }
 
 func (s *Samples) add(v wire.Values, metrics []Metric) error {
-	for _, m := range metrics {
+	for i, m := range metrics {
+		if slices.ContainsFunc(metrics[:i], func(earlier Metric) bool { return earlier.Key == m.Key }) {
+			continue
+		}
 		x, err := v.Float(m.Key)
 		if err != nil {
 			return err

@@ -63,6 +63,17 @@ func TestRunRounds(t *testing.T) {
 	}
 }
 
+// TestRunSharedKey has two metrics that compare the same values, each in its way.
+func TestRunSharedKey(t *testing.T) {
+	r := run(t, 2, Case{Members: []Member{{Weld, "count"}, {Cgo, "count"}}, Repeats: 3,
+		Metrics: []Metric{{Key: "n"}, {Key: "n", Added: true}}})[0]
+	for i, m := range r.Members {
+		if got := fmt.Sprint(m.Values); m.Err != nil || got != "map[n:[3 3]]" {
+			t.Errorf("member %d: %v, %v", i, got, m.Err)
+		}
+	}
+}
+
 func TestRunFresh(t *testing.T) {
 	c := Case{Members: []Member{{Weld, "count"}, {Cgo, "count"}}, Args: []string{"a"}, Repeats: 7, Fresh: true,
 		Agree: "args", Metrics: []Metric{{Key: "made"}, {Key: "n"}}}
