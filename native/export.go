@@ -93,6 +93,9 @@ func SystemTLSDistance(id, off uintptr) (uintptr, error) {
 	t := acquire()
 	d := dist(t)
 	release(t)
+	if program != nil {
+		return d, nil // there is no thread to compare with that does not run
+	}
 	libc.spawn.Lock()
 	d2 := dist(libc.spawner)
 	libc.spawn.Unlock()
@@ -114,11 +117,20 @@ func InitStaticTLS(off int, init []byte) {
 	})
 }
 
-// ThreadBlock returns the address of a TLS module's block in a thread, 0 if the thread has not touched it.
+// ThreadBlock returns the address of a TLS module's block in a thread, 0 if the thread has none: one that has no static
+// TLS gets a block when it is touched first.
 func ThreadBlock(fs, id uintptr) uintptr {
-	dtv := *word(fs + uintptr(dtvSlot))
+	if id&moduleTag == 0 {
+		return 0
+	}
 	i := id &^ moduleTag
-	if id&moduleTag == 0 || dtv == 0 || i >= *word(dtv) {
+	modules.mu.Lock()
+	defer modules.mu.Unlock()
+	if i < uintptr(len(modules.list)) && modules.list[i] != nil && modules.list[i].fixed != 0 {
+		return fs + uintptr(modules.list[i].fixed)
+	}
+	dtv := *word(fs + uintptr(dtvSlot))
+	if dtv == 0 || i >= *word(dtv) {
 		return 0
 	}
 	return *word(dtv + 8 + 8*i)

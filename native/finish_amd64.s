@@ -58,6 +58,59 @@ TEXT ·acquireRegs(SB), NOSPLIT, $128-0
 	MOVSD	120(SP), X7
 	RET
 
+// func invoke(t *thread, c *frame, fn, flags, base uintptr)
+//
+// invoke calls fn with the arguments of c on t, which the caller holds, serves its upcalls, and leaves the results in t.
+// base is what t.sp goes back to if one of them panics.
+TEXT ·invoke(SB), NOSPLIT, $16-40
+	GO_ARGS
+	NO_LOCAL_POINTERS
+	TESTQ	$leafCall, flags+24(FP)
+	JNE	call
+	GOREGS
+	ENTERSYSCALL
+call:
+	MOVQ	t+0(FP), R12
+	MOVQ	c+8(FP), R13
+	MOVQ	fn+16(FP), R11
+	MOVQ	T_sp(R12), R10
+	ANDQ	$~15, R10
+	MOVQ	C_NStack(R13), CX
+	TESTQ	CX, CX
+	JEQ	regs
+	LEAQ	1(CX), AX // round up to an even number of words: R10 stays a multiple of 16
+	ANDQ	$~1, AX
+	SHLQ	$3, AX
+	SUBQ	AX, R10
+	MOVQ	C_Stack(R13), SI
+	MOVQ	R10, DI
+	CLD
+	REP; MOVSQ
+regs:
+	MOVQ	C_NFloat(R13), AX // al: upper bound of vector registers used, for variadic callees
+	TESTQ	AX, AX
+	JEQ	ints
+	MOVSD	(C_Float+0)(R13), X0
+	MOVSD	(C_Float+8)(R13), X1
+	MOVSD	(C_Float+16)(R13), X2
+	MOVSD	(C_Float+24)(R13), X3
+	MOVSD	(C_Float+32)(R13), X4
+	MOVSD	(C_Float+40)(R13), X5
+	MOVSD	(C_Float+48)(R13), X6
+	MOVSD	(C_Float+56)(R13), X7
+ints:
+	MOVQ	(C_Int+0)(R13), DI
+	MOVQ	(C_Int+8)(R13), SI
+	MOVQ	(C_Int+16)(R13), DX
+	MOVQ	(C_Int+24)(R13), CX
+	MOVQ	(C_Int+32)(R13), R8
+	MOVQ	(C_Int+40)(R13), R9
+	CALL	·enterSwitch(SB)
+	MOVQ	flags+24(FP), R10
+	MOVQ	base+32(FP), R11
+	CALL	·finishCall(SB)
+	RET
+
 // The frame of finishCall; the first words are for what it calls.
 #define L_thread 32
 #define L_flags  40
@@ -66,31 +119,41 @@ TEXT ·acquireRegs(SB), NOSPLIT, $128-0
 #define L_ret    64
 #define L_fret   72
 #define L_errno  80
-// in all 88 bytes
+#define L_told   88 // not 0: the scheduler has been told that the goroutine is away
+// in all 96 bytes
 
-// finishCall ends a direct call whose entry does not do so by itself: it serves upcalls, reads errno, and releases a
-// thread that the call holds. It is called where enter came back on thread R12 with the reason R13 and the flags R10,
-// and returns what the entry returns.
+// finishCall ends a call: it serves upcalls, and for a direct one reads errno and releases a thread that the call holds.
+// It is called where enter came back on thread R12 with the reason R13 and the flags R10, and returns what the entry
+// returns. For a lentCall R11 is the base, and the results go to the thread.
 //
 // At the first upcall of a call that does not hold its thread the goroutine is still on the kernel thread that wears
 // it, and is locked to that: before exitsyscall, which may move it.
-TEXT ·finishCall(SB), NOSPLIT, $88-0
+//
+// All upcalls are served here, without a return in between: the processor predicts returns by calls, and that of the
+// native function which called goes with its call.
+TEXT ·finishCall(SB), NOSPLIT, $96-0
 	NO_LOCAL_POINTERS
 	MOVQ	R12, L_thread(SP)
 	MOVQ	R10, L_flags(SP)
-	MOVQ	T_sp(R12), R10
-	MOVQ	R10, L_base(SP)
+	NOTQ	R10
+	ANDQ	$leafCall, R10
+	MOVQ	R10, L_told(SP)
+	TESTQ	$lentCall, L_flags(SP)
+	JNE	based
+	MOVQ	T_sp(R12), R11
+based:
+	MOVQ	R11, L_base(SP)
 	CALL	·here(SB) // puts the address of what follows in L_back
 	GOREGS
 	TESTL	R13, R13
 	JEQ	done
-	TESTQ	$heldCall, L_flags(SP)
+	TESTQ	$(heldCall|lentCall), L_flags(SP)
 	JNE	locked
 	MOVQ	·lockPC(SB), R11
 	CALL	R11
 locked:
-	TESTQ	$leafCall, L_flags(SP)
-	JNE	serve
+	CMPQ	L_told(SP), $0
+	JEQ	serve
 	EXITSYSCALL
 serve:
 	MOVQ	L_thread(SP), AX
@@ -98,9 +161,19 @@ serve:
 	MOVQ	L_flags(SP), CX
 	MOVQ	·servePC(SB), R11
 	CALL	R11
-	ORQ	$heldCall, L_flags(SP)
-	TESTQ	$leafCall, L_flags(SP)
+	MOVQ	L_flags(SP), AX
+	TESTQ	$lentCall, AX
+	JNE	lent
+	ORQ	$heldCall, AX
+	MOVQ	AX, L_flags(SP)
+lent:
+	MOVQ	$0, L_told(SP)
+	TESTQ	$leafCall, AX
 	JNE	again
+	MOVQ	L_thread(SP), R12
+	CMPL	T_keep(R12), $0
+	JNE	again
+	MOVQ	$1, L_told(SP)
 	ENTERSYSCALL
 again:
 	MOVQ	L_thread(SP), R12
@@ -108,6 +181,8 @@ again:
 	JMP	·enterAgain(SB)
 	ADJSP	$-8
 done:
+	TESTQ	$lentCall, L_flags(SP)
+	JNE	toThread
 	MOVQ	AX, L_ret(SP)
 	MOVSD	X0, L_fret(SP)
 	TESTQ	$(errnoAX|errnoBX), L_flags(SP)
@@ -116,8 +191,8 @@ done:
 	MOVL	(CX), CX
 	MOVQ	CX, L_errno(SP)
 running:
-	TESTQ	$leafCall, L_flags(SP)
-	JNE	release
+	CMPQ	L_told(SP), $0
+	JEQ	release
 	EXITSYSCALL
 release:
 	TESTQ	$heldCall, L_flags(SP)
@@ -126,6 +201,7 @@ release:
 	MOVQ	·releasePC(SB), R11
 	CALL	R11
 results:
+	GOREGS
 	MOVQ	L_ret(SP), AX
 	MOVSD	L_fret(SP), X0
 	TESTQ	$(errnoAX|errnoBX), L_flags(SP)
@@ -135,6 +211,16 @@ results:
 	JNE	end
 	MOVQ	BX, AX
 end:
+	RET
+toThread:
+	MOVQ	AX, (T_ret+0)(R12)
+	MOVQ	DX, (T_ret+8)(R12)
+	MOVSD	X0, (T_fret+0)(R12)
+	MOVSD	X1, (T_fret+8)(R12)
+	MOVQ	$whyDone, T_why(R12)
+	CMPQ	L_told(SP), $0
+	JEQ	end
+	EXITSYSCALL
 	RET
 	CALL	runtime·entersyscall(SB) // never: has the linker check the stack that the calls above need
 	CALL	runtime·exitsyscall(SB)

@@ -27,12 +27,13 @@ const (
 	keepMany = 24
 )
 
-// Flags of a call. The last is not a signature's.
+// Flags of a call. The last two are not a signature's.
 const (
 	leafCall = 1 << iota // the scheduler is not told
 	errnoAX              // direct: the first result is errno
 	errnoBX              // direct: the second is
 	heldCall             // it holds its thread: see acquire
+	lentCall             // its caller holds it
 )
 
 // Func is a native function as a Go func value.
@@ -180,7 +181,7 @@ func (d *desc) callFrame(g *abi.GoFrame) (text unsafe.Pointer) {
 	if p.Errno {
 		*(*int32)(Pointer(t.errno)) = 0
 	}
-	invoke(t, &c, atomic.LoadUintptr(&d.fn), d.flags&leafCall, base)
+	t.invoke(&c, atomic.LoadUintptr(&d.fn), d.flags&leafCall, base)
 	t.sp = base
 	c.Ret, c.FRet = [2]uint64{uint64(t.ret[0]), uint64(t.ret[1])}, t.fret
 	p.FromC(&c, g)
@@ -230,30 +231,15 @@ func (m *marshal) text(s string) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
 }
 
-// invoke runs fn on t, which the caller holds, and serves its upcalls. base is what t.sp goes back to if one of them
-// panics.
-//
-//go:nosplit
-//go:norace
-func invoke(t *thread, c *frame, fn uintptr, leaf uintptr, base uintptr) {
-	if leaf != 0 || t.keep != 0 {
-		gate(t, c, fn)
-		for t.why != whyDone {
-			serve(t, base, heldCall)
-			resume(t)
-		}
-		return
+// invoke runs fn on t, which the caller holds. base is what t.sp goes back to if an upcall of fn panics.
+func (t *thread) invoke(c *frame, fn, flags, base uintptr) {
+	if t.keep != 0 {
+		flags |= leafCall
 	}
-	entersyscall()
-	gate(t, c, fn)
-	exitsyscall()
-	for t.why != whyDone {
-		serve(t, base, heldCall)
-		goOn(t)
-	}
+	invoke(t, c, fn, flags|lentCall, base)
 }
 
-// goOn resumes t after an upcall of a call that tells the scheduler.
+// goOn resumes t after an upcall of a program (finishCall does that for calls).
 //
 //go:nosplit
 //go:norace
@@ -297,7 +283,7 @@ func (t *thread) call(fn uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	}
 	base := t.sp
 	*(*int32)(Pointer(t.errno)) = 0
-	invoke(t, &c, fn, 0, base)
+	t.invoke(&c, fn, 0, base)
 	t.sp = base
 	return t.ret[0], syscall.Errno(*(*int32)(Pointer(t.errno)))
 }

@@ -20,6 +20,7 @@
 #define T_fret    128
 #define T_gregs   144
 #define T_guard   344
+#define T_keep    348
 #define T_mask    352
 
 // abi.CFrame
@@ -70,6 +71,7 @@
 #define errnoAX     2
 #define errnoBX     4
 #define heldCall    8
+#define lentCall    16
 
 // startState (program.go)
 #define S_started 0
@@ -78,6 +80,7 @@
 #define S_ignored 16
 #define S_nofile  24
 #define S_closed  40
+#define S_sp      48
 
 // parking (libc.go)
 #define P_fs      0

@@ -136,6 +136,12 @@ TEXT ·upcall(SB), NOSPLIT|NOFRAME, $0
 	JEQ	orphan
 	JMP	lent
 guarded:
+	CMPL	T_keep(R12), $0
+	JNE	kept
+	MOVQ	·goAlive(SB), AX
+	CMPL	(AX), $0
+	JEQ	orphan // a child of _Fork or clone, for which nothing was made ready
+kept:
 	CALL	·mask(SB)
 lent:
 	MOVQ	SP, T_frame(R12)
@@ -345,53 +351,9 @@ syscall:
 	MOVSD	X1, (T_fret+8)(R12) \
 	MOVQ	$whyDone, T_why(R12)
 
-// func gate(t *thread, f *abi.CFrame, fn uintptr)
-//
-// gate calls fn on t's stack with the arguments of f and leaves the results in t. It also returns when fn wants
-// something of Go: t.why tells.
-TEXT ·gate(SB), NOSPLIT, $0-24
-	MOVQ	t+0(FP), R12
-	MOVQ	f+8(FP), R13
-	MOVQ	fn+16(FP), R11
-	MOVQ	T_sp(R12), R10
-	ANDQ	$~15, R10
-	MOVQ	C_NStack(R13), CX
-	TESTQ	CX, CX
-	JEQ	regs
-	LEAQ	1(CX), AX // round up to an even number of words: R10 stays a multiple of 16
-	ANDQ	$~1, AX
-	SHLQ	$3, AX
-	SUBQ	AX, R10
-	MOVQ	C_Stack(R13), SI
-	MOVQ	R10, DI
-	CLD
-	REP; MOVSQ
-regs:
-	MOVQ	C_NFloat(R13), AX // al: upper bound of vector registers used, for variadic callees
-	TESTQ	AX, AX
-	JEQ	ints
-	MOVSD	(C_Float+0)(R13), X0
-	MOVSD	(C_Float+8)(R13), X1
-	MOVSD	(C_Float+16)(R13), X2
-	MOVSD	(C_Float+24)(R13), X3
-	MOVSD	(C_Float+32)(R13), X4
-	MOVSD	(C_Float+40)(R13), X5
-	MOVSD	(C_Float+48)(R13), X6
-	MOVSD	(C_Float+56)(R13), X7
-ints:
-	MOVQ	(C_Int+0)(R13), DI
-	MOVQ	(C_Int+8)(R13), SI
-	MOVQ	(C_Int+16)(R13), DX
-	MOVQ	(C_Int+24)(R13), CX
-	MOVQ	(C_Int+32)(R13), R8
-	MOVQ	(C_Int+40)(R13), R9
-	CALL	·enterSwitch(SB)
-	RESULTS
-	RET
-
 // func resume(t *thread)
 //
-// resume goes on after an upcall; it returns as gate does.
+// resume goes on after an upcall, and returns with the reason in t.why.
 TEXT ·resume(SB), NOSPLIT, $0-8
 	MOVQ	t+0(FP), R12
 	CALL	·enterAgain(SB)

@@ -52,7 +52,7 @@ func TestOffsets(t *testing.T) {
 		"T_frame": unsafe.Offsetof(th.frame), "T_why": unsafe.Offsetof(th.why), "T_errno": unsafe.Offsetof(th.errno),
 		"T_tid": unsafe.Offsetof(th.tid), "T_fpcw": unsafe.Offsetof(th.fpcw), "T_ret": unsafe.Offsetof(th.ret),
 		"T_fret": unsafe.Offsetof(th.fret), "T_gregs": unsafe.Offsetof(th.gregs),
-		"T_guard": unsafe.Offsetof(th.guard), "T_mask": unsafe.Offsetof(th.mask),
+		"T_guard": unsafe.Offsetof(th.guard), "T_keep": unsafe.Offsetof(th.keep), "T_mask": unsafe.Offsetof(th.mask),
 
 		"C_Int": unsafe.Offsetof(cf.Int), "C_Float": unsafe.Offsetof(cf.Float), "C_NFloat": unsafe.Offsetof(cf.NFloat),
 		"C_NStack": unsafe.Offsetof(cf.NStack), "C_Stack": unsafe.Offsetof(cf.Stack), "C_Ret": unsafe.Offsetof(cf.Ret),
@@ -72,7 +72,7 @@ func TestOffsets(t *testing.T) {
 
 		"S_started": unsafe.Offsetof(startState.started), "S_interpreter": unsafe.Offsetof(startState.interpreter), "S_mask": unsafe.Offsetof(startState.mask),
 		"S_ignored": unsafe.Offsetof(startState.ignored), "S_nofile": unsafe.Offsetof(startState.nofile),
-		"S_closed": unsafe.Offsetof(startState.closed),
+		"S_closed": unsafe.Offsetof(startState.closed), "S_sp": unsafe.Offsetof(startState.sp),
 
 		"D_fn": unsafe.Offsetof(d.fn), "D_flags": unsafe.Offsetof(d.flags), "D_ptr": unsafe.Offsetof(d.ptr),
 		"D_nkeep": unsafe.Offsetof(d.nkeep), "D_keep": unsafe.Offsetof(d.keep),
@@ -82,7 +82,7 @@ func TestOffsets(t *testing.T) {
 
 		"N_g": unsafe.Offsetof(n.g), "N_t": unsafe.Offsetof(n.t), "N_more": unsafe.Offsetof(n.more),
 
-		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "heldCall": heldCall,
+		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "heldCall": heldCall, "lentCall": lentCall,
 		"whyDone": whyDone, "whyUpcall": whyUpcall, "whyFault": whyFault,
 		"nestShift": nestShift, "nestMultiplier": nestMultiplier,
 	}

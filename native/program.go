@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -42,10 +43,15 @@ type Program struct {
 
 	TLS               []byte // the initial image, as it is in the file
 	TLSSize, TLSAlign uintptr
+	TLSAddr           uintptr // p_vaddr: where it begins is congruent to that modulo TLSAlign
 
-	tls   uintptr // bytes that its thread-local storage takes
-	stack uintptr // top
-	main  *thread
+	tls    uintptr // bytes that its thread-local storage takes
+	tlsAt  uintptr // how far below the thread pointer it begins
+	stack  uintptr // top
+	main   *thread
+	handed bool // HandOver is done
+
+	forkMask uint64 // what is blocked but while fork is under way
 }
 
 // program is the one that the process runs, nil if it is an ordinary Go program.
@@ -73,6 +79,7 @@ var startState struct {
 	ignored     uint64         // signals that were ignored: bit 0 is signal 1
 	nofile      syscall.Rlimit // RLIMIT_NOFILE
 	closed      uint64         // which of the descriptors 0 to 2 were closed, a bit each: the Go runtime opens them
+	sp          uintptr        // the stack pointer: the address of argc; 0 after Restart
 }
 
 // What assembly reads.
@@ -181,7 +188,11 @@ func (p *Program) Become() error {
 	if align > PageSize {
 		return fmt.Errorf("its thread-local storage is aligned to %#x", align)
 	}
-	p.tls = (p.TLSSize + align - 1) &^ (align - 1)
+	if p.TLSSize > maxProgramTLS {
+		return fmt.Errorf("its thread-local storage takes %d bytes, more than %d", p.TLSSize, maxProgramTLS)
+	}
+	p.tlsAt = p.TLSSize + -(p.TLSAddr+p.TLSSize)&(max(p.TLSAlign, 1)-1)
+	p.tls = (p.tlsAt + align - 1) &^ (align - 1)
 	size := (p.tls + reserveSize + align - 1) &^ (align - 1)
 	reserveBytes = size
 	r := &reserve
@@ -189,32 +200,30 @@ func (p *Program) Become() error {
 	r.size, r.used = int(size), int(p.tls)+reserveTop
 	placeSlots(-int(p.tls))
 	signReserve(r.image, int(p.tls))
-	copy(r.image[size-p.tls:], p.TLS)
+	copy(r.image[size-p.tlsAt:], p.TLS)
 	return nil
 }
 
 // ProgramTLS returns the offset of the program's own thread-local storage from the thread pointer, where its code
 // expects it (local-exec). InitStaticTLS takes it as it takes that of a library.
-func ProgramTLS() int { return -int(program.tls) }
+func ProgramTLS() int { return -int(program.tlsAt) }
+
+// maxProgramTLS is the most that the thread-local storage of a program may take, in bytes: its image is made in memory,
+// and every thread has a copy.
+const maxProgramTLS = 64 << 20
 
 // findStack finds room on the process's own stack, below what Go uses of it: the scheduler's of the first thread has the
 // 64 KiB that come first.
 func (p *Program) findStack() error {
 	const ofGo = 68 << 10
-	stat, err := rawfile.ReadFile("/proc/self/stat")
-	if err != nil {
-		return err
+	start := startState.sp
+	if start == 0 {
+		var err error
+		if start, err = stackStart(); err != nil {
+			return err
+		}
 	}
-	// proc(5): the 28th field, counted behind the name, which may hold anything.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 26 {
-		return errors.New("/proc/self/stat is not as it should be")
-	}
-	start, err := strconv.ParseUint(string(fields[25]), 10, 64)
-	if err != nil {
-		return err
-	}
-	p.stack = (uintptr(start) - ofGo) &^ (PageSize - 1)
+	p.stack = (start - ofGo) &^ (PageSize - 1)
 	need := uint64(ofGo + 64<<10)
 	for _, list := range [][]string{p.Args, p.Env} {
 		for _, s := range list {
@@ -229,6 +238,21 @@ func (p *Program) findStack() error {
 		return fmt.Errorf("%w: %d KiB, and %d are needed", ErrStack, lim.Cur>>10, need>>10)
 	}
 	return nil
+}
+
+// stackStart returns where the stack of the process began.
+func stackStart() (uintptr, error) {
+	stat, err := rawfile.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0, err
+	}
+	// proc(5): the 28th field, counted behind the name, which may hold anything.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 26 {
+		return 0, errors.New("/proc/self/stat is not as it should be")
+	}
+	start, err := strconv.ParseUint(string(fields[25]), 10, 64)
+	return uintptr(start), err
 }
 
 // startProgram makes the C library ready for the program: no thread is made, the program's first thread is the only one.
@@ -362,8 +386,9 @@ func (p *Program) watchFork() error {
 
 // forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P, and is not
 // preempted, until it is back in the parent, and for ever in the child: so the child's only kernel thread has what Go
-// code takes, and asks nothing of a scheduler whose other threads are not there. The child of another thread has no Go:
-// nothing is taken for it, and the dispatcher could not answer without.
+// code takes, and asks nothing of a scheduler whose other threads are not there. No handler runs until then, which might
+// want what is taken. The child of another thread has no Go: nothing is taken for it, and the dispatcher could not answer
+// without.
 func (p *Program) forkPrepare(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
@@ -378,6 +403,7 @@ func (p *Program) forkPrepare(u Upcall) {
 	tcbs.mu.Lock()
 	nativeHeap.mu.Lock()
 	p.main.keep = 1
+	p.forkMask, p.main.mask = p.main.mask, ^uint64(0)
 	procPin()
 }
 
@@ -390,11 +416,21 @@ func (p *Program) forked() {
 	threads.Unlock()
 }
 
+// renewed is forked for the child: who waited for the locks is not there, and must not be handed one.
+func (p *Program) renewed() {
+	nativeHeap.mu = sync.Mutex{}
+	tcbs.mu = sync.Mutex{}
+	modules.mu = sync.Mutex{}
+	reserve.mu = sync.Mutex{}
+	handlers.mu = sync.Mutex{}
+	threads.Mutex = sync.Mutex{}
+}
+
 func (p *Program) forkParent(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
 	}
-	p.main.keep = 0
+	p.main.keep, p.main.mask = 0, p.forkMask
 	procUnpin()
 	p.forked()
 	if onFork.parent != nil {
@@ -402,8 +438,12 @@ func (p *Program) forkParent(u Upcall) {
 	}
 }
 
-func (p *Program) forkChild(Upcall) {
-	p.forked()
+func (p *Program) forkChild(u Upcall) {
+	if u.ThreadPointer() != p.main.fs {
+		return
+	}
+	p.main.mask = p.forkMask
+	p.renewed()
 	if onFork.child != nil {
 		onFork.child()
 	}
@@ -412,11 +452,8 @@ func (p *Program) forkChild(Upcall) {
 // Run starts the program at its entry point. It returns only if that is not possible. The C library of a dynamic
 // program is up, and its libraries are initialised.
 func (p *Program) Run(entry uintptr) error {
-	if err := p.handOver(); err != nil {
-		return err
-	}
+	p.HandOver()
 	t := p.main
-	t.guard, t.mask = 1, startState.mask
 	startOn(t, entry, bootState[4], libc.atExit.Addr())
 	for {
 		serve(t, t.sp, heldCall)
@@ -442,17 +479,21 @@ func (p *Program) RunStatic(entry uintptr) error {
 	}
 	sp := initialStack(p.stack, p.Args, p.Env, v.replace(p.Aux))
 	p.describe(sp, len(v)+1)
-	if err := p.handOver(); err != nil {
-		return err
-	}
+	p.HandOver()
 	entersyscall()
 	jumpProgram(entry, sp, &startState.mask)
 	return nil
 }
 
-// handOver takes everything back that Go has made of the process's signals and limits. Go's own threads block all
-// signals from then on, so those that it will need are made before.
-func (p *Program) handOver() error {
+// HandOver takes everything back that Go has made of the process's signals and limits. Native code on the first thread
+// has the program's signal mask from then on, and Go's own threads block all signals, so those that it will need are made
+// before. It comes before any code of the program's: initialisers of its libraries install handlers and make threads.
+// Later calls do nothing.
+func (p *Program) HandOver() {
+	if p.handed {
+		return
+	}
+	p.handed = true
 	runtime.LockOSThread()
 	all := ^uint64(0)
 	sigprocmask(&all, nil)
@@ -481,7 +522,9 @@ func (p *Program) handOver() error {
 	name := append([]byte(base(p.Path)), 0)
 	const prSetName = 15
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name[0])), 0)
-	return nil
+	if t := p.main; t != nil {
+		t.guard, t.mask = 1, startState.mask
+	}
 }
 
 func base(path string) string {

@@ -13,11 +13,6 @@ TEXT _weld_start(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	DX, R13
 	MOVQ	0(BX), AX // argc
 	LEAQ	16(BX)(AX*8), CX // envp
-	CMPQ	AX, $2
-	JLT	environ
-	MOVQ	16(BX), DX
-	CMPL	0(DX), $0x6e7572 // "run"
-	JEQ	note
 environ:
 	MOVQ	0(CX), AX
 	ADDQ	$8, CX
@@ -26,17 +21,25 @@ environ:
 auxv:
 	MOVQ	0(CX), AX
 	TESTQ	AX, AX
-	JEQ	start
+	JEQ	command
 	ADDQ	$16, CX
 	CMPQ	AX, $9 // AT_ENTRY
 	JNE	auxv
 	LEAQ	_weld_start(SB), AX
 	CMPQ	-8(CX), AX
-	JEQ	start
-	MOVL	$1, ·startState+S_interpreter(SB)
+	JEQ	command
+	MOVL	$1, ·startState+S_interpreter(SB) // the arguments are the program's
+	JMP	note
+command:
+	CMPQ	0(BX), $2
+	JLT	start
+	MOVQ	16(BX), DX
+	CMPL	0(DX), $0x6e7572 // "run"
+	JNE	start
 note:
 	LEAQ	·startState(SB), R12
 	MOVL	$1, S_started(R12)
+	MOVQ	BX, S_sp(R12)
 	LEAQ	·allSignals(SB), SI
 	LEAQ	S_mask(R12), DX
 	CALL	·setMask(SB)

@@ -30,8 +30,20 @@ const (
 	atSecure, atRandom, atHwcap2, atSysinfoEhdr = 23, 25, 26, 33
 )
 
-// readAuxv returns the auxiliary vector the kernel gave the process.
+// readAuxv returns the auxiliary vector the kernel gave the process: from the stack, where the process began in weld's own
+// code, since there may be no /proc.
 func readAuxv() (auxv, error) {
+	if sp := startState.sp; sp != 0 {
+		at := sp + 8*(1+*word(sp)+1)
+		for *word(at) != 0 {
+			at += 8 // the environment
+		}
+		var v auxv
+		for at += 8; *word(at) != 0; at += 16 {
+			v = append(v, [2]uintptr{*word(at), *word(at + 8)})
+		}
+		return v, nil
+	}
 	b, err := rawfile.ReadFile("/proc/self/auxv")
 	if err != nil {
 		return nil, err

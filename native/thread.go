@@ -80,7 +80,7 @@ var (
 )
 
 //go:noescape
-func gate(t *thread, f *frame, fn uintptr)
+func invoke(t *thread, c *frame, fn, flags, base uintptr)
 func resume(t *thread)
 func resetControl()
 func worn() *thread

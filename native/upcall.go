@@ -53,7 +53,7 @@ func serve(t *thread, base, flags uintptr) {
 	if t.why == whyFault {
 		reportFault(t)
 	}
-	if flags&heldCall == 0 {
+	if flags&(heldCall|lentCall) == 0 {
 		t.nest++
 	}
 	at := t.frame
@@ -63,7 +63,7 @@ func serve(t *thread, base, flags uintptr) {
 		if !done {
 			resetControl()
 			t.sp = base
-			release(t)
+			release(t) // also for a caller that holds it
 		}
 	}()
 	f := (*upframe)(Pointer(at))
@@ -97,9 +97,6 @@ func dispatch() {
 	}
 }
 
-// foreignGap is left below a waiting foreign thread's frame: the C library's own signals may still reach it.
-const foreignGap = 16 << 10
-
 // serveForeign answers an upcall of a thread that loaded code made. While Go runs, the thread's stack and TCB are
 // lent to this goroutine, so that calls nested in the callback see the same thread.
 //
@@ -120,7 +117,7 @@ func serveForeign(f *upframe) {
 	if err != nil {
 		panic(err)
 	}
-	t.sp = (uintptr(unsafe.Pointer(f)) - foreignGap) &^ 15
+	t.sp = uintptr(unsafe.Pointer(f)) &^ 15 // it waits with all signals blocked: nothing comes below its frame
 	before := *word(f.fs + uintptr(threadSlot))
 	t.setFS(f.fs)
 	t.errno = libc.errnoOf(f.fs)

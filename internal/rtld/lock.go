@@ -83,6 +83,17 @@ func (r *reentrant) Unlock() {
 	r.mu.Unlock()
 }
 
+// renew is Unlock in a child of fork: those who waited for the lock are not there.
+func (r *reentrant) renew() {
+	r.mu = sync.Mutex{}
+	if r.depth > 0 {
+		r.mu.Lock()
+		r.depth--
+		return
+	}
+	r.owner.Store(0)
+}
+
 // release gives the lock up for a while, however often its goroutine holds it.
 func (r *reentrant) release() (depth int) {
 	depth, r.depth = r.depth, 0

@@ -113,6 +113,8 @@ func (g *Program) Load() error {
 			return err
 		}
 	}
+	native.OnFork(beforeFork, afterFork, inChild)
+	g.native.HandOver()
 	order := slices.DeleteFunc(initOrder(program), func(o *Object) bool { return o == program })
 	argc, argv, envp := native.Arguments()
 	if list := program.functions(program.File.Dynamic.PreinitArray); len(list) > 0 {
@@ -168,6 +170,7 @@ func (g *Program) describe() {
 	if t := f.TLS; t != nil {
 		g.native.TLS = native.Bytes(g.where.Bias+uintptr(t.Vaddr), uintptr(t.Filesz))
 		g.native.TLSSize, g.native.TLSAlign = uintptr(t.Memsz), uintptr(t.Align)
+		g.native.TLSAddr = uintptr(t.Vaddr)
 	}
 }
 
@@ -215,7 +218,6 @@ func (g *Program) Run() error {
 	if g.object == nil {
 		return g.native.RunStatic(entry)
 	}
-	native.OnFork(beforeFork, afterFork, inChild)
 	return g.native.Run(entry)
 }
 

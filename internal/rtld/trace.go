@@ -422,6 +422,8 @@ func (t *Tracer) exit() {
 func beforeFork() {
 	linker.mu.Lock()
 	hooked.mu.Lock()
+	dlErrors.Lock()
+	scopes.Lock()
 	if t := tracing(); t != nil {
 		t.mu.Lock()
 	}
@@ -431,13 +433,32 @@ func afterFork() {
 	if t := tracing(); t != nil {
 		t.mu.Unlock()
 	}
+	scopes.Unlock()
+	dlErrors.Unlock()
 	hooked.mu.Unlock()
 	linker.mu.Unlock()
 }
 
+// inChild makes the locks anew: who waited for one is not there, and must not be handed it. An initialiser that another
+// thread was in does not end: glibc waits for that for ever, here it counts as run.
 func inChild() {
-	afterFork()
-	if t := tracing(); t != nil && t.InChild != nil {
+	t := tracing()
+	if t != nil {
+		t.mu = sync.Mutex{}
+	}
+	scopes = sync.RWMutex{}
+	dlErrors.Mutex = sync.Mutex{}
+	hooked.mu = sync.Mutex{}
+	linker.mu.renew()
+	linker.inits = sync.Cond{L: &linker.mu}
+	me := native.Goroutine()
+	for _, o := range linker.byMap {
+		if o.init == initRunning && o.initBy != me {
+			o.init = initDone
+		}
+	}
+	clear(linker.waits)
+	if t != nil && t.InChild != nil {
 		t.InChild()
 	}
 }

@@ -2,9 +2,13 @@ package run_test
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"weld/internal/testenv"
 )
 
 // plugins are the libraries that testdata/dl.c opens.
@@ -88,6 +92,19 @@ func TestStartAndEnd(t *testing.T) {
 	runTable(t, cases)
 }
 
+// alignTLS asks for another alignment of tlsplace's thread-local storage than the linker has placed it for.
+const alignTLS = `
+import struct
+f = open("tlsplace", "r+b")
+b = bytearray(f.read())
+for i in range(struct.unpack_from("<H", b, 56)[0]):
+    at = struct.unpack_from("<Q", b, 32)[0] + 56 * i
+    if struct.unpack_from("<I", b, at)[0] == 7:
+        struct.pack_into("<Q", b, at + 48, 4096)
+f.seek(0)
+f.write(b)
+`
+
 func TestProcess(t *testing.T) {
 	runTable(t, []Case{
 		{Name: "tls", Build: program("tls"), Argv: words("./tls"), Want: "destructor 20\nmain 1 after\n"},
@@ -97,6 +114,10 @@ func TestProcess(t *testing.T) {
 		{Name: "signals", Build: program("signals"), Argv: words("./signals"), Want: "sigwait in a thread 1\nsignalfd 1 from me 1\npthread_kill on its thread 1\n"},
 		{Name: "timers", Build: program("timers"), Argv: words("./timers"), Want: "signal 1 interval 5000000\nthread 1\nprocessor time 1\n"},
 		{Name: "altstack", Build: program("altstack"), Argv: words("./altstack"), Want: strings.Repeat("signal 11 on its stack 1 near the stack pointer 1\n", 3)},
+		{Name: "altstack-small", Build: program("smallstack"), Argv: words("./smallstack"), Want: "found\nfound\nend\n"},
+		{Name: "initialisers", Build: []Build{{"libinitialisers.so", words("initialisers.c")}, {"initialised", words("initialised.c -linitialisers")}}, Env: words("LD_LIBRARY_PATH={dir}"), Argv: words("./initialised"), Want: "1: ignored 1, blocked 0 1, stack 1\n"},
+		{Name: "tls-place", Build: program("tlsplace"), Argv: words("./tlsplace"), Want: "24 below, there\n24 below, there\n"},
+		{Name: "tls-place-skewed", Build: program("tlsplace"), Needs: words("python3"), Setup: "python3 -c '" + alignTLS + "'", Argv: words("./tlsplace"), Want: " below, elsewhere\n"},
 		{Name: "threads", Build: program("threads"), Argv: words("./threads"), Want: "main leaves\ncleanup never\n"},
 		{Name: "jumps", Build: program("jumps", "-rdynamic", "-fno-omit-frame-pointer"), Argv: words("./jumps"), Want: "backtrace 15 frames 1\nbacktrace 15 frames 1\n"},
 		{Name: "spawn", Build: program("spawn"), Argv: words("./spawn"), Status: 21, Normal: []normaliser{sorted}, Want: "executed with an argument, SIGUSR1 ignored\n"},
@@ -106,6 +127,18 @@ func TestProcess(t *testing.T) {
 		{Name: "dl", Build: plugins(), Argv: words("./dl"), Normal: []normaliser{absolute, sorted}, Want: "threads 8\n"},
 		{Name: "dl-no-pie", Build: append(plugins(), Build{"dl", words("dl.c -rdynamic -pthread -no-pie")}), Argv: words("./dl"), Normal: []normaliser{absolute, sorted}, Want: "after fork 7\n"},
 	})
+}
+
+// TestForks is not compared: natively a child waits for ever for a lock of ld.so that another thread had.
+func TestForks(t *testing.T) {
+	if native() {
+		t.Skip("weld is not judged")
+	}
+	argv := append(weldPrefix(t), testenv.NewDir(t).Program("forks", "forks.c"))
+	r := testenv.Run(t, exec.Command(argv[0], argv[1:]...), 30*time.Second)
+	if r.Code != 0 || string(r.Stdout) != "children 40\n" {
+		t.Errorf("%v\n%s%s", r, r.Stdout, clip(string(r.Stderr)))
+	}
 }
 
 func TestEnvironment(t *testing.T) {

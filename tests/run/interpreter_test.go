@@ -18,7 +18,7 @@ func TestInterpreter(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			run := func(flags ...string) (string, error) {
 				prog := testenv.NewDir(t).Program("itself", append([]string{"itself.c", kind}, flags...)...)
-				cmd := exec.Command(prog, "one", "two words")
+				cmd := exec.Command(prog, "run", "two words") // as if it were a command of weld's
 				cmd.Env = []string{"HOME=/nowhere", "LD_BIND_NOW="}
 				out, err := cmd.CombinedOutput()
 				return strings.ReplaceAll(string(out), prog, "ITSELF"), err
