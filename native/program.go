@@ -6,13 +6,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -71,17 +67,6 @@ var (
 	ErrStack = errors.New("the limit of the stack (RLIMIT_STACK) is too small")
 )
 
-// startState is what _weld_start found, before the Go runtime changed it.
-var startState struct {
-	started     uint32
-	interpreter uint32         // the kernel has started the process as the interpreter of a program (PT_INTERP)
-	mask        uint64         // signals that were blocked
-	ignored     uint64         // signals that were ignored: bit 0 is signal 1
-	nofile      syscall.Rlimit // RLIMIT_NOFILE
-	closed      uint64         // which of the descriptors 0 to 2 were closed, a bit each: the Go runtime opens them
-	sp          uintptr        // the stack pointer: the address of argc; 0 after Restart
-}
-
 // What assembly reads.
 var (
 	allSignals       = ^uint64(0)
@@ -117,33 +102,6 @@ func gateProgram(t *thread, entry, sp, fini uintptr)
 
 //go:noescape
 func jumpProgram(entry, sp uintptr, mask *uint64)
-
-// Restart makes sure that the process began as one that is to run a program: with all signals blocked before the Go
-// runtime made its threads. Where the binary is not linked so that it does (-E _weld_start) it executes itself again,
-// once. It returns the environment that the program is to have, or why that failed.
-func Restart(env []string) ([]string, error) {
-	const note = "WELD_SIGMASK="
-	if startState.started != 0 {
-		return env, nil
-	}
-	for i, v := range env {
-		if s, ok := strings.CutPrefix(v, note); ok {
-			mask, err := strconv.ParseUint(s, 16, 64)
-			if err != nil {
-				return env, err
-			}
-			startState.started, startState.mask, startState.ignored = 1, mask, ignoredNow()
-			err = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
-			return slices.Delete(slices.Clone(env), i, i+1), err
-		}
-	}
-	var mask uint64
-	all := ^uint64(0)
-	sigprocmask(&all, &mask)
-	err := syscall.Exec("/proc/self/exe", os.Args, append(slices.Clone(env), fmt.Sprintf("%s%x", note, mask)))
-	sigprocmask(&mask, nil)
-	return env, err
-}
 
 // Interpreting reports whether the kernel has started this binary as the interpreter that a program names (PT_INTERP). The
 // program is mapped then.
@@ -357,98 +315,6 @@ func ProgramServices() map[string]uintptr {
 func OrphanError() uintptr { return entry.orphanError }
 func OrphanDie() uintptr   { return entry.orphanDie }
 
-// onFork is what others do before fork, and after it in either process.
-var onFork struct{ prepare, parent, child func() }
-
-// OnFork has prepare called before a program forks, parent and child after it in the one or the other. prepare waits
-// until nothing that parent and child rely on is half done.
-func OnFork(prepare, parent, child func()) {
-	onFork.prepare, onFork.parent, onFork.child = prepare, parent, child
-}
-
-// watchFork registers the functions that fork calls (pthread_atfork).
-func (p *Program) watchFork() error {
-	var addr [3]uintptr
-	for i, f := range []func(Upcall){p.forkPrepare, p.forkParent, p.forkChild} {
-		t, err := NewThunk(f)
-		if err != nil {
-			return err
-		}
-		addr[i] = t.Addr()
-	}
-	if f := SystemFunction("__register_atfork"); f != 0 {
-		libc.onSpawner(f, addr[0], addr[1], addr[2], 0)
-	} else if f := SystemFunction("pthread_atfork"); f != 0 {
-		libc.onSpawner(f, addr[0], addr[1], addr[2])
-	}
-	return nil
-}
-
-// forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P, and is not
-// preempted, until it is back in the parent, and for ever in the child: so the child's only kernel thread has what Go
-// code takes, and asks nothing of a scheduler whose other threads are not there. No handler runs until then, which might
-// want what is taken. The child of another thread has no Go: nothing is taken for it, and the dispatcher could not answer
-// without.
-func (p *Program) forkPrepare(u Upcall) {
-	if u.ThreadPointer() != p.main.fs {
-		return
-	}
-	if onFork.prepare != nil {
-		onFork.prepare()
-	}
-	threads.Lock()
-	handlers.mu.Lock()
-	reserve.mu.Lock()
-	modules.mu.Lock()
-	tcbs.mu.Lock()
-	nativeHeap.mu.Lock()
-	p.main.keep = 1
-	p.forkMask, p.main.mask = p.main.mask, ^uint64(0)
-	procPin()
-}
-
-func (p *Program) forked() {
-	nativeHeap.mu.Unlock()
-	tcbs.mu.Unlock()
-	modules.mu.Unlock()
-	reserve.mu.Unlock()
-	handlers.mu.Unlock()
-	threads.Unlock()
-}
-
-// renewed is forked for the child: who waited for the locks is not there, and must not be handed one.
-func (p *Program) renewed() {
-	nativeHeap.mu = sync.Mutex{}
-	tcbs.mu = sync.Mutex{}
-	modules.mu = sync.Mutex{}
-	reserve.mu = sync.Mutex{}
-	handlers.mu = sync.Mutex{}
-	threads.Mutex = sync.Mutex{}
-}
-
-func (p *Program) forkParent(u Upcall) {
-	if u.ThreadPointer() != p.main.fs {
-		return
-	}
-	p.main.keep, p.main.mask = 0, p.forkMask
-	procUnpin()
-	p.forked()
-	if onFork.parent != nil {
-		onFork.parent()
-	}
-}
-
-func (p *Program) forkChild(u Upcall) {
-	if u.ThreadPointer() != p.main.fs {
-		return
-	}
-	p.main.mask = p.forkMask
-	p.renewed()
-	if onFork.child != nil {
-		onFork.child()
-	}
-}
-
 // Run starts the program at its entry point. It returns only if that is not possible. The C library of a dynamic
 // program is up, and its libraries are initialised.
 func (p *Program) Run(entry uintptr) error {
@@ -483,159 +349,6 @@ func (p *Program) RunStatic(entry uintptr) error {
 	entersyscall()
 	jumpProgram(entry, sp, &startState.mask)
 	return nil
-}
-
-// HandOver takes everything back that Go has made of the process's signals and limits. Native code on the first thread
-// has the program's signal mask from then on, and Go's own threads block all signals, so those that it will need are made
-// before. It comes before any code of the program's: initialisers of its libraries install handlers and make threads.
-// Later calls do nothing.
-func (p *Program) HandOver() {
-	if p.handed {
-		return
-	}
-	p.handed = true
-	runtime.LockOSThread()
-	all := ^uint64(0)
-	sigprocmask(&all, nil)
-	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
-	for fd := range 3 {
-		if startState.closed&(1<<fd) != 0 {
-			syscall.Close(fd)
-		}
-	}
-	blockOthers()
-	const sigkill, sigstop = 9, 19
-	for sig := uintptr(1); sig <= 64; sig++ {
-		if sig == sigkill || sig == sigstop {
-			continue
-		}
-		act := kernelSigaction{handler: uintptr(startState.ignored >> (sig - 1) & 1)} // SIG_DFL, SIG_IGN
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
-	}
-	const disable = 2
-	off := struct {
-		sp    uintptr
-		flags int32
-		size  uintptr
-	}{flags: disable}
-	syscall.RawSyscall(syscall.SYS_SIGALTSTACK, uintptr(unsafe.Pointer(&off)), 0, 0)
-	name := append([]byte(base(p.Path)), 0)
-	const prSetName = 15
-	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name[0])), 0)
-	if t := p.main; t != nil {
-		t.guard, t.mask = 1, startState.mask
-	}
-}
-
-func base(path string) string {
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] == '/' {
-			return path[i+1:]
-		}
-	}
-	return path
-}
-
-// ignoredNow returns the signals that are ignored: those that Go leaves so.
-func ignoredNow() (set uint64) {
-	for sig := uintptr(1); sig <= 64; sig++ {
-		var act kernelSigaction
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&act)), 8, 0, 0)
-		if act.handler == 1 {
-			set |= 1 << (sig - 1)
-		}
-	}
-	return set
-}
-
-// blockOthers blocks all signals on the kernel threads that Go has: most are so from the start, but Go keeps SIGCHLD and
-// SIGPROF open on them. Each is sent a signal whose handler does it.
-func blockOthers() {
-	const siginfo, onstack, restorer = 0x4, 0x08000000, 0x04000000
-	act := kernelSigaction{programEntryAddr.blockAll, siginfo | onstack | restorer, entry.restorer, ^uint64(0)}
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
-	pid, sent := syscall.Getpid(), uint32(0)
-	for _, tid := range kernelThreads() {
-		if tid != pid {
-			if _, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(syscall.SIGCHLD)); e == 0 {
-				sent++
-			}
-		}
-	}
-	// A thread may have it blocked already: it is not waited for long.
-	for range 200 {
-		if atomic.LoadUint32(&blockedThreads) >= sent {
-			return
-		}
-		ts := syscall.Timespec{Nsec: 20_000}
-		syscall.Nanosleep(&ts, nil)
-	}
-}
-
-// kernelThreads returns the ids of the kernel threads of the process.
-func kernelThreads() (list []int) {
-	fd, err := syscall.Open("/proc/self/task", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer syscall.Close(fd)
-	buf := make([]byte, 4096)
-	for {
-		n, err := syscall.ReadDirent(fd, buf)
-		if err != nil || n <= 0 {
-			return list
-		}
-		var names []string
-		_, _, names = syscall.ParseDirent(buf[:n], -1, nil)
-		for _, s := range names {
-			if tid, err := strconv.Atoi(s); err == nil {
-				list = append(list, tid)
-			}
-		}
-	}
-}
-
-// describe tells the kernel where arguments, environment and auxiliary vector of the process lie, for /proc (prctl(2),
-// PR_SET_MM_MAP; kernels without CONFIG_CHECKPOINT_RESTORE refuse it). sp is the address of argc.
-func (p *Program) describe(sp uintptr, auxn int) {
-	stat, err := rawfile.ReadFile("/proc/self/stat")
-	if err != nil || Interpreting() {
-		return // the kernel knows
-	}
-	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	num := func(i int) uint64 { // proc(5) counts from 1, and 3 comes first here
-		if i-3 >= len(f) {
-			return 0
-		}
-		n, _ := strconv.ParseUint(string(f[i-3]), 10, 64)
-		return n
-	}
-	argv := sp + 8
-	envp := argv + 8*uintptr(len(p.Args)+1)
-	aux := envp + 8*uintptr(len(p.Env)+1)
-	span := func(s []string, table uintptr) (start, end uint64) {
-		if len(s) == 0 {
-			return uint64(sp), uint64(sp)
-		}
-		last := len(s) - 1
-		return uint64(*word(table)), uint64(*word(table + 8*uintptr(last))) + uint64(len(s[last])) + 1
-	}
-	m := struct {
-		startCode, endCode, startData, endData, startBrk, brk, startStack uint64
-		argStart, argEnd, envStart, envEnd                                uint64
-		auxv                                                              uint64
-		auxvSize                                                          uint32
-		exeFD                                                             int32
-	}{
-		startCode: num(26), endCode: num(27), startData: num(45), endData: num(46), startBrk: num(47), startStack: uint64(sp),
-		auxv: uint64(aux), auxvSize: uint32(16 * auxn), exeFD: -1,
-	}
-	brk, _, _ := syscall.RawSyscall(syscall.SYS_BRK, 0, 0, 0)
-	m.brk = uint64(brk)
-	m.argStart, m.argEnd = span(p.Args, argv)
-	m.envStart, m.envEnd = span(p.Env, envp)
-	const prSetMM, prSetMMMap = 35, 14
-	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetMM, prSetMMMap, uintptr(unsafe.Pointer(&m)), unsafe.Sizeof(m), 0, 0)
 }
 
 // Progs returns the program headers of an image as AT_PHDR has it: where they lie in memory.
