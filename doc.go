@@ -37,6 +37,11 @@
 // thread by runtime.LockOSThread: code that keeps something in thread-local storage between calls, as OpenGL does, needs
 // that. Native stacks are of 8 MiB and do not grow; SetStackSize changes that for new ones.
 //
+// # Interposition
+//
+// Interpose puts a Go function in the place of one that libraries bind by name, the C library's own references included;
+// it can call the definition it replaces. Trace observes what is loaded, bound and initialised.
+//
 // # Faults
 //
 // A fault in native code ends the program, with status 2 and a report that names the library, the symbol and the offset

@@ -13,7 +13,7 @@
 // stack, block, panic, call native code again) and then resumes the native side. The first lazy call through a PLT,
 // the first touch of a thread-local variable and dlopen by native code take the same way.
 //
-// All of it relies on two names of the Go runtime, entersyscall and exitsyscall, and on four facts, each checked at
+// All of it relies on four names of the Go runtime (entersyscall, exitsyscall, procPin, procUnpin), and on four facts, each checked at
 // start or by a test: g lies at a fixed offset from the thread pointer, the words above it in m.tls are not used,
 // compiled Go passes arguments as cmd/compile/abi-internal.md says, and the caller of a function leaves it room to
 // spill its register arguments.

@@ -43,7 +43,7 @@ func (p *plan) newIndex(list []*Object) *index {
 		}
 		total += len(hashes) / 4
 	}
-	if len(list) < 8 || lookups*len(list) < 4*total { // to note a symbol takes as long as to ask four objects in vain
+	if len(list) < 32 || lookups*len(list) < 4*total { // to note a symbol takes as long as to ask four objects in vain
 		return nil
 	}
 	log := max(bits.Len(uint(total+total/2)), 32-tagBits)
