@@ -24,6 +24,8 @@ type plan struct {
 	callerAddr uintptr // see Source.Caller
 	isProgram  bool    // it is a Program's
 
+	search *search.Pass // for the files of its libraries
+
 	preload []string // of a Program: what comes behind it in the scope
 
 	fresh []*Object // new objects, breadth first

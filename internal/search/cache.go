@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
 	"time"
 	"unsafe"
@@ -50,16 +51,21 @@ const (
 	hwcapXeonPhi   = 1 << 51
 )
 
-// Cache is a parsed ld.so.cache. It is not changed after parsing.
+// Cache is an ld.so.cache: the file as it is, whose entries are decoded when they are asked for. It is not changed.
 type Cache struct {
-	File    string
-	Entries []CacheEntry // in the order of the file, which is that of falling names
+	File string
 
 	// HWCapNames are the names of the glibc-hwcaps folders that entries refer to.
 	HWCapNames []string
 
 	// ExtensionErr is a *CacheError if these names cannot be read; ld.so then uses the other entries.
 	ExtensionErr error
+
+	entries cacheReader // where offsets of entries count from
+	strs    cacheReader // where those of strings do
+	first   int         // offset of the first entry
+	count   int
+	old     bool // entries are of the old form
 }
 
 // CacheEntry is one library in the cache.
@@ -84,7 +90,7 @@ func (e *CacheError) Error() string {
 	return fmt.Sprintf("%s: offset %#x: %s", e.File, e.Off, e.What)
 }
 
-// ReadCache reads an ld.so.cache of this machine's byte order. The error is a *CacheError, or that of reading the file.
+// ReadCache reads an ld.so.cache of this machine's byte order, but for its entries. The error is a *CacheError, or that of reading the file.
 func ReadCache(path string) (*Cache, error) {
 	data, err := osFS{}.ReadFile(path)
 	if err != nil {
@@ -152,20 +158,8 @@ func (c *cacheReader) parseOld() (*Cache, error) {
 		inner := &cacheReader{file: c.file, text: c.text[start:], base: start}
 		return inner.parseNew(c)
 	}
-	strs := &cacheReader{file: c.file, text: c.text[end:], base: end}
-	cache := &Cache{File: c.file, Entries: make([]CacheEntry, 0, n)}
-	for off := headerOld; off < end; off += entryOld {
-		e := CacheEntry{Flags: c.u32(off)}
-		var err error
-		if e.Name, err = c.str(strs, off+4, "name"); err != nil {
-			return nil, err
-		}
-		if e.Path, err = c.str(strs, off+8, "path"); err != nil {
-			return nil, err
-		}
-		cache.Entries = append(cache.Entries, e)
-	}
-	return cache, nil
+	strs := cacheReader{file: c.file, text: c.text[end:], base: end}
+	return &Cache{File: c.file, entries: *c, strs: strs, first: headerOld, count: int(n), old: true}, nil
 }
 
 // parseNew reads the new form, in the whole file.
@@ -180,30 +174,46 @@ func (c *cacheReader) parseNew(whole *cacheReader) (*Cache, error) {
 	if flags := c.text[28]; flags != 0 && flags&orderMask != orderLittle {
 		return nil, c.fail(28, "not in little-endian byte order (flags %#x)", flags)
 	}
-	cache := &Cache{File: c.file, Entries: make([]CacheEntry, 0, n)}
+	cache := &Cache{File: c.file, entries: *c, strs: *c, first: headerNew, count: int(n)}
 	if at := c.u32(32); at != 0 {
 		cache.HWCapNames, cache.ExtensionErr = whole.hwcapNames(at)
 	}
-	for i := range int(n) {
-		off := headerNew + i*entryNew
-		e := CacheEntry{
-			Flags:     c.u32(off),
-			OSVersion: c.u32(off + 12),
-			HWCap:     uint64(c.u32(off+16)) | uint64(c.u32(off+20))<<32,
-		}
-		var err error
-		if e.Name, err = c.str(c, off+4, "name"); err != nil {
-			return nil, err
-		}
-		if e.Path, err = c.str(c, off+8, "path"); err != nil {
-			return nil, err
-		}
-		if index := uint64(uint32(e.HWCap)); e.named() && index < uint64(len(cache.HWCapNames)) {
-			e.HWCapName = cache.HWCapNames[index]
-		}
-		cache.Entries = append(cache.Entries, e)
-	}
 	return cache, nil
+}
+
+// Len returns the number of entries.
+func (c *Cache) Len() int { return c.count }
+
+// at returns the offset of entry i.
+func (c *Cache) at(i int) int {
+	if c.old {
+		return c.first + i*entryOld
+	}
+	return c.first + i*entryNew
+}
+
+// name returns the name of entry i. The error is a *CacheError.
+func (c *Cache) name(i int) (string, error) { return c.entries.str(&c.strs, c.at(i)+4, "name") }
+
+// Entry returns entry i, which is less than Len, in the order of the file: that of falling names. The error is a
+// *CacheError.
+func (c *Cache) Entry(i int) (e CacheEntry, err error) {
+	off := c.at(i)
+	e.Flags = c.entries.u32(off)
+	if !c.old {
+		e.OSVersion = c.entries.u32(off + 12)
+		e.HWCap = uint64(c.entries.u32(off+16)) | uint64(c.entries.u32(off+20))<<32
+	}
+	if e.Name, err = c.name(i); err != nil {
+		return CacheEntry{}, err
+	}
+	if e.Path, err = c.entries.str(&c.strs, off+8, "path"); err != nil {
+		return CacheEntry{}, err
+	}
+	if index := uint64(uint32(e.HWCap)); e.named() && index < uint64(len(c.HWCapNames)) {
+		e.HWCapName = c.HWCapNames[index]
+	}
+	return e, nil
 }
 
 // hwcapNames reads the names out of the extension at off.
@@ -256,12 +266,13 @@ func (e *CacheEntry) ISALevel() int {
 	return int(e.HWCap>>32&hwcapLevelMask) + 1
 }
 
-// A cacheState is the parsed cache and what it was parsed from.
+// A cacheState is the cache and what it was read from.
 type cacheState struct {
 	info  fs.FileInfo
 	seen  time.Time
 	cache *Cache
 	err   error
+	unmap func() // may be nil
 }
 
 // Cache gives the cache that the search uses, read anew if the file has changed. The error is a *CacheError, or that
@@ -279,13 +290,21 @@ func (s *Searcher) Cache() (*Cache, error) {
 	if old.info != nil && unchanged(old.info, info, old.seen) {
 		return old.cache, old.err
 	}
-	data, err := s.fs.ReadFile(path)
+	data, unmap, err := s.fs.Map(path)
 	if err != nil {
 		return nil, err
 	}
 	c, err := parseCache(path, data)
 	s.mu.Lock()
-	s.cache = cacheState{info: info, seen: seen, cache: c, err: err}
+	old = s.cache
+	s.cache = cacheState{info: info, seen: seen, cache: c, err: err, unmap: unmap}
 	s.mu.Unlock()
+	switch {
+	case old.unmap == nil:
+	case old.cache == nil:
+		old.unmap() // nobody could read it
+	default:
+		runtime.AddCleanup(old.cache, func(unmap func()) { unmap() }, old.unmap) // a search may be using it
+	}
 	return c, err
 }

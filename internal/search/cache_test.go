@@ -28,7 +28,7 @@ func TestCacheAgainstLdconfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got, want []string
-		for _, e := range c.Entries {
+		for _, e := range entries(t, c) {
 			got = append(got, e.Name+" "+e.Path)
 		}
 		for _, line := range strings.Split(must(t, "/", ldconfig, "-C", file, "-p"), "\n") {
@@ -41,6 +41,19 @@ func TestCacheAgainstLdconfig(t *testing.T) {
 			t.Errorf("%s: %d entries, ldconfig has %d\n%q\n%q", file, len(got), len(want), got, want)
 		}
 	}
+}
+
+// entries decodes all of them.
+func entries(t *testing.T, c *Cache) []CacheEntry {
+	t.Helper()
+	list := make([]CacheEntry, c.Len())
+	for i := range list {
+		var err error
+		if list[i], err = c.Entry(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return list
 }
 
 // makeTree builds a folder of libraries, some for hardware levels.
@@ -175,7 +188,7 @@ func TestEveryCachedName(t *testing.T) {
 	var names []string
 	seen := make(map[string]bool)
 	dir := realTempDir(t)
-	for _, e := range c.Entries {
+	for _, e := range entries(t, c) {
 		if seen[e.Name] || e.Flags != hostArch.cacheFlags {
 			continue
 		}
@@ -271,8 +284,11 @@ func TestBadCache(t *testing.T) {
 		"extension count":  {change(int(ext)+4, 0xff, 0xff, 0xff, 0xff), int64(ext) + 4, "4294967295 extension sections"},
 	} {
 		c, err := parseCache("c", tt.data)
+		for i := 0; err == nil && i < c.Len(); i++ {
+			_, err = c.Entry(i)
+		}
 		if strings.HasPrefix(name, "extension") {
-			if err != nil || len(c.Entries) == 0 {
+			if err != nil || c.Len() == 0 {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}

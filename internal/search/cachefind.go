@@ -1,10 +1,14 @@
 package search
 
-import "slices"
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+)
 
-// A selection says which entries of a cache will do.
+// A selection says which entries of a cache will do that are for some processors only.
 type selection struct {
-	flags  uint32
 	hwcaps []string // folders of glibc-hwcaps, best first
 	level  int      // micro-architecture level of the processor
 
@@ -12,62 +16,71 @@ type selection struct {
 	legacy, platform uint64
 }
 
-// find gives the path for a soname. Like ld.so it searches by halves for names that are equal with numbers compared as
-// numbers ("libx.so.01" finds libx.so.1); among these the best named folder wins, and otherwise the first.
-func (c *Cache) find(name string, sel selection) (path string, ok bool) {
-	lo, hi := 0, len(c.Entries)
-	for lo < hi {
+// find gives the path for a soname, "" if there is none. Like ld.so it searches by halves for names that are equal with
+// numbers compared as numbers ("libx.so.01" finds libx.so.1); among these the best named folder wins, and otherwise the
+// first. It takes entries with the given flags; sel is called if there are such for some processors only. The error is
+// the *CacheError of an entry that was looked at.
+func (c *Cache) find(name string, flags uint32, sel func() selection) (path string, err error) {
+	// order compares with the name of entry i.
+	order := func(i int) int {
+		n, e := c.name(i)
+		if e != nil {
+			err = e
+		}
+		return compareNames(name, n)
+	}
+	for lo, hi := 0, c.count; lo < hi && err == nil; {
 		mid := int(uint(lo+hi) >> 1)
-		order := compareNames(name, c.Entries[mid].Name)
-		switch {
-		case order < 0: // names fall
+		switch o := order(mid); {
+		case o < 0: // names fall
 			lo = mid + 1
-		case order > 0:
+		case o > 0:
 			hi = mid
 		default:
-			for mid > 0 && compareNames(name, c.Entries[mid-1].Name) == 0 {
+			for mid > 0 && order(mid-1) == 0 {
 				mid--
 			}
-			return c.best(name, mid, sel)
+			if err != nil {
+				return "", err
+			}
+			return c.best(name, mid, flags, sync.OnceValue(sel))
 		}
 	}
-	return "", false
+	return "", err
 }
 
-func (c *Cache) best(name string, first int, sel selection) (path string, ok bool) {
-	best := len(sel.hwcaps)
-	for i := first; i < len(c.Entries); i++ {
-		e := &c.Entries[i]
-		if i > first && compareNames(name, e.Name) != 0 {
-			break
+func (c *Cache) best(name string, first int, flags uint32, sel func() selection) (string, error) {
+	best := math.MaxInt
+	path := ""
+	for i := first; i < c.count; i++ {
+		e, err := c.Entry(i)
+		if err != nil {
+			return "", err
 		}
-		if e.Flags != sel.flags {
-			continue
-		}
-		if e.named() {
-			if e.ISALevel() > sel.level {
+		switch {
+		case i > first && compareNames(name, e.Name) != 0:
+			return strings.Clone(path), nil
+		case e.Flags != flags:
+		case e.named():
+			if e.ISALevel() > sel().level {
 				continue
 			}
-			if p := slices.Index(sel.hwcaps, e.HWCapName); p >= 0 && p < best {
-				best, path, ok = p, e.Path, true
+			if p := slices.Index(sel().hwcaps, e.HWCapName); p >= 0 && p < best {
+				best, path = p, e.Path
 			}
-			continue
-		}
-		// Entries of named folders come before the others.
-		if ok {
-			break
-		}
-		if sel.legacyFits(e.HWCap) {
-			return e.Path, true
+		case path != "": // entries of named folders come before the others
+			return strings.Clone(path), nil
+		case e.HWCap == 0 || sel().legacyFits(e.HWCap):
+			return strings.Clone(e.Path), nil
 		}
 	}
-	return path, ok
+	return strings.Clone(path), nil
 }
 
-// legacyFits reports whether an entry with these bits may be used.
+// legacyFits reports whether an entry with these bits, which are not 0, may be used.
 func (sel selection) legacyFits(hwcap uint64) bool {
-	if hwcap == 0 || sel.legacy == 0 {
-		return hwcap == 0
+	if sel.legacy == 0 {
+		return false
 	}
 	if p := hwcap & hwcapPlatform; p != 0 && p != sel.platform {
 		return false

@@ -64,11 +64,11 @@ var formEntries = []CacheEntry{
 func TestCacheSelection(t *testing.T) {
 	for _, data := range [][]byte{encode(0, formEntries, "x86-64-v2", "x86-64-v3"), compat(formEntries, "x86-64-v2", "x86-64-v3")} {
 		c, err := parseCache("c", data)
-		if err != nil || c.ExtensionErr != nil || len(c.Entries) != len(formEntries) {
+		if err != nil || c.ExtensionErr != nil || c.Len() != len(formEntries) {
 			t.Fatal(err, c)
 		}
-		if l := c.Entries[0].ISALevel(); l != 3 || c.Entries[0].HWCapName != "x86-64-v3" || c.Entries[3].ISALevel() != 1 {
-			t.Errorf("level %d of %+v", l, c.Entries[0])
+		if l := entries(t, c)[0].ISALevel(); l != 3 || entries(t, c)[0].HWCapName != "x86-64-v3" || entries(t, c)[3].ISALevel() != 1 {
+			t.Errorf("level %d of %+v", l, entries(t, c)[0])
 		}
 		v32 := []string{"x86-64-v3", "x86-64-v2"}
 		for _, tt := range []struct {
@@ -88,9 +88,8 @@ func TestCacheSelection(t *testing.T) {
 			{"liba.so.10", selection{}, "/lib/liba.so.10"},
 			{"liba.so.2", selection{}, ""},
 		} {
-			tt.sel.flags = x8664
-			if path, ok := c.find(tt.name, tt.sel); path != tt.want || ok != (tt.want != "") {
-				t.Errorf("%s with %+v: %q, want %q", tt.name, tt.sel, path, tt.want)
+			if path, err := c.find(tt.name, x8664, func() selection { return tt.sel }); path != tt.want || err != nil {
+				t.Errorf("%s with %+v: %q (%v), want %q", tt.name, tt.sel, path, err, tt.want)
 			}
 		}
 	}
@@ -103,20 +102,31 @@ func FuzzCache(f *testing.F) {
 	f.Add(compat(formEntries[:2], "x86-64-v2"))
 	old := append([]byte(magicOld), 0, 1, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0)
 	f.Add(append(old, "a\x00/a\x00"...))
-	sel := selection{flags: x8664, hwcaps: []string{"x86-64-v3", "x86-64-v2"}, level: 3, legacy: legacyX86_64}
+	sel := selection{hwcaps: []string{"x86-64-v3", "x86-64-v2"}, level: 3, legacy: legacyX86_64}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseCache("fuzz", data)
-		if err != nil {
+		check := func(err error) {
 			var ce *CacheError
 			if !errors.As(err, &ce) || ce.Off < 0 || ce.Off > int64(len(data)) || !strings.HasPrefix(ce.Error(), "fuzz: offset ") {
 				t.Errorf("%#v", err)
 			}
+		}
+		c, err := parseCache("fuzz", data)
+		if err != nil {
+			check(err)
 			return
 		}
-		for i := range c.Entries[:min(len(c.Entries), 100)] {
-			path, ok := c.find(c.Entries[i].Name, sel)
-			if !ok && path != "" {
-				t.Errorf("%q gives %q", c.Entries[i].Name, path)
+		for i := range min(c.Len(), 100) {
+			e, err := c.Entry(i)
+			if err != nil {
+				check(err)
+				continue
+			}
+			path, err := c.find(e.Name, x8664, func() selection { return sel })
+			if err != nil {
+				check(err)
+			}
+			if err != nil && path != "" {
+				t.Errorf("%q gives %q and %v", e.Name, path, err)
 			}
 		}
 	})

@@ -13,7 +13,7 @@ func (s *Searcher) namedHWCaps() []string {
 	if s.minor() < 33 {
 		return nil
 	}
-	return s.cfg.HWCaps
+	return s.hwcaps()
 }
 
 // A subdirList has the folders that go with a version of glibc.
@@ -49,8 +49,8 @@ func (s *Searcher) legacySubdirs() []string {
 		return []string{""}
 	}
 	names := legacyNames(s.legacyBits())
-	if s.cfg.Platform != "" {
-		names = append(names, s.cfg.Platform)
+	if p := s.platform(); p != "" {
+		names = append(names, p)
 	}
 	names = append(names, "tls")
 	var subs []string
@@ -74,12 +74,30 @@ type dirState struct {
 
 var onlyItself = []string{""}
 
+// dirResult is what subdirs has given.
+type dirResult struct {
+	subs []string
+	err  error
+}
+
+// subdirs is the Searcher's, once for each directory.
+func (p *Pass) subdirs(dir string) ([]string, error) {
+	d, known := p.dirs[dir]
+	if !known {
+		d.subs, d.err = p.Searcher.subdirs(dir)
+		if p.dirs == nil {
+			p.dirs = map[string]dirResult{}
+		}
+		p.dirs[dir] = d
+	}
+	return d.subs, d.err
+}
+
 // subdirs gives the folders to look into in the directory ("" or with a slash at its end), "" last for the directory
 // itself. It fails if there is no such directory. Relative directories are not looked at beforehand, as in ld.so.
 func (s *Searcher) subdirs(dir string) ([]string, error) {
-	all := s.allSubdirs()
 	if !strings.HasPrefix(dir, "/") {
-		return all, nil
+		return s.allSubdirs(), nil
 	}
 	path := s.HostPath(strings.TrimRight(dir, "/"))
 	if path == "" {
@@ -100,7 +118,7 @@ func (s *Searcher) subdirs(dir string) ([]string, error) {
 	exists := make(map[string]bool) // first names, then whole folders
 	any := false
 	var subs []string
-	for _, sub := range all {
+	for _, sub := range s.allSubdirs() {
 		if sub == "" {
 			continue
 		}

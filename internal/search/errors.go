@@ -19,6 +19,7 @@ var ErrNotInCache = errors.New("not listed")
 
 var (
 	errNotRegular = errors.New("not a regular file")
+	errTooLarge   = fmt.Errorf("more than %d bytes", maxFile)
 	errNotDir     = errors.New("not a directory")
 	errNoDefLib   = errors.New("in a default directory, which DF_1_NODEFLIB rules out")
 )

@@ -76,7 +76,7 @@ func (s *Searcher) expand(str string, from *Requester) (result string, ok bool) 
 			checkTrust = s.cfg.Secure && s.isMain(from)
 			value = origin(from)
 		case "PLATFORM":
-			value = s.cfg.Platform
+			value = s.platform()
 		case "LIB":
 			value = s.lib()
 		}

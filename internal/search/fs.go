@@ -1,9 +1,9 @@
 package search
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"weld/internal/rawfile"
@@ -15,6 +15,10 @@ type FS interface {
 	Stat(path string) (fs.FileInfo, error)  // follows symbolic links
 	Lstat(path string) (fs.FileInfo, error) // does not
 	ReadFile(path string) ([]byte, error)   // what it returns is the caller's
+
+	// Map is ReadFile for a file of which little is needed, and that is not changed in place: what it returns is valid
+	// until unmap, which may be nil, is called.
+	Map(path string) (data []byte, unmap func(), err error)
 }
 
 // maxFile bounds what is read of a cache, path or linker file, in bytes. Real ones have less than a mebibyte.
@@ -35,9 +39,34 @@ func (osFS) ReadFile(path string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
 	}
 	if fi.Size() > maxFile {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("more than %d bytes", maxFile)}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errTooLarge}
 	}
 	return rawfile.ReadFile(path)
+}
+
+// Map maps a regular file of at most maxFile bytes.
+func (osFS) Map(path string) (data []byte, unmap func(), err error) {
+	fd, err := rawfile.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return nil, nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	switch {
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
+	case st.Size > maxFile:
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: errTooLarge}
+	case st.Size == 0:
+		return nil, nil, nil
+	}
+	if data, err = syscall.Mmap(fd, 0, int(st.Size), syscall.PROT_READ, syscall.MAP_PRIVATE); err != nil {
+		return nil, nil, &fs.PathError{Op: "mmap", Path: path, Err: err}
+	}
+	return data, func() { syscall.Munmap(data) }, nil
 }
 
 // settled is how old a change must be before an unchanged time stamp is believed: file systems stamp with the kernel's

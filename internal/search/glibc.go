@@ -123,7 +123,7 @@ func (s *Searcher) firstLists(from *Requester) []list {
 // tryList tries the name in each directory. endList stays inside.
 func (r *request) tryList(name string, l list) verdict {
 	for _, dir := range l.dirs {
-		subs, err := r.s.subdirs(dir)
+		subs, err := r.pass.subdirs(dir)
 		if err != nil {
 			r.note(dir+name, l.why, err)
 			continue
@@ -144,22 +144,25 @@ func (r *request) tryList(name string, l list) verdict {
 
 func (r *request) tryCache(name string, noDefaults bool) verdict {
 	s := r.s
-	c, err := s.Cache()
+	c, err := r.pass.Cache()
 	if err != nil {
 		r.note(s.cfg.CacheFile, WhyCache, err)
 		return next
 	}
-	path, ok := c.find(name, selection{
-		flags:    hostArch.cacheFlags,
-		hwcaps:   s.namedHWCaps(),
-		level:    isaLevel(s.cfg.HWCaps),
-		legacy:   s.legacyBits(),
-		platform: platformBit(s.cfg.Platform),
+	path, err := c.find(name, hostArch.cacheFlags, func() selection {
+		return selection{
+			hwcaps:   s.namedHWCaps(),
+			level:    isaLevel(s.hwcaps()),
+			legacy:   s.legacyBits(),
+			platform: platformBit(s.platform()),
+		}
 	})
-	if !ok {
-		err := ErrNotInCache
-		if c.ExtensionErr != nil {
-			err = c.ExtensionErr
+	if path == "" {
+		if err == nil {
+			err = ErrNotInCache
+			if c.ExtensionErr != nil {
+				err = c.ExtensionErr
+			}
 		}
 		r.note(s.cfg.CacheFile, WhyCache, err)
 		return next

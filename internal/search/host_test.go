@@ -29,7 +29,7 @@ func TestLinkerFacts(t *testing.T) {
 	if got := s.lib(); got != want["dl_dst_lib"] {
 		t.Errorf("$LIB is %q, ld.so has %q", got, want["dl_dst_lib"])
 	}
-	if got := s.cfg.Platform; got != want["dl_platform"] {
+	if got := s.platform(); got != want["dl_platform"] {
 		t.Errorf("platform %q, ld.so has %q", got, want["dl_platform"])
 	}
 	major, minor, _ := strings.Cut(want["version.version"], ".")

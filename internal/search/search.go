@@ -114,8 +114,8 @@ type Requester struct {
 
 // Searcher finds libraries. Its methods may be called concurrently.
 //
-// It remembers which directories have no hardware folders, and the parsed cache file, and checks both against the
-// file's identity, size and time of change on every use. What was not found is never remembered.
+// It remembers which directories have no hardware folders, and keeps the cache file mapped, and checks both against the
+// file's identity, size and time of change on every use. What was not found is never remembered, but in a Pass.
 type Searcher struct {
 	cfg Config
 	fs  FS
@@ -145,17 +145,34 @@ func New(cfg Config) *Searcher {
 	if s.cfg.CacheFile == "" {
 		s.cfg.CacheFile = "/etc/ld.so.cache"
 	}
-	if s.cfg.HWCaps == nil {
-		s.cfg.HWCaps = HWCaps()
-	}
-	if s.cfg.Platform == "" {
-		s.cfg.Platform = hostPlatform()
-	}
 	return s
 }
 
-// Config gives the configuration with the values that New filled in.
-func (s *Searcher) Config() Config { return s.cfg }
+// Config gives the configuration with the values that stand for what it leaves out.
+func (s *Searcher) Config() Config {
+	c := s.cfg
+	c.HWCaps, c.Platform = s.hwcaps(), s.platform()
+	return c
+}
+
+// hwcaps gives the names of the folders for the processor. To ask that for what it has (CPUID) takes as long as to open
+// a small library where a hypervisor answers: few searches need it.
+func (s *Searcher) hwcaps() []string {
+	if s.cfg.HWCaps != nil {
+		return s.cfg.HWCaps
+	}
+	return hostHWCaps()
+}
+
+var hostHWCaps = sync.OnceValue(HWCaps)
+
+// platform gives the value of $PLATFORM.
+func (s *Searcher) platform() string {
+	if s.cfg.Platform != "" {
+		return s.cfg.Platform
+	}
+	return hostPlatform()
+}
 
 // HostPath gives the path by which a path that Find returned is opened: the Root is put before it.
 func (s *Searcher) HostPath(path string) string {
@@ -208,18 +225,50 @@ func separators(f Flavor) string {
 // The path returned is the one the run-time linker would use: not cleaned, relative if the directory named was.
 // The error is a *NotFoundError, a *CandidateError or a *NameError.
 func (s *Searcher) Find(name string, from *Requester, accept func(path string) error) (string, error) {
-	return s.find(name, from, accept, true)
+	return s.Pass().Find(name, from, accept)
 }
 
 // FindDlopen finds the file for a name given to dlopen by the object from. It differs from Find in one thing:
 // glibc expands $ORIGIN and the like only in a name with a slash there, and when Secure restricts $ORIGIN rather
 // than refusing it.
 func (s *Searcher) FindDlopen(name string, from *Requester, accept func(path string) error) (string, error) {
-	return s.find(name, from, accept, false)
+	return s.Pass().FindDlopen(name, from, accept)
 }
 
-func (s *Searcher) find(name string, from *Requester, accept func(path string) error, needed bool) (string, error) {
-	r := &request{s: s, name: name, from: from, accept: accept}
+// Pass is a Searcher for the libraries of one open: it looks at the cache file and at a directory when it first needs
+// it, and takes it for unchanged from then on. It is not for concurrent use.
+type Pass struct {
+	Searcher *Searcher
+
+	dirs     map[string]dirResult
+	cache    *Cache
+	cacheErr error
+}
+
+// Pass begins one.
+func (s *Searcher) Pass() *Pass { return &Pass{Searcher: s} }
+
+// Find is [Searcher.Find].
+func (p *Pass) Find(name string, from *Requester, accept func(path string) error) (string, error) {
+	return p.find(name, from, accept, true)
+}
+
+// FindDlopen is [Searcher.FindDlopen].
+func (p *Pass) FindDlopen(name string, from *Requester, accept func(path string) error) (string, error) {
+	return p.find(name, from, accept, false)
+}
+
+// Cache is [Searcher.Cache].
+func (p *Pass) Cache() (*Cache, error) {
+	if p.cache == nil && p.cacheErr == nil {
+		p.cache, p.cacheErr = p.Searcher.Cache()
+	}
+	return p.cache, p.cacheErr
+}
+
+func (p *Pass) find(name string, from *Requester, accept func(path string) error, needed bool) (string, error) {
+	s := p.Searcher
+	r := &request{s: s, pass: p, name: name, from: from, accept: accept}
 	if from == nil {
 		r.from = s.cfg.Main
 	}
@@ -259,6 +308,7 @@ const (
 // A request is one search under way.
 type request struct {
 	s      *Searcher
+	pass   *Pass
 	name   string
 	from   *Requester
 	accept func(string) error

@@ -59,6 +59,11 @@ func (m mapFS) refuse(why error) func(string) error {
 
 func (m mapFS) Lstat(path string) (fs.FileInfo, error) { return m.Stat(path) }
 
+func (m mapFS) Map(path string) ([]byte, func(), error) {
+	data, err := m.ReadFile(path)
+	return data, nil, err
+}
+
 func (m mapFS) ReadFile(path string) ([]byte, error) {
 	if text, ok := m[path]; ok {
 		return []byte(text), nil
