@@ -34,34 +34,56 @@ func SysVHash(name string) uint32 {
 }
 
 // NameHash is a symbol name with its hashes, for looking it up in many
-// files. Lookup fills in the hash for DT_HASH when it first needs it, so a
-// NameHash is not for concurrent use.
+// files. What a lookup needs and the NameHash does not have yet, the name or
+// the hash for DT_HASH, it fills in, so a NameHash is not for concurrent use.
 type NameHash struct {
-	Name string
-	GNU  uint32
+	GNU uint32
 
-	sysv     uint32
+	name     string
+	file     *File  // in whose string table the name is, nil if it is not from a file
+	off      uint32 // there
+	named    bool   // name is set
 	sysvDone bool
 	invalid  bool // the name has a NUL: no symbol is called that
+	sysv     uint32
 }
 
 // Hash returns the NameHash of a symbol name.
 func Hash(name string) NameHash {
-	return NameHash{Name: name, GNU: GNUHash(name), invalid: strings.IndexByte(name, 0) >= 0}
+	return NameHash{name: name, named: true, GNU: GNUHash(name), invalid: strings.IndexByte(name, 0) >= 0}
 }
 
-// SymHash returns the NameHash of the name of a symbol of f. Its Name is a
+// SymHash returns the NameHash of the name of a symbol of f. Its name is a
 // view of f's string table.
 func (f *File) SymHash(s Sym) NameHash {
-	b := f.SymNameBytes(s)
-	name := unsafe.String(unsafe.SliceData(b), len(b))
-	return NameHash{Name: name, GNU: GNUHash(name)}
+	h := NameHash{file: f, off: s.Name}
+	h.GNU = GNUHash(h.Name())
+	return h
 }
 
-// SysV returns SysVHash(h.Name), computed once.
+// SymHashAt is SymHash of symbol i. If DT_GNU_HASH has the symbol the hash is
+// taken from there, and the name not read before a lookup needs it.
+func (f *File) SymHashAt(i uint32) NameHash {
+	s, _ := f.Sym(i)
+	if hash, ok := f.gnu.hashOf(i); ok {
+		return NameHash{file: f, off: s.Name, GNU: hash}
+	}
+	return f.SymHash(s)
+}
+
+// Name returns the name. That of a symbol is a view of its file's string table.
+func (h *NameHash) Name() string {
+	if !h.named {
+		b := cstring(h.file.strtab, uint64(h.off), maxSymName)
+		h.name, h.named = unsafe.String(unsafe.SliceData(b), len(b)), true
+	}
+	return h.name
+}
+
+// SysV returns SysVHash(h.Name()), computed once.
 func (h *NameHash) SysV() uint32 {
 	if !h.sysvDone {
-		h.sysv, h.sysvDone = SysVHash(h.Name), true
+		h.sysv, h.sysvDone = SysVHash(h.Name()), true
 	}
 	return h.sysv
 }
@@ -91,6 +113,31 @@ type gnuTable struct {
 	shift     uint32
 	symoff    uint32
 	nbuckets  uint32
+}
+
+// hashOf returns the hash of symbol i, if the table has it. A chain keeps all
+// of a hash but the lowest bit, which the bucket tells: of the two hashes that
+// come into question one leads to a chain with the symbol.
+func (g *gnuTable) hashOf(i uint32) (hash uint32, ok bool) {
+	const longest = 64 // links; more are slower than to take the hash of the name
+	c := uint64(i-g.symoff) * 4
+	if g.nbuckets < 2 || i < g.symoff || c+4 > uint64(len(g.chain)) {
+		return 0, false
+	}
+	hash = le.Uint32(g.chain[c:])
+	for range 2 {
+		first := le.Uint32(g.buckets[uint64(g.div.mod(hash))*4:])
+		if first >= g.symoff && first <= i && i-first <= longest {
+			for b := uint64(first-g.symoff) * 4; b < c && le.Uint32(g.chain[b:])&1 == 0; b += 4 {
+				first++
+			}
+			if first == i {
+				return hash, true
+			}
+		}
+		hash ^= 1
+	}
+	return 0, false
 }
 
 // sysvTable is DT_HASH. nbucket is 0 if there is none.

@@ -68,7 +68,7 @@ func (f *File) Find(h *NameHash, ver *Version, flags LookupFlags) uint32 {
 		for c := uint64(i-g.symoff) * 4; c+4 <= uint64(len(chain)); c += 4 {
 			w := le.Uint32(chain[c:])
 			if (w^hash)>>1 == 0 {
-				switch f.match(i, h.Name, ver, flags) {
+				switch f.match(i, h, ver, flags) {
 				case matchYes:
 					return f.found(i)
 				case matchVersioned:
@@ -91,7 +91,7 @@ func (f *File) Find(h *NameHash, ver *Version, flags LookupFlags) uint32 {
 			if c+4 > uint64(len(t.chain)) {
 				break
 			}
-			switch f.match(i, h.Name, ver, flags) {
+			switch f.match(i, h, ver, flags) {
 			case matchYes:
 				return f.found(i)
 			case matchVersioned:
@@ -103,7 +103,7 @@ func (f *File) Find(h *NameHash, ver *Version, flags LookupFlags) uint32 {
 		}
 	case f.linear:
 		for i := uint32(1); uint64(i) < uint64(len(f.symtab)/symSize); i++ {
-			switch f.match(i, h.Name, ver, flags) {
+			switch f.match(i, h, ver, flags) {
 			case matchYes:
 				return f.found(i)
 			case matchVersioned:
@@ -131,7 +131,7 @@ const (
 const symTypes = 1<<STT_NOTYPE | 1<<STT_OBJECT | 1<<STT_FUNC | 1<<STT_COMMON | 1<<STT_TLS | 1<<STT_GNU_IFUNC
 
 // match compares symbol i, whose hash fits, with what is looked for.
-func (f *File) match(i uint32, name string, ver *Version, flags LookupFlags) matchResult {
+func (f *File) match(i uint32, h *NameHash, ver *Version, flags LookupFlags) matchResult {
 	o := uint64(i) * symSize
 	if o >= uint64(len(f.symtab)) {
 		return matchNo
@@ -144,10 +144,12 @@ func (f *File) match(i uint32, name string, ver *Version, flags LookupFlags) mat
 		symTypes>>typ&1 == 0 {
 		return matchNo
 	}
-	n, end := uint64(le.Uint32(b)), uint64(len(name))
-	end += n
-	if end >= uint64(len(f.strtab)) || f.strtab[end] != 0 || string(f.strtab[n:end]) != name {
-		return matchNo
+	if n := uint64(le.Uint32(b)); f != h.file || n != uint64(h.off) {
+		name := h.Name()
+		end := n + uint64(len(name))
+		if end >= uint64(len(f.strtab)) || f.strtab[end] != 0 || string(f.strtab[n:end]) != name {
+			return matchNo
+		}
 	}
 	v := uint64(i) * 2
 	if v+2 > uint64(len(f.versym)) {
@@ -203,7 +205,7 @@ func (f *File) FindAt(i uint32, h *NameHash, ver *Version, flags LookupFlags) (i
 	if h.invalid {
 		return 0, true
 	}
-	switch f.match(i, h.Name, ver, flags) {
+	switch f.match(i, h, ver, flags) {
 	case matchYes:
 		return f.found(i), true
 	case matchVersioned: // the others decide

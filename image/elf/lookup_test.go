@@ -45,7 +45,7 @@ func TestLookupSelf(t *testing.T) {
 		for i := range 100 {
 			h := Hash(fmt.Sprintf("no such symbol %d", i))
 			if j, _, ok := f.Lookup(&h, nil); ok {
-				t.Errorf("%s: %q found as %d", f.Name, h.Name, j)
+				t.Errorf("%s: %q found as %d", f.Name, h.Name(), j)
 			}
 		}
 	}

@@ -109,10 +109,13 @@ func (f *File) Sym(i uint32) (Sym, bool) {
 // NumSymbols, as it stands in the table (gABI, "Symbol Table").
 func (f *File) SymBytes(i uint32) []byte { return f.symtab[uint64(i)*symSize:][:symSize] }
 
-// Touch reads a byte of the name at an offset of the string table, so that
-// the name is in the processor's cache soon.
-func (f *File) Touch(name uint32) byte {
-	if uint64(name) < uint64(len(f.strtab)) {
+// Touch reads what SymHashAt(i) needs beside the symbol, so that it is in the
+// processor's cache soon.
+func (f *File) Touch(i uint32) byte {
+	if c := uint64(i-f.gnu.symoff) * 4; i >= f.gnu.symoff && c < uint64(len(f.gnu.chain)) {
+		return f.gnu.chain[c]
+	}
+	if name := le.Uint32(f.SymBytes(i)); uint64(name) < uint64(len(f.strtab)) {
 		return f.strtab[name]
 	}
 	return 0

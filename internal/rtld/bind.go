@@ -74,7 +74,7 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 	if plt {
 		flags |= elf.LookupPLT
 	}
-	h := f.SymHash(elf.Sym{Name: binary.LittleEndian.Uint32(e)})
+	h := f.SymHashAt(idx)
 	ver := f.SymVersion(idx)
 	if b.values == nil {
 		b.values = b.p.scratch(b.o)
@@ -86,7 +86,7 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 	d := x.File.SymBytes(i)
 	shndx := binary.LittleEndian.Uint16(d[6:])
 	if t := elf.SymType(d[4] & 15); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || shndx == elf.SHN_UNDEF ||
-		elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name) != 0 {
+		elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name()) != 0 {
 		return 0
 	}
 	b.dependsOn(x)
@@ -120,15 +120,15 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	if plt {
 		flags |= elf.LookupPLT
 	}
-	h := o.File.SymHash(s)
+	h := o.File.SymHashAt(idx)
 	var d definition
 	x, i := b.find(&h, o.File.SymVersion(idx), flags)
 	ok := x != nil
 	if ok {
 		sym, _ := x.File.Sym(i)
-		d, ok = o.unique(definition{x, sym, i}, &h)
+		d = o.unique(definition{x, sym, i}, h.Name())
 	}
-	d, ok = own(h.Name, d, ok)
+	d, ok = own(h.Name(), d, ok)
 	switch {
 	case ok:
 		b.dependsOn(d.o)
@@ -139,25 +139,19 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	return cached{d, 3, plt}
 }
 
-// warm reads the symbols and the first bytes of the names that the next relocations refer to. Lookups wait for memory
-// most of the time, each for its own; so the processor waits for many at once. It returns the number of the relocation
-// to go on from.
+// warm reads the symbols that the next relocations refer to, and what their hashes are taken from. Lookups wait for
+// memory most of the time, each for its own; so the processor waits for many at once. It returns the number of the
+// relocation to go on from.
 func (b *binder) warm(data []byte, i, n int) (next int) {
 	const batch = 32
 	f := b.o.File
-	var names [batch]uint32
-	k := 0
 	next = min(i+batch, n)
 	for ; i < next; i++ {
 		idx := *(*uint32)(unsafe.Pointer(&data[i*24+12]))
 		if idx == 0 || int(idx) >= f.NumSymbols() || int(idx) < len(b.values) && b.values[idx] != 0 {
 			continue
 		}
-		names[k] = binary.LittleEndian.Uint32(f.SymBytes(idx))
-		k++
-	}
-	for _, name := range names[:k] {
-		b.warmed += uint(f.Touch(name))
+		b.warmed += uint(f.Touch(idx)) + uint(f.SymBytes(idx)[4])
 	}
 	return next
 }

@@ -48,6 +48,7 @@ func (p *plan) newIndex(list []*Object) *index {
 	}
 	log := max(bits.Len(uint(total+total/2)), 32-tagBits)
 	x := &index{list: list, slots: make([]entry, 1<<log), shift: uint8(32 - log)}
+	populate(x.slots)
 	mask := uint32(len(x.slots) - 1)
 	for n, o := range list {
 		first, hashes, _ := o.File.GNUHashes()

@@ -366,7 +366,7 @@ func (o *Object) bindTo(r elf.Rela, h *elf.NameHash, d definition, target uintpt
 	for {
 		table := hooked.table.Load()
 		v := target
-		if list := table.get(o.space(), h.Name); list != nil && r.Addend == 0 {
+		if list := table.get(o.space(), h.Name()); list != nil && r.Addend == 0 {
 			var err error
 			if v, err = interposed(list, target, d.version); err != nil {
 				return 0, err

@@ -49,7 +49,7 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 		return o.bind(&h, o.File.SymVersion(r.Sym), elf.LookupOldest|elf.LookupPLT)
 	})
 	if !ok {
-		e := &SymbolError{Library: o.Path, Name: strings.Clone(h.Name)}
+		e := &SymbolError{Library: o.Path, Name: strings.Clone(h.Name())}
 		if v := o.File.SymVersion(r.Sym); v != nil {
 			e.Version = v.Name
 		}

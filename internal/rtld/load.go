@@ -104,6 +104,7 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if s.mapping, err = native.MapImage(head, fd); err != nil {
 		return nil, err
 	}
+	populateRelro(head, s.mapping)
 	lo, hi := head.LoadSpan()
 	memory := native.Bytes(s.mapping.Bias+uintptr(lo), uintptr(hi-lo))
 	s.file, err = elf.NewLoaded(name, memory, head.Progs, elf.LoadedOptions{Start: lo, InFile: true})
@@ -119,6 +120,29 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 		s.mapped = time.Since(began)
 	}
 	return s, nil
+}
+
+// populateRelro has the kernel make the pages present that are only written to while relocating. The dynamic section is
+// among them: to read it before would have them all come in twice, the second time with an interrupt of all processors.
+func populateRelro(f *elf.File, m native.Mapping) {
+	const most = 16 * native.PageSize
+	var part *elf.Prog
+	for i := range f.Progs {
+		p := &f.Progs[i]
+		if p.Type == elf.PT_GNU_RELRO && p.Memsz <= most || p.Type == elf.PT_DYNAMIC && part == nil {
+			part = p
+		}
+	}
+	if part == nil || !slices.ContainsFunc(f.Progs, func(s elf.Prog) bool {
+		off := part.Vaddr - s.Vaddr
+		return s.Type == elf.PT_LOAD && s.Flags&elf.PF_W != 0 && off < s.Memsz && part.Memsz <= s.Memsz-off
+	}) {
+		return
+	}
+	start := m.Bias + uintptr(part.Vaddr)
+	end := (start + uintptr(part.Memsz) + native.PageSize - 1) &^ (native.PageSize - 1)
+	start &^= native.PageSize - 1
+	native.Populate(start, end-start)
 }
 
 // read returns the bytes that a Source with data holds.
@@ -244,7 +268,7 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	if from != nil {
 		req = from.search
 	}
-	s := p.ns.searcher(flavor)
+	s := p.searcher(flavor)
 	var path string
 	var err error
 	if p.isDlopen(from) {
@@ -266,6 +290,14 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	}
 	found.path = path
 	return found, nil
+}
+
+// searcher returns the search of the plan's namespace, one for the whole plan.
+func (p *plan) searcher(f search.Flavor) *search.Pass {
+	if s := p.ns.searcher(f); p.search == nil || p.search.Searcher != s {
+		p.search = s.Pass()
+	}
+	return p.search
 }
 
 // openError turns the error of a search into ours: what a candidate was refused for is the reason, if there was one.

@@ -122,7 +122,7 @@ func (ns *Namespace) shared() *sharedList {
 // bind is lookup for code that weld loads: what it asks of its run-time linker is weld's.
 func (o *Object) bind(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (definition, bool) {
 	d, ok := o.lookup(h, ver, flags)
-	return own(h.Name, d, ok)
+	return own(h.Name(), d, ok)
 }
 
 // own replaces the definition of a function of the run-time linker by weld's, unless it is not the system's (a library
@@ -170,24 +170,24 @@ func (from *Object) bound(d definition) {
 
 // unique replaces a definition that is STB_GNU_UNIQUE by the first one of its name that was used in the namespace.
 // What it stands in stays for ever: others may hold its address.
-func (o *Object) unique(d definition, h *elf.NameHash) (definition, bool) {
+func (o *Object) unique(d definition, name string) definition {
 	if d.sym.Bind() != elf.STB_GNU_UNIQUE {
-		return d, true
+		return d
 	}
 	ns := d.o.Space
 	if ns == nil {
 		ns = o.Space
 	}
 	if ns == nil {
-		return d, true
+		return d
 	}
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
-	if u, ok := ns.unique[h.Name]; ok {
-		return definition{u.o, u.s, 0}, true
+	if u, ok := ns.unique[name]; ok {
+		return definition{u.o, u.s, 0}
 	}
 	// The name may be a view of a table that is unmapped one day.
-	name := strings.Clone(h.Name)
+	name = strings.Clone(name)
 	ns.unique[name] = uniqueSymbol{d.o, d.sym}
 	if p := linker.plan; p != nil {
 		p.unique = append(p.unique, name)
@@ -196,7 +196,7 @@ func (o *Object) unique(d definition, h *elf.NameHash) (definition, bool) {
 		}
 	}
 	d.o.pinned = true
-	return d, true
+	return d
 }
 
 // dependsOn notes that o is bound to d outside its closure: d stays as long as o.
@@ -252,7 +252,7 @@ func (o *Object) Lookup(name, version string, s *Symbol) error {
 
 // symbol describes a definition, its address final.
 func (d definition) symbol(name string, from *Object) (Symbol, error) {
-	d, _ = from.unique(d, &elf.NameHash{Name: name})
+	d = from.unique(d, name)
 	s := Symbol{Name: name, Size: uintptr(d.sym.Size), Type: d.sym.Type()}
 	if d.o == &itself {
 		s.Addr = uintptr(d.sym.Value)

@@ -76,11 +76,25 @@ func (p *plan) scratch(o *Object) []uintptr {
 			most = max(most, o.File.NumSymbols())
 		}
 		p.words = make([]uintptr, most)
+		populate(p.words)
 	}
 	n := o.File.NumSymbols()
 	clear(p.words[:min(n, p.used)])
 	p.used = max(n, p.used)
 	return p.words[:n]
+}
+
+// populate makes the pages of a new, zero table present. Else each would come twice, once when it is read, and once more,
+// with an interrupt of all processors, when it is written to.
+func populate[T any](table []T) {
+	size := uintptr(len(table)) * unsafe.Sizeof(*new(T))
+	if size < 8*native.PageSize {
+		clear(table)
+		return
+	}
+	start := uintptr(unsafe.Pointer(unsafe.SliceData(table)))
+	first := (start + native.PageSize - 1) &^ (native.PageSize - 1)
+	native.Populate(first, (start+size)&^(native.PageSize-1)-first)
 }
 
 // order returns the new objects, last of the breadth-first order first, as glibc relocates them.

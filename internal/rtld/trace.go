@@ -318,7 +318,7 @@ func (t *Tracer) bound(o *Object, r elf.Rela, h *elf.NameHash, d definition, tar
 		s.Binds++
 		s.Lookups++
 	})
-	e := o.reference(EventBind, h.Name, o.File.SymVersion(r.Sym))
+	e := o.reference(EventBind, h.Name(), o.File.SymVersion(r.Sym))
 	e.Definition, e.Addr, e.Took = d.o.Path, target, took
 	t.emit(e)
 }
@@ -326,7 +326,7 @@ func (t *Tracer) bound(o *Object, r elf.Rela, h *elf.NameHash, d definition, tar
 // notBound tells that a call was made of a function that nothing defines.
 func (t *Tracer) notBound(o *Object, r elf.Rela, h *elf.NameHash) {
 	if t != nil {
-		e := o.reference(EventUndefined, h.Name, o.File.SymVersion(r.Sym))
+		e := o.reference(EventUndefined, h.Name(), o.File.SymVersion(r.Sym))
 		e.Why = WhyCall
 		t.emit(e)
 	}
@@ -346,7 +346,7 @@ func (o *Object) reference(kind, name string, ver *elf.Version) Event {
 func (t *Tracer) rebound(o *Object, h *elf.NameHash, ver *elf.Version, d definition, addr uintptr) {
 	if t != nil {
 		t.count(func(s *Stats) { s.Rebound++ })
-		e := o.reference(EventRebind, h.Name, ver)
+		e := o.reference(EventRebind, h.Name(), ver)
 		e.Definition, e.Addr = d.o.Path, addr
 		t.emit(e)
 	}

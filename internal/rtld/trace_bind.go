@@ -125,7 +125,7 @@ func (s *survey) symbol(idx uint32, plt, lazy bool) {
 	c := b.look(idx, sym, plt)
 	h, ver := o.File.SymHash(sym), o.File.SymVersion(idx)
 	if c.state != 1 {
-		e := o.reference(EventUndefined, h.Name, ver)
+		e := o.reference(EventUndefined, h.Name(), ver)
 		switch {
 		case c.state == 2:
 			e.Why = WhyWeak
@@ -139,7 +139,7 @@ func (s *survey) symbol(idx uint32, plt, lazy bool) {
 		return
 	}
 	if over := o.passedOver(sym, &h, ver, c.d); over != nil {
-		e := o.reference(EventInterpose, h.Name, ver)
+		e := o.reference(EventInterpose, h.Name(), ver)
 		e.Definition, e.Instead = c.d.o.Path, over.Path
 		s.events = append(s.events, e)
 	}
@@ -171,7 +171,7 @@ func (s *survey) copied(r elf.Rela) {
 	}
 	h := o.File.SymHash(sym)
 	if d, ok := lookupIn(o.searchList(), &h, o.File.SymVersion(r.Sym), elf.LookupOldest, o); ok {
-		e := o.reference(EventCopy, h.Name, o.File.SymVersion(r.Sym))
+		e := o.reference(EventCopy, h.Name(), o.File.SymVersion(r.Sym))
 		e.Definition, e.Addr, e.Size = d.o.Path, o.addr(r.Off), uintptr(min(sym.Size, d.sym.Size))
 		s.events = append(s.events, e)
 	}
