@@ -1,6 +1,9 @@
 package native
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // What becomes of Go when a Program forks.
 
@@ -31,11 +34,24 @@ func (p *Program) watchFork() error {
 	return nil
 }
 
-// forkPrepare takes every lock that the other two give back. On the first thread the goroutine keeps its P, and is not
-// preempted, until it is back in the parent, and for ever in the child: so the child's only kernel thread has what Go
-// code takes, and asks nothing of a scheduler whose other threads are not there. No handler runs until then, which might
-// want what is taken. The child of another thread has no Go: nothing is taken for it, and the dispatcher could not answer
+// forkLocks are the locks that fork must find free, in the order in which they are taken.
+func forkLocks() []*sync.Mutex {
+	return []*sync.Mutex{&threads.Mutex, &handlers.mu, &reserve.mu, &modules.mu, &tcbs.mu, &nests.mu, &nativeHeap.mu}
+}
+
+// forkPrepare takes every lock that the other two give back, and then the world: on the first thread the goroutine is
+// the only one that runs, until it is back in the parent, and for ever in the child. So the child's only kernel thread
+// has what Go code takes, and asks nothing of threads that are not there. No handler runs until then, which might want
+// what is taken. The child of another thread has no Go: nothing is taken for it, and the dispatcher could not answer
 // without.
+//
+// The locks are not enough. Another goroutine may be anywhere in Go, answering an upcall or collecting garbage, and so in
+// the possession of a lock of the runtime's that has no name here, such as that of its heap. A change of GOMAXPROCS waits
+// until no collection is under way and every goroutine is at a safe point, where it holds none, and one P is then left:
+// the caller's. It is pinned, so that nobody else gets it; a goroutine that comes out of native code waits for a P, with
+// no lock of ours, and one that stays in it for long is not waited for. What kernel threads without a P can still be in
+// is the scheduler's lock, while they go to sleep, and those of the monitor. A goroutine that is pinned to the only P
+// takes neither, as long as it makes none ready: it must not wait, nor start others.
 func (p *Program) forkPrepare(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
@@ -43,34 +59,13 @@ func (p *Program) forkPrepare(u Upcall) {
 	if onFork.prepare != nil {
 		onFork.prepare()
 	}
-	threads.Lock()
-	handlers.mu.Lock()
-	reserve.mu.Lock()
-	modules.mu.Lock()
-	tcbs.mu.Lock()
-	nativeHeap.mu.Lock()
+	for _, m := range forkLocks() {
+		m.Lock()
+	}
 	p.main.keep = 1
 	p.forkMask, p.main.mask = p.main.mask, ^uint64(0)
+	p.forkProcs = runtime.GOMAXPROCS(1)
 	procPin()
-}
-
-func (p *Program) forked() {
-	nativeHeap.mu.Unlock()
-	tcbs.mu.Unlock()
-	modules.mu.Unlock()
-	reserve.mu.Unlock()
-	handlers.mu.Unlock()
-	threads.Unlock()
-}
-
-// renewed is forked for the child: who waited for the locks is not there, and must not be handed one.
-func (p *Program) renewed() {
-	nativeHeap.mu = sync.Mutex{}
-	tcbs.mu = sync.Mutex{}
-	modules.mu = sync.Mutex{}
-	reserve.mu = sync.Mutex{}
-	handlers.mu = sync.Mutex{}
-	threads.Mutex = sync.Mutex{}
 }
 
 func (p *Program) forkParent(u Upcall) {
@@ -79,18 +74,24 @@ func (p *Program) forkParent(u Upcall) {
 	}
 	p.main.keep, p.main.mask = 0, p.forkMask
 	procUnpin()
-	p.forked()
+	runtime.GOMAXPROCS(p.forkProcs)
+	for _, m := range forkLocks() {
+		m.Unlock()
+	}
 	if onFork.parent != nil {
 		onFork.parent()
 	}
 }
 
+// forkChild makes the locks anew: who waited for one is not there, and must not be handed it.
 func (p *Program) forkChild(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
 	}
 	p.main.mask = p.forkMask
-	p.renewed()
+	for _, m := range forkLocks() {
+		*m = sync.Mutex{}
+	}
 	if onFork.child != nil {
 		onFork.child()
 	}

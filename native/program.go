@@ -47,7 +47,8 @@ type Program struct {
 	main   *thread
 	handed bool // HandOver is done
 
-	forkMask uint64 // what is blocked but while fork is under way
+	forkMask  uint64 // what is blocked but while fork is under way
+	forkProcs int    // GOMAXPROCS, likewise
 }
 
 // program is the one that the process runs, nil if it is an ordinary Go program.

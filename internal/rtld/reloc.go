@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"weld/image/elf"
@@ -173,15 +174,45 @@ func (b *binder) tables() error {
 const many = 1 << 16
 
 // beside applies relocations, which are to be relative ones (DT_RELACOUNT), in another goroutine. They need no lookup
-// and write to words that no other relocation writes to. The function it returns waits for them.
+// and write to words that no other relocation writes to. The function it returns helps with those that are left, and
+// waits.
 func (b *binder) beside(t elf.RelaTable) (wait func() error) {
-	worker := &binder{p: b.p, o: b.o, segs: b.segs, large: b.large, relativeOnly: true}
-	done := make(chan error, 1)
-	go func() { done <- worker.rela(t) }()
+	const piece = 1 << 13
+	var next atomic.Int64
+	work := func() (rest []elf.RelaTable, err error) {
+		w := &binder{p: b.p, o: b.o, segs: b.segs, large: b.large, relativeOnly: true}
+		for err == nil {
+			i := int(next.Add(piece)) - piece
+			if i >= t.Len() {
+				break
+			}
+			part := t.Slice(i, min(i+piece, t.Len()))
+			w.stopped = 0
+			if err = w.rela(part); w.stopped > 0 { // the count was wrong
+				rest = append(rest, part.Slice(w.stopped-1, part.Len()))
+			}
+		}
+		return rest, err
+	}
+	type result struct {
+		rest []elf.RelaTable
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		rest, err := work()
+		done <- result{rest, err}
+	}()
 	return func() error {
-		err := <-done
-		if err == nil && worker.stopped > 0 { // the count was wrong
-			err = b.rela(t.Slice(worker.stopped-1, t.Len()))
+		rest, err := work()
+		other := <-done
+		if err == nil {
+			err = other.err
+		}
+		for _, t := range append(rest, other.rest...) {
+			if err == nil {
+				err = b.rela(t)
+			}
 		}
 		return err
 	}
