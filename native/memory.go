@@ -79,6 +79,12 @@ func Populate(addr, size uintptr) {
 	syscall.Syscall(syscall.SYS_MADVISE, addr, size, populateWrite)
 }
 
+// PopulateRead is Populate for pages that are only read (MADV_POPULATE_READ).
+func PopulateRead(addr, size uintptr) {
+	const populateRead = 22
+	syscall.Syscall(syscall.SYS_MADVISE, addr, size, populateRead)
+}
+
 // heap hands out zeroed native memory that neither the Go collector nor the C library knows: thread records, blocks
 // of thread-local storage, nodes. Blocks are of a power of two, from 64 bytes up; large ones are mapped on their own.
 // Memory of small blocks is kept for the next one of its size.

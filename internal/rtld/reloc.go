@@ -153,6 +153,7 @@ func (b *binder) tables() error {
 	t := f.Rela()
 	wait := func() error { return nil }
 	b.large = t.Len() >= many
+	b.populateNames()
 	if n := f.RelaCount(); n >= many {
 		wait = sync.OnceValue(b.beside(t.Slice(0, n)))
 		defer wait() // also if a resolver panics: the object is unmapped then
@@ -172,6 +173,18 @@ func (b *binder) tables() error {
 // apply the relative ones beside the others. Below it a second thread costs more than it saves: it has to be woken up,
 // meets the first one in the same pages, and what either changes in the page tables interrupts the other.
 const many = 1 << 16
+
+// populateNames makes the string table of the dynamic symbols present if it is a long one. Lookups touch it all over, and
+// each page fault brings in no more than 64 KiB around.
+func (b *binder) populateNames() {
+	r := b.o.File.Dynamic.Strtab
+	if names, ok := b.o.File.Bytes(r.Addr, r.Size); ok && len(names) > 64<<10 {
+		start := b.o.addr(r.Addr)
+		end := (start + uintptr(len(names)) + native.PageSize - 1) &^ (native.PageSize - 1)
+		start &^= native.PageSize - 1
+		native.PopulateRead(start, end-start)
+	}
+}
 
 // beside applies relocations, which are to be relative ones (DT_RELACOUNT), in another goroutine. They need no lookup
 // and write to words that no other relocation writes to. The function it returns helps with those that are left, and
