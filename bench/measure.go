@@ -109,7 +109,7 @@ func list(libraries []*prepare.Library, files prepare.Files, dir string) ([]suit
 	var alone, closure, memory []suite.Case
 	for _, l := range libraries {
 		c := suite.Opens(l)
-		alone, closure, memory = append(alone, c[0]), append(closure, c[1]), append(memory, c[2])
+		alone, closure, memory = append(alone, c[0]), append(closure, c[1]), append(memory, c[2:]...)
 	}
 	cases = append(append(cases, alone...), closure...)
 	for i, l := range libraries {

@@ -101,6 +101,17 @@ static int op_resident(char **args, int count) {
   return 1;
 }
 
+/* What dlopen has taken from malloc and keeps. */
+static int op_tables(char **args, int count) {
+  if (!preload(args + 1, count - 1))
+    return 0;
+  size_t before = mallinfo2().uordblks;
+  if (!dlopen(args[0], RTLD_NOW))
+    return fail("%s", dlerror());
+  printf("ok\ttables=%zu\n", mallinfo2().uordblks - before);
+  return 1;
+}
+
 static char **read_names(const char *path, size_t *count) {
   FILE *f = fopen(path, "r");
   char **names = NULL, *line = NULL;
@@ -193,6 +204,8 @@ int main(void) {
       op_find(args);
     else if (!strcmp(op, "open") && count >= 1)
       op_open(args, count);
+    else if (!strcmp(op, "tables") && count >= 1)
+      op_tables(args, count);
     else if (!strcmp(op, "resident") && count >= 1)
       op_resident(args, count);
     else if (!strcmp(op, "lookup") && count == 2)

@@ -298,7 +298,7 @@ func describeDynamic(f *elf.File) *dynamicInfo {
 	if d.Hash != 0 {
 		info.Hash = append(info.Hash, "DT_HASH")
 	}
-	for _, e := range d.Entries {
+	for _, e := range f.DynEntries() {
 		info.Entries = append(info.Entries, dynEntry{e.Tag.String(), e.Val})
 	}
 	return info

@@ -23,8 +23,7 @@ type Range struct {
 // of 0 means that the entry is absent. Where a tag that may stand once is
 // repeated, the last one holds, as in glibc.
 type Dynamic struct {
-	Addr    uint64 // vaddr of the section; entry i is at Addr+16*i
-	Entries []Dyn  // up to, not including, DT_NULL
+	Addr uint64 // vaddr of the section; entry i is at Addr+16*i
 
 	Needed     []string // DT_NEEDED, in order
 	Soname     string
@@ -101,12 +100,8 @@ func (f *File) parseDynamic(p *Prog) error {
 		}
 	}
 	f.HasDynamic = true
-	d := &f.Dynamic
-	d.Addr = p.Vaddr
-	d.Entries = make([]Dyn, n)
-	for i := range d.Entries {
-		d.Entries[i] = Dyn{DynTag(le.Uint64(b[i*dynSize:])), le.Uint64(b[i*dynSize+8:])}
-	}
+	f.Dynamic.Addr = p.Vaddr
+	f.dyn = b[:n*dynSize]
 	nums := f.decodeEntries()
 	if err := f.parseStrings(&nums); err != nil {
 		return err
@@ -120,13 +115,29 @@ func (f *File) parseDynamic(p *Prog) error {
 	return f.parseVersions(&nums)
 }
 
+// DynEntries returns the entries of PT_DYNAMIC up to, not including, DT_NULL,
+// as they stand there now.
+func (f *File) DynEntries() []Dyn {
+	list := make([]Dyn, len(f.dyn)/dynSize)
+	for i := range list {
+		list[i] = f.dynEntry(i)
+	}
+	return list
+}
+
+func (f *File) dynEntry(i int) Dyn {
+	b := f.dyn[i*dynSize:][:dynSize]
+	return Dyn{DynTag(le.Uint64(b)), le.Uint64(b[8:])}
+}
+
 // decodeEntries sorts the entries that are not strings into f.Dynamic.
 func (f *File) decodeEntries() dynNums {
 	d := &f.Dynamic
 	var n dynNums
-	for i := range d.Entries {
-		v := d.Entries[i].Val
-		switch d.Entries[i].Tag {
+	for i := range len(f.dyn) / dynSize {
+		e := f.dynEntry(i)
+		v := e.Val
+		switch e.Tag {
 		case DT_SONAME:
 			n.soname, n.hasSoname = v, true
 		case DT_RPATH:
@@ -235,7 +246,8 @@ func (f *File) parseStrings(n *dynNums) error {
 		f.strtab = b
 	}
 	count := 0
-	for _, e := range d.Entries {
+	for i := range len(f.dyn) / dynSize {
+		e := f.dynEntry(i)
 		var list *[]string
 		switch e.Tag {
 		case DT_NEEDED:

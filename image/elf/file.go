@@ -32,6 +32,7 @@ type File struct {
 	bias   uint64
 	segs   []segment
 
+	dyn     []byte // PT_DYNAMIC up to DT_NULL
 	symtab  []byte // NumSymbols entries
 	strtab  []byte
 	versym  []byte // NumSymbols entries, or nil

@@ -113,7 +113,7 @@ func TestMutations(t *testing.T) {
 		f := mustNew(t, data)
 		tables, _ := f.Offset(f.Dynamic.Init)
 		dynamic, _ := f.Offset(f.Dynamic.Addr)
-		areas := [][]byte{data, data[:512], data[:tables], data[dynamic : dynamic+uint64(len(f.Dynamic.Entries))*16]}
+		areas := [][]byte{data, data[:512], data[:tables], data[dynamic : dynamic+uint64(len(f.DynEntries()))*16]}
 		for i := range 10000 {
 			undo := mutate(r, areas[i%len(areas)])
 			start := time.Now()

@@ -106,7 +106,7 @@ func TestLoadedInFile(t *testing.T) {
 	if _, ok := g.Bytes(behind, more); !ok {
 		t.Error("memory behind the file-backed bytes cannot be read")
 	}
-	for i, d := range f.Dynamic.Entries {
+	for i, d := range f.DynEntries() {
 		if d.Tag == DT_STRTAB {
 			le.PutUint64(mem[f.Dynamic.Addr+uint64(i)*dynSize+8-opt.Start:], behind)
 		}

@@ -70,7 +70,7 @@ func stripHash(data []byte) {
 	if err != nil {
 		panic(err)
 	}
-	for i, e := range f.Dynamic.Entries {
+	for i, e := range f.DynEntries() {
 		if e.Tag == DT_GNU_HASH || e.Tag == DT_HASH {
 			o, _ := f.Offset(f.Dynamic.Addr + uint64(i)*16)
 			le.PutUint64(data[o:], 0x60001234)

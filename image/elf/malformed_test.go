@@ -43,7 +43,7 @@ func (e *editor) prog(typ ProgType, n int) uint64 {
 
 // dyn sets the value of an entry of PT_DYNAMIC.
 func (e *editor) dyn(tag DynTag, v uint64) {
-	for i, d := range e.f.Dynamic.Entries {
+	for i, d := range e.f.DynEntries() {
 		if d.Tag == tag {
 			e.u64(e.off(e.f.Dynamic.Addr)+uint64(i)*16+8, v)
 			return
@@ -54,7 +54,7 @@ func (e *editor) dyn(tag DynTag, v uint64) {
 
 // retag changes the tag of an entry of PT_DYNAMIC.
 func (e *editor) retag(tag, to DynTag) {
-	for i, d := range e.f.Dynamic.Entries {
+	for i, d := range e.f.DynEntries() {
 		if d.Tag == tag {
 			e.u64(e.off(e.f.Dynamic.Addr)+uint64(i)*16, uint64(to))
 			return
@@ -97,7 +97,7 @@ var malformed = []struct {
 	{"PT_INTERP offset", func(e *editor) { e.u32(e.prog(PT_NOTE, 0), uint32(PT_INTERP)); e.u64(e.prog(PT_NOTE, 0)+8, big) }, ErrTruncated, "outside the file"},
 	{"PT_DYNAMIC outside", func(e *editor) { e.u64(e.prog(PT_DYNAMIC, 0)+16, big) }, ErrTruncated, "PT_DYNAMIC"},
 	{"PT_DYNAMIC size", func(e *editor) { e.u64(e.prog(PT_DYNAMIC, 0)+32, ^uint64(0)) }, ErrTruncated, "PT_DYNAMIC"},
-	{"no DT_NULL", func(e *editor) { e.u64(e.prog(PT_DYNAMIC, 0)+32, uint64(len(e.f.Dynamic.Entries))*16) }, nil, "no DT_NULL"},
+	{"no DT_NULL", func(e *editor) { e.u64(e.prog(PT_DYNAMIC, 0)+32, uint64(len(e.f.DynEntries()))*16) }, nil, "no DT_NULL"},
 	{"DT_STRTAB", func(e *editor) { e.dyn(DT_STRTAB, big) }, ErrTruncated, "DT_STRTAB"},
 	{"DT_STRSZ", func(e *editor) { e.dyn(DT_STRSZ, ^uint64(0)) }, ErrTruncated, "DT_STRTAB of 0xffffffffffffffff bytes"},
 	{"DT_STRSZ short", func(e *editor) { e.dyn(DT_STRSZ, e.f.Dynamic.Strtab.Size-3) }, nil, "does not end with NUL"},

@@ -124,7 +124,7 @@ func loadImage(f *File, bias uint64) ([]byte, LoadedOptions) {
 			copy(mem[p.Vaddr-lo:], f.Raw()[p.Off:p.Off+p.Filesz])
 		}
 	}
-	for i, e := range f.Dynamic.Entries {
+	for i, e := range f.DynEntries() {
 		if slices.Contains(pointerTags, e.Tag) {
 			le.PutUint64(mem[f.Dynamic.Addr-lo+uint64(i)*16+8:], e.Val+bias)
 		}
@@ -147,9 +147,8 @@ func exercise(f *File, limit int) { visit(f, limit, func(string, ...any) {}) }
 func visit(f *File, limit int, p func(format string, args ...any)) {
 	p("%+v", f.Header)
 	p("%+v %q %v", f.Progs, f.Interp, f.HasDynamic)
-	d := f.Dynamic
-	d.Entries = nil
-	p("%+v", d)
+	p("%+v", f.Dynamic)
+	f.DynEntries()
 	lo, hi := f.LoadSpan()
 	p("%#x %#x %v %v", lo, hi, f.WriteExec(), f.ExecStack())
 	for i := range f.Rela().Len() {
@@ -203,7 +202,7 @@ func visit(f *File, limit int, p func(format string, args ...any)) {
 	p("%v %v", props, ok)
 	eh, err := f.ParseEhFrameHdr()
 	p("%+v %v", eh, err)
-	for _, a := range []uint64{0, lo, hi, hi - 1, d.Init, d.DebugAddr, ^uint64(0)} {
+	for _, a := range []uint64{0, lo, hi, hi - 1, f.Dynamic.Init, f.Dynamic.DebugAddr, ^uint64(0)} {
 		b, ok := f.Bytes(a, 4)
 		p("%x %v", b, ok)
 		v, ok := f.Word(a)

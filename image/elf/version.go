@@ -180,14 +180,15 @@ func (p *versionParser) str(what string, at uint64, off uint32) (string, error) 
 	return known.s, nil
 }
 
-// set enters a version in the table by index.
-func (p *versionParser) set(ndx uint16, v Version) {
+// set enters a version in the table by index. It is the first of so many whose
+// indices as a rule follow each other.
+func (p *versionParser) set(ndx uint16, v Version, more int) {
 	if ndx <= VER_NDX_GLOBAL {
 		return
 	}
 	f := p.f
 	if f.versions == nil {
-		f.versions = make([]Version, 0, int(ndx)+usual/2)
+		f.versions = make([]Version, 0, int(ndx)+min(more, usual))
 	}
 	if n := int(ndx) + 1 - len(f.versions); n > 0 {
 		f.versions = append(f.versions, make([]Version, n)...)
@@ -224,7 +225,7 @@ func (p *versionParser) needs(addr uint64) error {
 				return err
 			}
 			need.Versions = append(need.Versions, v)
-			p.set(v.Index, Version{v.Name, v.Hash, need.File, v.Hidden})
+			p.set(v.Index, Version{v.Name, v.Hash, need.File, v.Hidden}, int(count))
 			dist := le.Uint32(a[12:])
 			if err := p.next(what, addr+aux, dist, auxSize); err != nil {
 				return err
@@ -285,7 +286,7 @@ func (p *versionParser) defs(addr uint64) error {
 		}
 		f.verDefs = append(f.verDefs, def)
 		if !def.Base {
-			p.set(def.Index, Version{Name: def.Name, Hash: def.Hash})
+			p.set(def.Index, Version{Name: def.Name, Hash: def.Hash}, 1)
 		}
 		dist := le.Uint32(e[16:])
 		if err := p.next(what, addr+off, dist, defSize); err != nil || dist == 0 {

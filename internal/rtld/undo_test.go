@@ -174,7 +174,7 @@ void start(void) {}
 		}
 	}
 	dyn := func(b []byte, tag elf.DynTag, v uint64) {
-		for i, e := range f.Dynamic.Entries {
+		for i, e := range f.DynEntries() {
 			if e.Tag == tag {
 				off, _ := f.Offset(f.Dynamic.Addr + uint64(i)*16 + 8)
 				put(b, off, v)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +82,43 @@ func resident(calls string) worker.Op {
 		v.Set("resident", float64(after-before))
 		return v, nil
 	}
+}
+
+// tables measures by how much weld.Open with weld.Now of args[0] grows what weld keeps: the live Go heap; args[1:] and the
+// library calls are opened before. A struct link_map, which is in native memory, is counted too.
+func tables(calls string) worker.Op {
+	return func(_ int, args []string) (wire.Values, error) {
+		if err := preload(append([]string{calls}, args[1:]...)); err != nil {
+			return nil, err
+		}
+		before := live()
+		lib, err := weld.Open(args[0], weld.Now)
+		if err != nil {
+			return nil, err
+		}
+		after := live()
+		const linkMap = 64 + 256 // and its name
+		v := make(wire.Values)
+		v.Set("tables", float64(after-before)+linkMap)
+		runtime.KeepAlive(lib)
+		return v, nil
+	}
+}
+
+// live returns the bytes of the Go objects in use, when nothing more can be collected.
+func live() int64 {
+	const looks = 20
+	last := int64(-1)
+	for range looks {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if int64(m.HeapAlloc) == last {
+			break
+		}
+		last = int64(m.HeapAlloc)
+	}
+	return last
 }
 
 // lookup measures the lookup of the names in the file args[1], first and then n times again, in the library args[0].

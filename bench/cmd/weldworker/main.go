@@ -22,6 +22,7 @@ func main() {
 	ops["lookup"] = lookup
 	ops["lazy"] = lazy
 	ops["resident"] = resident(calls)
+	ops["tables"] = tables(calls)
 	worker.Main(ops)
 }
 

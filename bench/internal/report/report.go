@@ -143,7 +143,7 @@ func (r *Report) table() table.Writer {
 func (r *Report) notes(w io.Writer, gap string) error {
 	lines := []string{
 		fmt.Sprintf("Medians of %d rounds on %s. Ratio: median of the rounds' %s/peer; for memory, what %s adds over the "+
-			"peer as a share of the file's size; for time added, the difference.", r.Rounds, r.Machine, r.Subject, r.Subject),
+			"peer as a share of the file's size, for tables what %s takes; for time added, the difference.", r.Rounds, r.Machine, r.Subject, r.Subject, r.Subject),
 	}
 	for _, row := range r.Failed() {
 		lines = append(lines, fmt.Sprintf("Failed: %s: %s", row.Name, row.Error))
@@ -181,7 +181,7 @@ func value(x float64, unit string) string {
 
 func compared(row Row, x float64) string {
 	switch row.Kind {
-	case "share":
+	case "share", "part":
 		return fmt.Sprintf("%.1f %%", 100*x)
 	case "added":
 		return value(x, row.Unit)

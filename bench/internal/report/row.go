@@ -18,7 +18,7 @@ type Row struct {
 	Name  string `json:"name"`
 	Peer  string `json:"peer"`
 	Unit  string `json:"unit"` // of the values: "ns" or "bytes"
-	Kind  string `json:"kind"` // of the comparison: "ratio", "share" for (weld - peer) / whole, "added" for weld - peer
+	Kind  string `json:"kind"` // of the comparison: "ratio", "share" for (weld - peer) / whole, "part" for weld / whole, "added" for weld - peer
 
 	WeldMedian float64 `json:"weld_median"`
 	PeerMedian float64 `json:"peer_median"`
@@ -70,6 +70,8 @@ func row(r suite.Result, metric suite.Metric, peer int) Row {
 		WeldSamples: subject.Values[metric.Key], PeerSamples: other.Values[metric.Key],
 	}
 	switch {
+	case metric.Own:
+		row.Kind = "part"
 	case metric.Whole != 0:
 		row.Kind = "share"
 	case metric.Added:
@@ -87,6 +89,8 @@ func row(r suite.Result, metric suite.Metric, peer int) Row {
 		switch difference := x - row.PeerSamples[i]; row.Kind {
 		case "share":
 			compared[i] = difference / metric.Whole
+		case "part":
+			compared[i] = x / metric.Whole
 		case "added":
 			compared[i] = difference
 		default:

@@ -54,6 +54,8 @@ type Metric struct {
 	NoAlloc bool
 	// Whole, if not 0, has the difference to the peer compared as a share of this, in place of the ratio.
 	Whole float64
+	// Own has weld's value itself compared with Whole, in place of the difference.
+	Own bool
 	// Added has the difference to the peer compared, in place of the ratio; Target is a difference then.
 	Added bool
 }
@@ -108,6 +110,9 @@ func Opens(l *prepare.Library) []Case {
 		{Group: "memory", Members: members("resident"), Args: alone, Repeats: 1, Fresh: true,
 			Metrics: []Metric{{Key: "resident", Name: "resident after opening " + l.Name, Unit: "bytes",
 				Target: share, Whole: float64(l.Size)}}},
+		{Group: "memory", Members: members("tables"), Args: alone, Repeats: 1, Fresh: true,
+			Metrics: []Metric{{Key: "tables", Name: "tables of " + l.Name, Unit: "bytes",
+				Target: 0.05, Whole: float64(l.Size), Own: true}}},
 	}
 }
 
