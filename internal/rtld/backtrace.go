@@ -65,5 +65,5 @@ func (o *Object) cName() uintptr {
 		_, argv, _ := native.Arguments()
 		return *(*uintptr)(native.Pointer(argv))
 	}
-	return (*linkMap)(native.Pointer(o.LinkMap)).name
+	return mapAt(o.LinkMap).Name
 }

@@ -3,6 +3,7 @@ package rtld
 import (
 	"maps"
 	"slices"
+	"syscall"
 
 	"weld/native"
 )
@@ -138,19 +139,16 @@ func hide(dead []*Object) {
 // unload unmaps objects that nobody can reach.
 func unload(dead []*Object) {
 	tracing().unloading(dead)
-	touched := map[*Namespace]bool{}
 	for _, o := range dead {
 		for _, f := range o.atClose {
 			f()
 		}
-		touched[o.Space] = true
 	}
 	linker.subs += uint64(len(dead))
 	linker.dying = slices.DeleteFunc(linker.dying, func(o *Object) bool { return slices.Contains(dead, o) })
-	for ns := range touched {
-		announce(ns, false)
-	}
+	done := unlist(dead)
 	unmap(dead)
+	done()
 }
 
 // unmap gives back all memory of objects. linker.mu is held.
@@ -167,6 +165,9 @@ func unmap(list []*Object) {
 		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
 		o.freePhdrs()
 		freeLinkMap(o)
+		if o.fd >= 0 {
+			syscall.Close(o.fd)
+		}
 	}
 }
 

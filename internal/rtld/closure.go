@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"weld/debug"
 	"weld/image/elf"
 	"weld/internal/search"
 	"weld/native"
@@ -19,7 +20,10 @@ type plan struct {
 	flags  Flags
 	caller *Object // the object whose code asks, nil for the program
 	root   *Object
-	index  *index // for the scope of root, while the new objects are relocated
+
+	mapping, listed bool // debuggers know that it maps, that it has mapped
+
+	index *index // for the scope of root, while the new objects are relocated
 
 	callerAddr uintptr // see Source.Caller
 	isProgram  bool    // it is a Program's
@@ -66,6 +70,7 @@ func (ns *Namespace) open(src Source, flags Flags, caller *Object) (*Object, err
 	if ns.closed {
 		return nil, &OpenError{Name: src.Name, Err: ErrClosed}
 	}
+	debug.SetUpProbes(true)
 	p := &plan{ns: ns, flags: flags, caller: caller, callerAddr: src.Caller}
 	if err := p.load(src); err != nil {
 		return nil, asOpenError(src.Name, p.root, err)
@@ -128,6 +133,11 @@ func (p *plan) open(src Source) error {
 	if err := p.readRoot(src); err != nil {
 		return err
 	}
+	return p.complete()
+}
+
+// complete reads what the root needs and binds it all. The scope of a program is the global one.
+func (p *plan) complete() error {
 	if err := p.readNeeded(); err != nil {
 		return err
 	}
@@ -140,14 +150,28 @@ func (p *plan) open(src Source) error {
 	if err := p.makeKnown(); err != nil {
 		return err
 	}
+	if p.isProgram {
+		scope := slices.Clone(p.root.closure)
+		p.ns.global.Store(&scope)
+	}
 	p.setScopes()
+	p.endMap()
 	if err := p.relocateAll(); err != nil {
 		return err
+	}
+	if p.isProgram {
+		if err := rebindSystem(); err != nil {
+			return err
+		}
 	}
 	if err := p.protectAll(); err != nil {
 		return err
 	}
-	return p.interpose()
+	if err := p.interpose(); err != nil {
+		return err
+	}
+	p.endReloc()
+	return nil
 }
 
 // readRoot finds or reads the object that is opened.
@@ -324,7 +348,7 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 
 // add makes a new object of a source.
 func (p *plan) add(s *source, from *Object) *Object {
-	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, id: s.id, plan: p}
+	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, fd: s.fd, id: s.id, plan: p}
 	o.BuildID = bytes.Clone(s.file.BuildID())
 	var loader *search.Requester
 	if from != nil {
@@ -443,12 +467,6 @@ func (p *plan) publish() {
 		}
 	}
 	linker.bindings.Add(1)
-	if len(p.fresh) > 0 {
-		t := tracing()
-		t.enter(PhasePublish)
-		announce(p.ns, true)
-		t.leave()
-	}
 	if !p.root.System {
 		p.root.opens++
 		p.root.closed.Store(false)
@@ -475,7 +493,17 @@ func (p *plan) undo() {
 		i := slices.Index(n.o.names, n.name)
 		n.o.names = slices.Delete(n.o.names, i, i+1)
 	}
-	if p.fresh != nil {
+	switch {
+	case p.listed:
+		done := unlist(p.fresh)
 		unmap(p.fresh)
+		done()
+	case p.fresh != nil:
+		unmap(p.fresh)
+		fallthrough
+	default:
+		if p.mapping {
+			p.ns.rendezvous().FailMap()
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"weld/debug"
 	"weld/image/elf"
 	"weld/native"
 )
@@ -162,20 +163,14 @@ func (ns *Namespace) mainHandle() uintptr {
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
 	if ns.main == 0 {
-		p, err := native.Alloc(linkMapSize)
-		if err != nil {
-			return 0
-		}
-		name, err := native.NewString("")
-		if err != nil {
-			native.Free(p, linkMapSize)
-			return 0
-		}
-		m := linkMap{name: name}
+		bias, dynamic := uintptr(0), uintptr(0)
 		if program != nil && ns == Default {
-			m.addr, m.ld = program.Mapping.Bias, program.addr(program.File.Dynamic.Addr)
+			bias, dynamic = program.Mapping.Bias, program.addr(program.File.Dynamic.Addr)
 		}
-		*(*linkMap)(native.Pointer(p)) = m
+		p, err := debug.NewLinkMap(bias, "", dynamic)
+		if err != nil {
+			return 0
+		}
 		ns.main = p
 	}
 	return ns.main

@@ -70,7 +70,7 @@ func serveIterate(u native.Upcall) {
 	for i, o := range list {
 		o.hold()
 		infos[i] = phdrInfo{
-			addr: o.Mapping.Bias, name: (*linkMap)(native.Pointer(o.LinkMap)).name,
+			addr: o.Mapping.Bias, name: mapAt(o.LinkMap).Name,
 			phdr: o.phdrAddr(), phnum: uint16(len(o.File.Progs)), tlsMod: o.tls,
 		}
 		if o == program {

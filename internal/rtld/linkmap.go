@@ -1,70 +1,131 @@
 package rtld
 
 import (
-	"unsafe"
-
 	"weld/debug"
 	"weld/native"
 )
 
 // Every object has a struct link_map in native memory, with the fields of <link.h>: debuggers read the list, loaded
 // code gets its address as a handle, GOT[1] holds it.
-type linkMap struct {
-	addr uintptr // l_addr
-	name uintptr // l_name, NUL-terminated
-	ld   uintptr // l_ld
-	next uintptr
-	prev uintptr
-}
 
-const linkMapSize = 64
-
-func makeLinkMap(o *Object) error {
-	p, err := native.Alloc(linkMapSize)
-	if err != nil {
-		return err
+func makeLinkMap(o *Object) (err error) {
+	file := o.Path
+	if o.fd >= 0 {
+		file = debug.FileName(o.fd)
 	}
-	name, err := native.NewString(o.Path)
-	if err != nil {
-		native.Free(p, linkMapSize)
-		return err
-	}
-	*(*linkMap)(native.Pointer(p)) = linkMap{addr: o.Mapping.Bias, name: name, ld: o.addr(o.File.Dynamic.Addr)}
-	o.LinkMap = p
-	return nil
+	o.LinkMap, err = debug.NewLinkMap(o.Mapping.Bias, file, o.addr(o.File.Dynamic.Addr))
+	return err
 }
 
 func freeLinkMap(o *Object) {
 	if o.LinkMap == 0 || o.System {
 		return
 	}
-	native.FreeString((*linkMap)(native.Pointer(o.LinkMap)).name, o.Path)
-	native.Free(o.LinkMap, linkMapSize)
+	debug.FreeLinkMap(o.LinkMap)
 	o.LinkMap = 0
 }
 
-// announce links the maps of a namespace in load order and tells debuggers, once for a whole closure. adding says
-// which way the list changes. linker.mu is held.
-func announce(ns *Namespace, adding bool) {
-	r := debug.Space(ns.ID)
-	if adding {
-		r.Begin(debug.Add)
-	} else {
-		r.Begin(debug.Delete)
-	}
-	// Each word is written once: loaded code may be going through the list.
-	prev, first := uintptr(0), uintptr(0)
-	for i, o := range ns.objects {
-		m := (*linkMap)(native.Pointer(o.LinkMap))
-		m.prev, prev = prev, o.LinkMap
-		next := uintptr(0)
-		if i+1 < len(ns.objects) {
-			next = ns.objects[i+1].LinkMap
+func mapAt(p uintptr) *debug.LinkMap { return (*debug.LinkMap)(native.Pointer(p)) }
+
+// rendezvous returns where debuggers are told of the namespace. linker.mu is held.
+func (ns *Namespace) rendezvous() *debug.Rendezvous { return debug.Space(ns.ID) }
+
+// startMap tells debuggers that the plan is about to map objects, once.
+func (p *plan) startMap() {
+	if !p.mapping {
+		t := tracing()
+		t.enter(PhasePublish)
+		defer t.leave()
+		p.mapping = true
+		if p.isProgram {
+			p.ns.rendezvous().StartInit()
+		} else {
+			p.ns.rendezvous().StartMap()
 		}
-		storeWord(o.LinkMap+unsafe.Offsetof(m.next), next)
 	}
-	if len(ns.objects) > 0 {
-		first = ns.objects[0].LinkMap
+}
+
+// endMap puts the new objects into the list of debuggers, before they are relocated: their resolvers may run then.
+func (p *plan) endMap() {
+	if !p.mapping {
+		return
 	}
-	r.End(first)
+	t := tracing()
+	t.enter(PhasePublish)
+	defer t.leave()
+	r := p.ns.rendezvous()
+	for _, o := range p.fresh {
+		if o == program {
+			r.AddFirst(o.LinkMap)
+		} else {
+			r.Add(o.LinkMap)
+		}
+	}
+	if !p.isProgram {
+		p.listed = true
+		r.EndMap()
+		r.StartReloc()
+	}
+}
+
+// endReloc tells debuggers that the new objects are relocated.
+func (p *plan) endReloc() {
+	switch {
+	case p.isProgram:
+		p.ns.rendezvous().EndInit()
+	case p.listed:
+		p.ns.rendezvous().EndReloc(p.fresh[0].LinkMap)
+	}
+}
+
+// unlist takes objects that are about to be unmapped out of the lists of debuggers. The function it returns is to be
+// called when they are.
+func unlist(list []*Object) (done func()) {
+	gone := map[*Namespace][]uintptr{}
+	for _, o := range list {
+		gone[o.Space] = append(gone[o.Space], o.LinkMap)
+	}
+	for ns, maps := range gone {
+		ns.rendezvous().StartUnmap(maps)
+	}
+	return func() {
+		for ns := range gone {
+			ns.rendezvous().EndUnmap()
+		}
+	}
+}
+
+// listSystem puts what the system's run-time linker has loaded into the first namespace's list. Where that one has also
+// started the process debuggers know its own list.
+func listSystem(fresh []*Object) {
+	if _, _, adopted := native.Libc(); adopted {
+		return
+	}
+	r := Default.rendezvous()
+	alone := r.StartMap()
+	for _, o := range fresh {
+		if m := systemMap(o); m != 0 {
+			r.Add(m)
+		}
+	}
+	if alone {
+		r.EndMap()
+		r.StartReloc()
+		r.EndReloc(0)
+	}
+}
+
+// systemMap returns a copy of the link_map of a system's object, 0 if the object has no file: the list it stands in goes on
+// to other ones. It is as long as libthread_db reads it for the addresses of thread-local variables.
+func systemMap(o *Object) uintptr {
+	if o.Path == "" || o.Path == native.ReserveName {
+		return 0
+	}
+	size := max(debug.LinkMapSize, native.SystemTLSModuleEnd())
+	p, err := native.Alloc(size)
+	if err != nil {
+		return 0
+	}
+	copy(native.Bytes(p, size), native.Bytes(o.LinkMap, size))
+	return p
 }

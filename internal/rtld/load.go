@@ -45,6 +45,7 @@ type source struct {
 	file    *elf.File // its tables, in memory
 	mapping native.Mapping
 	id      fileID
+	fd      int // of a file in memory, which stays open; else -1
 	path    string
 	known   *Object // if the file is loaded already: its object, and nothing else is set
 
@@ -52,7 +53,12 @@ type source struct {
 }
 
 // unmap gives the image back.
-func (s *source) unmap() { native.Unmap(s.mapping.Addr, s.mapping.Size) }
+func (s *source) unmap() {
+	native.Unmap(s.mapping.Addr, s.mapping.Size)
+	if s.fd >= 0 {
+		syscall.Close(s.fd)
+	}
+}
 
 // openPath maps the image in a file. It does not wait on a FIFO or touch a device.
 func (p *plan) openPath(path string) (*source, error) {
@@ -65,14 +71,19 @@ func (p *plan) openPath(path string) (*source, error) {
 }
 
 // openData maps an image from memory: it is put into a file in memory, which its segments are mapped from like those
-// of any other.
+// of any other. That stays open as long as the object is loaded, so that debuggers can read it.
 func (p *plan) openData(name string, data []byte) (*source, error) {
 	fd, err := native.MemFile(filepath.Base(name), data)
 	if err != nil {
 		return nil, err
 	}
-	defer syscall.Close(fd)
-	return p.mapFile(name, fd, false)
+	s, err := p.mapFile(name, fd, false)
+	if err != nil || s.known != nil {
+		syscall.Close(fd)
+		return s, err
+	}
+	s.fd = fd
+	return s, nil
 }
 
 // mapFile maps the image in an open file, unless it is loaded already. program says that it is to be an executable. Its segments are mapped as soon as its headers
@@ -90,7 +101,7 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		return nil, &elf.FormatError{File: name, What: "not a regular file", Kind: elf.ErrNotRegular}
 	}
-	s := &source{path: name, id: fileID{uint64(st.Dev), st.Ino}}
+	s := &source{path: name, fd: -1, id: fileID{uint64(st.Dev), st.Ino}}
 	if o := p.byID(s.id); o != nil {
 		return &source{known: o}, nil
 	}
@@ -101,6 +112,7 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if err := checkHead(head, program); err != nil {
 		return nil, err
 	}
+	p.startMap()
 	if s.mapping, err = native.MapImage(head, fd); err != nil {
 		return nil, err
 	}

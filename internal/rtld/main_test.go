@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"weld/debug"
 	"weld/internal/testenv"
 	"weld/native"
 )
@@ -71,6 +72,7 @@ func stateOf(t testing.TB, dir string) (s state) {
 	t.Helper()
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
+	debug.SetUpProbes(true) // which keeps a file open
 	if linker.plan != nil || linker.mu.depth != 0 || len(linker.dying) > 0 || len(linker.waits) > 0 || len(linker.collects) > 0 {
 		t.Errorf("the linker is not at rest: plan %v, depth %d, dying %d, waits %d, collects %d", linker.plan,
 			linker.mu.depth, len(linker.dying), len(linker.waits), len(linker.collects))

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"weld/debug"
 	"weld/image/elf"
 	"weld/internal/search"
 	"weld/native"
@@ -126,8 +127,7 @@ func dropSpaces() {
 		ns.closed = true
 		tracing().emit(Event{Kind: EventNamespaceEnd, Namespace: ns.ID})
 		if ns.main != 0 {
-			native.FreeString((*linkMap)(native.Pointer(ns.main)).name, "")
-			native.Free(ns.main, linkMapSize)
+			debug.FreeLinkMap(ns.main)
 		}
 		return true
 	})
@@ -209,7 +209,7 @@ func adoptSystem() error {
 		if linker.byMap[so.LinkMap] != nil {
 			continue
 		}
-		o := &Object{Path: so.Name, File: so.File, Mapping: so.Mapping, System: true, LinkMap: so.LinkMap, init: initDone}
+		o := &Object{Path: so.Name, File: so.File, Mapping: so.Mapping, System: true, LinkMap: so.LinkMap, fd: -1, init: initDone}
 		o.Soname = so.File.Dynamic.Soname
 		if o.Soname == "" || strings.HasPrefix(o.base(), "ld-musl") {
 			o.Soname = o.base()
@@ -254,6 +254,7 @@ func adoptSystem() error {
 		}
 	}
 	noteObjects()
+	listSystem(fresh)
 	tracing().systemLoaded(fresh)
 	return nil
 }

@@ -70,6 +70,9 @@ func (g *Program) Load() error {
 		g.entry = s.mapping.Bias + uintptr(s.file.Entry)
 	}
 	g.file, g.where = s.file, s.mapping
+	g.tellDebugger()
+	debug.SetUpProbes(false)
+	p.startMap()
 	g.describe()
 	if err := g.native.Become(); err != nil {
 		return fail(err)
@@ -77,6 +80,7 @@ func (g *Program) Load() error {
 	interp := s.file.Interp
 	if interp == "" && len(s.file.Dynamic.Needed) == 0 {
 		t.staticLoaded(path, s)
+		p.endReloc()
 		return nil
 	}
 	family := familyOf(s.file.Dynamic.Needed)
@@ -100,7 +104,7 @@ func (g *Program) Load() error {
 	p.root = g.object
 	p.preload = g.Preload
 	linker.plan = p
-	if err := p.openProgramClosure(); err != nil {
+	if err := p.complete(); err != nil {
 		return fail(err)
 	}
 	p.publish()
@@ -174,37 +178,13 @@ func (g *Program) describe() {
 	}
 }
 
-// openProgramClosure does for a program what open does for a library. Its scope is the global one.
-func (p *plan) openProgramClosure() error {
-	if err := p.readNeeded(); err != nil {
-		return err
-	}
-	if err := p.checkVersions(); err != nil {
-		return err
-	}
-	for _, o := range p.fresh {
-		o.closure = breadthFirst(o)
-	}
-	if err := p.makeKnown(); err != nil {
-		return err
-	}
-	scope := slices.Clone(p.root.closure)
-	p.ns.global.Store(&scope)
-	p.setScopes()
-	if err := p.relocateAll(); err != nil {
-		return err
-	}
-	if err := rebindSystem(); err != nil {
-		return err
-	}
-	program.tellDebugger()
-	return p.protectAll()
-}
-
 // tellDebugger fills in the program's DT_DEBUG, through which debuggers find the list of what is loaded (gABI).
-func (o *Object) tellDebugger() {
-	if a := o.File.Dynamic.DebugAddr; a != 0 {
-		*(*uintptr)(native.Pointer(o.addr(a))) = debug.Space(0).Addr()
+func (g *Program) tellDebugger() {
+	a := g.file.Dynamic.DebugAddr
+	for _, s := range g.file.Progs {
+		if a != 0 && s.Type == elf.PT_LOAD && s.Flags&elf.PF_W != 0 && a-s.Vaddr < s.Memsz {
+			*(*uintptr)(native.Pointer(g.where.Bias + uintptr(a))) = Default.rendezvous().Addr()
+		}
 	}
 }
 

@@ -1,0 +1,43 @@
+package native
+
+import "weld/image/elf"
+
+// ProcessDebug returns the address of the struct r_debug of the run-time linker that has started the process, and its
+// size in bytes, as far as the symbol _r_debug tells: it has grown. They are 0 if none has.
+func ProcessDebug() (addr, size uintptr) {
+	if !hostTCB {
+		return 0, 0
+	}
+	v, err := readAuxv()
+	if err != nil {
+		return 0, 0
+	}
+	if addr = processDebug(v); addr == 0 {
+		return 0, 0
+	}
+	h := elf.Hash("_r_debug")
+	for _, o := range linkMaps(addr) {
+		if o.attach(v); o.File == nil {
+			continue
+		}
+		if _, s, ok := o.File.Lookup(&h, nil); ok && o.Bias+uintptr(s.Value) == addr {
+			return addr, uintptr(s.Size)
+		}
+	}
+	return addr, 0
+}
+
+// SystemTLSModuleEnd returns how many bytes of a struct link_map of the system's run-time linker libthread_db reads: up to
+// the number of the TLS module, whose place the C library tells. It is 0 if it does not.
+func SystemTLSModuleEnd() uintptr {
+	field := SystemFunction("_thread_db_link_map_l_tls_modid") // bits, number of elements, offset; each 4 bytes
+	if field == 0 {
+		return 0
+	}
+	const most = 1 << 14
+	end := uintptr(*(*uint32)(Pointer(field + 8))) + 8
+	if end > most {
+		return 0
+	}
+	return end
+}
