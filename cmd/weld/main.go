@@ -10,6 +10,7 @@
 //	weld info FILE
 //	weld run PROG ARGS...
 //	weld tour
+//	weld watch PID
 //
 // Each command has --help. The exit status is 0, or 1 if something failed, or 2 if the command line is wrong; of run, it
 // is the program's.
@@ -45,10 +46,11 @@ func main() {
 
 // commands is the command line.
 type commands struct {
-	Call callCmd `cmd:"" help:"Call a C function of a shared library."`
-	Info infoCmd `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
-	Run  runCmd  `cmd:"" help:"Run a program with weld as its run-time linker."`
-	Tour tourCmd `cmd:"" help:"Load and call the libraries of this machine, step by step."`
+	Call  callCmd  `cmd:"" help:"Call a C function of a shared library."`
+	Info  infoCmd  `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
+	Run   runCmd   `cmd:"" help:"Run a program with weld as its run-time linker."`
+	Tour  tourCmd  `cmd:"" help:"Load and call the libraries of this machine, step by step."`
+	Watch watchCmd `cmd:"" help:"Show what any process has loaded, and what it loads and unloads."`
 }
 
 // streams are what a command reads and writes.
@@ -99,8 +101,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		parser.Parse([]string{"--help"})
 		return statusUsage
 	}
-	if args[0] == "run" {
+	switch args[0] {
+	case "run":
 		args, c.Run.Args = cutProgram(parser.Model, args)
+	case "watch":
+		before := len(args)
+		args, c.Watch.Args = cutProgram(parser.Model, args)
+		c.Watch.isProgram = len(args)+len(c.Watch.Args) == before // else the -- is cutProgram's
 	}
 	ctx, err := parser.Parse(args)
 	switch {
@@ -118,10 +125,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // usages are the command lines in the order in which they have to be typed.
 var usages = map[string]string{
-	"call": "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
-	"info": "weld info [flags] FILE",
-	"run":  "weld run [flags] PROG [ARGS...]",
-	"tour": "weld tour",
+	"call":  "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
+	"info":  "weld info [flags] FILE",
+	"run":   "weld run [flags] PROG [ARGS...]",
+	"tour":  "weld tour",
+	"watch": "weld watch [flags] PID, or weld watch [flags] [--] PROG [ARGS...]",
 }
 
 // printHelp is kong's help with the first line from usages.

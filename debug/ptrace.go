@@ -1,0 +1,117 @@
+//go:build linux && amd64
+
+package debug
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Requests, options and events of ptrace(2) that package syscall does not have or has for the older interface only.
+const (
+	ptraceCont        = 7
+	ptraceDetach      = 17
+	ptraceSyscall     = 24
+	ptraceGetEventMsg = 0x4201
+	ptraceGetSigInfo  = 0x4202
+	ptraceSeize       = 0x4206
+	ptraceInterrupt   = 0x4207
+	ptraceListen      = 0x4208
+
+	optSysGood = 0x01
+	optClone   = 0x08
+	optExec    = 0x10
+
+	eventClone = 3
+	eventExec  = 4
+	eventStop  = 128
+
+	waitAll      = 0x40000000 // __WALL
+	waitOwn      = 0x20000000 // __WNOTHREAD: tracees and children of this kernel thread
+	syscallStop  = syscall.SIGTRAP | 0x80
+	sysPerfEvent = 298
+)
+
+func ptrace(request, tid int, addr, data uintptr) error {
+	if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// sigInfo is the part of siginfo_t that a signal sent for a descriptor has (<asm-generic/siginfo.h>, _sigpoll).
+type sigInfo struct {
+	signo, errno, code, _ int32
+	band                  int64
+	fd                    int32
+	_                     [100]byte
+}
+
+func signalInfo(tid int) (i sigInfo, err error) {
+	err = ptrace(ptraceGetSigInfo, tid, 0, uintptr(unsafe.Pointer(&i)))
+	return i, err
+}
+
+// perfAttr is struct perf_event_attr up to PERF_ATTR_SIZE_VER1 (<linux/perf_event.h>).
+type perfAttr struct {
+	kind, size     uint32
+	config         uint64
+	period         uint64
+	sampleType     uint64
+	readFormat     uint64
+	flags          uint64
+	wakeup, bpType uint32
+	bpAddr, bpLen  uint64
+}
+
+const (
+	perfTypeBreakpoint = 5
+	perfDisabled       = 1 << 0
+	perfExcludeKernel  = 1 << 5
+	perfExcludeHV      = 1 << 6
+	perfCloseOnExec    = 1 << 3
+	perfEnable         = 0x2400
+
+	bpWrite   = 2
+	bpExecute = 4
+
+	setSignal  = 10 // F_SETSIG
+	setOwnerEx = 15 // F_SETOWN_EX
+	ownerTID   = 0  // F_OWNER_TID
+	pollIn     = 1  // POLL_IN, the si_code of such a signal
+)
+
+// breakSignals are the signals that may stand for a breakpoint: by default they do nothing, so one that is delivered
+// because the tracer has gone does no harm.
+var breakSignals = []syscall.Signal{syscall.SIGWINCH, syscall.SIGURG, syscall.SIGCONT}
+
+// openBreakpoint sets a breakpoint in a debug register of a thread: the kernel sends the thread a signal when it reaches
+// addr, or writes there. The breakpoint is gone when the descriptor is closed, by whomever.
+func openBreakpoint(tid int, addr uint64, write bool, sig syscall.Signal) (fd int, err error) {
+	attr := perfAttr{kind: perfTypeBreakpoint, period: 1, wakeup: 1, flags: perfDisabled | perfExcludeKernel | perfExcludeHV,
+		bpType: bpExecute, bpAddr: addr, bpLen: 8}
+	if write {
+		attr.bpType = bpWrite
+	}
+	attr.size = uint32(unsafe.Sizeof(attr))
+	r, _, e := syscall.Syscall6(sysPerfEvent, uintptr(unsafe.Pointer(&attr)), uintptr(tid), ^uintptr(0), ^uintptr(0), perfCloseOnExec, 0)
+	if e != 0 {
+		return -1, e
+	}
+	owner := struct{ kind, id int32 }{ownerTID, int32(tid)}
+	_, _, e = syscall.Syscall(syscall.SYS_FCNTL, r, setOwnerEx, uintptr(unsafe.Pointer(&owner)))
+	if e == 0 {
+		_, _, e = syscall.Syscall(syscall.SYS_FCNTL, r, setSignal, uintptr(sig))
+	}
+	if e == 0 {
+		_, _, e = syscall.Syscall(syscall.SYS_FCNTL, r, syscall.F_SETFL, syscall.O_ASYNC)
+	}
+	if e == 0 {
+		_, _, e = syscall.Syscall(syscall.SYS_IOCTL, r, perfEnable, 0)
+	}
+	if e != 0 {
+		syscall.Close(int(r))
+		return -1, e
+	}
+	return int(r), nil
+}

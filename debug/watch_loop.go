@@ -1,0 +1,385 @@
+//go:build linux && amd64
+
+package debug
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	pollInterval = 500 * time.Millisecond
+	spinTime     = 200 * time.Microsecond
+	maxSites     = 4  // debug registers of x86
+	maxSought    = 32 // objects of a static program that are searched for probes
+)
+
+// watcher follows the lists of a process.
+type watcher struct {
+	tracer
+	opt     WatchOptions
+	ctx     context.Context
+	child   chan os.Signal
+	emit    func(Event)
+	own     bool // the process is our child
+	at      rendezvous
+	lists   *lists
+	program *segments
+	waiting []*space  // changes that have begun while a thread is stopped
+	reloc   time.Time // when a relocation has begun
+	sought  int       // objects that were searched for probes
+	differs int       // how many looks in a row have shown something new
+	status  syscall.WaitStatus
+	gone    bool
+}
+
+// watch runs a watcher on a kernel thread of its own, which ends with it and so lets go of what is still traced.
+func watch(ctx context.Context, opt WatchOptions, fn func(Event), begin func(*watcher) error) (ws syscall.WaitStatus, err error) {
+	child := make(chan os.Signal, 1)
+	signal.Notify(child, syscall.SIGCHLD)
+	defer signal.Stop(child)
+	events, wait := queue(fn)
+	w := &watcher{opt: opt, ctx: ctx, child: child, emit: events}
+	w.threads, w.fds = map[int]*thread{}, map[int]*breakpoint{}
+	w.options = optSysGood | optClone | optExec
+	done := make(chan error)
+	go onOwnThread(func() { done <- w.run(begin) })
+	err = <-done
+	wait()
+	return w.status, err
+}
+
+// onOwnThread calls fn on a kernel thread that ends afterwards. The first one of the process would not end.
+func onOwnThread(fn func()) {
+	runtime.LockOSThread()
+	if syscall.Gettid() != syscall.Getpid() {
+		fn()
+		return
+	}
+	done := make(chan bool)
+	go func() { defer close(done); onOwnThread(fn) }()
+	<-done
+	runtime.UnlockOSThread()
+}
+
+func (w *watcher) run(begin func(*watcher) error) error {
+	err := begin(w)
+	if err == nil {
+		err = w.follow()
+	}
+	if !w.gone {
+		w.detachAll()
+		if err == nil {
+			w.emit(Event{Kind: EventDetached, Time: time.Now(), PID: w.t.pid})
+		}
+	}
+	w.disarmAll()
+	return err
+}
+
+// attach begins to watch a process that runs.
+func (w *watcher) attach(pid int) (err error) {
+	if w.t, err = openTarget(pid); err != nil {
+		return err
+	}
+	if err := w.seizeAll(); err != nil {
+		return err
+	}
+	if w.at, err = w.t.locate(); err != nil {
+		return err
+	}
+	return w.begin(EventAttached)
+}
+
+// start starts a program and begins to watch it.
+func (w *watcher) start(path string, argv []string, attr *os.ProcAttr) error {
+	a := os.ProcAttr{}
+	if attr != nil {
+		a = *attr
+	}
+	sys := syscall.SysProcAttr{}
+	if a.Sys != nil {
+		sys = *a.Sys
+	}
+	sys.Ptrace = true
+	a.Sys = &sys
+	p, err := os.StartProcess(path, argv, &a)
+	if err != nil {
+		return err
+	}
+	pid := p.Pid
+	p.Release()
+	w.own = true
+	w.t = &target{pid: pid}
+	// It stands before its first instruction, attached by the older interface. That is exchanged for the newer one while
+	// a stop holds it.
+	if ws, ok := w.stand(); !ok {
+		return w.ended(ws)
+	}
+	ptrace(ptraceDetach, pid, 0, uintptr(syscall.SIGSTOP))
+	if err := ptrace(ptraceSeize, pid, 0, w.options); err != nil {
+		syscall.Kill(pid, syscall.SIGCONT)
+		return w.t.failed(err)
+	}
+	if ws, ok := w.stand(); !ok {
+		return w.ended(ws)
+	}
+	th := &thread{tid: pid, cont: 1}
+	w.threads[pid] = th
+	syscall.Kill(pid, syscall.SIGCONT)
+	if w.t, err = openTarget(pid); err != nil {
+		w.t = &target{pid: pid}
+		return err
+	}
+	if w.at, err = w.t.locate(); err != nil {
+		return err
+	}
+	if err := w.begin(EventAttached); err != nil {
+		return err
+	}
+	w.resume(th, 0)
+	return nil
+}
+
+// stand waits until the process that was started stands still.
+func (w *watcher) stand() (ws syscall.WaitStatus, ok bool) {
+	for {
+		_, err := syscall.Wait4(w.t.pid, &ws, waitAll, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		return ws, err == nil && ws.Stopped()
+	}
+}
+
+// ended takes note of the end of the process.
+func (w *watcher) ended(ws syscall.WaitStatus) error {
+	w.gone, w.status = true, ws
+	w.emit(Event{Kind: EventExit, Time: time.Now(), PID: w.t.pid, Status: ws})
+	return nil
+}
+
+// begin sets the breakpoints and reports what there is.
+func (w *watcher) begin(kind EventKind) error {
+	if err := w.plan(); err != nil {
+		return err
+	}
+	snap, err := w.t.look(w.at)
+	if err != nil {
+		return err
+	}
+	w.know(snap)
+	for i := range snap.Namespaces {
+		if err := w.seekProbes(snap.Namespaces[i].Objects); err != nil {
+			return err
+		}
+	}
+	w.emit(Event{Kind: kind, Time: snap.Time, PID: w.t.pid, Snapshot: snap, By: w.by()})
+	return nil
+}
+
+// know makes a snapshot what is known.
+func (w *watcher) know(snap *Snapshot) {
+	w.program = nil
+	if p, err := w.t.program(); err == nil {
+		w.program = &p
+	}
+	w.lists = &lists{mem: w.t, record: w.at.record, describe: func(o *Object) { w.t.describe(o, w.program, w.t.maps) }}
+	w.lists.set(snap.Namespaces)
+}
+
+// plan chooses where threads are to stop, and sets breakpoints there.
+func (w *watcher) plan() error {
+	w.disarmAll()
+	w.sites = nil
+	if w.at.record == 0 {
+		w.sites = []site{{w.at.slot, true, "DT_DEBUG"}}
+	} else if brk, err := w.breakAddress(); err != nil {
+		return err
+	} else if brk != 0 {
+		w.sites = []site{{brk, false, "r_brk"}}
+		w.addProbes(w.t.probes(brk, ""))
+	}
+	if w.opt.Method != SystemCalls && !w.syscalls {
+		if len(w.sites) == 0 && w.opt.Method == Breakpoints {
+			return w.t.fail(ErrBreakpoint, "r_brk is not set, and no file has the symbol _dl_debug_state: there is nothing to stop at")
+		}
+		err := error(nil)
+		if len(w.sites) > 0 {
+			if err = w.armAll(); err == nil {
+				return nil
+			}
+		}
+		if w.opt.Method == Breakpoints {
+			return err
+		}
+		w.disarmAll()
+	}
+	w.sites = nil
+	w.syscalls = true
+	for _, th := range w.threads {
+		th.begun = true
+	}
+	w.interruptAll() // they go on to their next system call
+	return nil
+}
+
+// addProbes makes sites of the probes that tell of relocation.
+func (w *watcher) addProbes(probes map[string][]uint64) {
+	if len(probes["reloc_complete"]) == 0 {
+		return
+	}
+	for _, name := range []string{"reloc_complete", "reloc_start"} {
+		for _, addr := range probes[name] {
+			if len(w.sites) < maxSites {
+				w.sites = append(w.sites, site{addr, false, "probe " + name})
+			}
+		}
+	}
+}
+
+// seekProbes looks for probes in objects that a static program has loaded: its run-time linker is in its own file, and may
+// keep them in an object of theirs.
+func (w *watcher) seekProbes(objects []Object) error {
+	if w.syscalls || len(w.sites) != 1 || w.sites[0].what != "r_brk" || w.t.aux[atBase] != 0 {
+		return nil
+	}
+	for i := range objects {
+		if w.sought >= maxSought {
+			return nil
+		}
+		w.sought++
+		if o := &objects[i]; o.Start != 0 && o.Name != "" {
+			if w.addProbes(w.t.probes(o.Start, o.Path)); len(w.sites) > 1 {
+				w.disarmAll()
+				return w.armAll()
+			}
+		}
+	}
+	return nil
+}
+
+// breakAddress returns r_brk, or the state function by name.
+func (w *watcher) breakAddress() (uint64, error) {
+	if w.at.record != 0 {
+		r := listReader{mem: w.t}
+		n, err := r.record(w.at.record, 0, fmt.Sprintf("struct r_debug %#x", w.at.record))
+		if err != nil {
+			return 0, w.t.failed(err)
+		}
+		if n.Version != 0 && n.Break != 0 {
+			return n.Break, nil
+		}
+	}
+	if w.at.brk == 0 {
+		w.at.brk = w.t.stateFunction()
+	}
+	return w.at.brk, nil
+}
+
+func (w *watcher) by() (by []string) {
+	if w.syscalls {
+		return []string{"system calls"}
+	}
+	for _, s := range w.sites {
+		by = append(by, fmt.Sprintf("%s %#x", s.what, s.addr))
+	}
+	return by
+}
+
+// follow handles what threads report until the process ends or the context is done.
+func (w *watcher) follow() error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	var spin time.Time // until when to ask again at once
+	for !w.gone {
+		if w.ctx.Err() != nil {
+			return nil
+		}
+		tid, ended, err := w.peek()
+		switch {
+		case errors.Is(err, syscall.ECHILD):
+			return w.t.ended()
+		case err != nil:
+			return w.t.failed(err)
+		case tid == w.t.pid && ended:
+			return w.end()
+		case tid != 0:
+			if err := w.handle(tid); err != nil {
+				return err
+			}
+			spin = time.Now().Add(spinTime)
+			continue
+		case time.Now().Before(spin):
+			continue
+		}
+		select {
+		case <-w.child:
+		case <-w.ctx.Done():
+		case <-tick.C:
+			if err := w.poll(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// end takes note of the end of the process. Whoever has started it is to have its status.
+func (w *watcher) end() error {
+	if w.own {
+		ws, _ := w.take(w.t.pid)
+		return w.ended(ws)
+	}
+	return w.ended(w.exitStatus())
+}
+
+// poll looks for changes that no thread has stopped for.
+func (w *watcher) poll() error {
+	if w.lists.record == 0 || w.syscalls {
+		return nil
+	}
+	r := listReader{mem: w.t, left: maxObjects, known: map[uint64]*Object{}}
+	for _, s := range w.lists.spaces {
+		for i := range s.Objects {
+			r.known[s.Objects[i].LinkMap] = &s.Objects[i]
+		}
+	}
+	spaces, err := r.namespaces(w.lists.record)
+	if err != nil {
+		return nil // it may be due to a change that is going on
+	}
+	known := make([]Namespace, 0, len(spaces))
+	for _, n := range spaces {
+		if s := w.lists.spaces[n.Record]; s != nil {
+			n.Objects = s.Objects
+			n.First = s.First
+		} else {
+			n.Objects, n.First = nil, 0
+		}
+		known = append(known, n)
+	}
+	if atRest(spaces, known) {
+		w.differs = 0
+		return nil
+	}
+	for _, n := range spaces {
+		if n.State != Consistent {
+			return nil
+		}
+	}
+	if w.differs++; w.differs < 2 {
+		return nil
+	}
+	if tid, _, _ := w.peek(); tid != 0 {
+		return nil
+	}
+	w.differs = 0
+	return w.examine(0, time.Now(), true)
+}

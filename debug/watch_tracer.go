@@ -1,0 +1,303 @@
+//go:build linux && amd64
+
+package debug
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// A tracer holds the threads of one process by ptrace and sets breakpoints in them. All its methods run on one kernel
+// thread, which ptrace ties the threads to.
+type tracer struct {
+	t        *target
+	options  uintptr
+	syscalls bool // threads stop at system calls
+	threads  map[int]*thread
+	sites    []site
+	fds      map[int]*breakpoint // by descriptor: what a signal says
+}
+
+// thread is a thread that is traced.
+type thread struct {
+	tid     int
+	running bool
+	begun   bool // it has breakpoints
+	fds     []int
+	cont    int // how many SIGCONT of ours to keep from it
+}
+
+// site is an address that is of interest.
+type site struct {
+	addr  uint64
+	write bool // a write to it, not its execution
+	what  string
+}
+
+type breakpoint struct {
+	tid  int
+	site site
+}
+
+// stopSignal reports whether a signal stops a whole process.
+func stopSignal(s syscall.Signal) bool {
+	return s == syscall.SIGSTOP || s == syscall.SIGTSTP || s == syscall.SIGTTIN || s == syscall.SIGTTOU
+}
+
+// seizeAll attaches to all threads without stopping them. Threads that they make are attached by the kernel.
+func (c *tracer) seizeAll() error {
+	for again := true; again; {
+		again = false
+		tids, err := c.tids()
+		if err != nil {
+			return err
+		}
+		for _, tid := range tids {
+			if c.threads[tid] != nil {
+				continue
+			}
+			err := ptrace(ptraceSeize, tid, 0, c.options)
+			switch {
+			case err == nil:
+				c.threads[tid] = &thread{tid: tid, running: true}
+				again = true
+			case err == syscall.ESRCH && tid != c.t.pid:
+			case err == syscall.EPERM && c.tracedByUs(tid):
+				c.threads[tid] = &thread{tid: tid, running: true} // made meanwhile by one that is attached
+				again = true
+			case err == syscall.EPERM:
+				return c.t.denied("attach to it")
+			default:
+				return c.t.failed(err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *tracer) tids() (tids []int, err error) {
+	d, err := os.ReadDir(c.t.proc("task"))
+	if err != nil {
+		return nil, c.t.failed(err)
+	}
+	for _, e := range d {
+		if tid, err := strconv.Atoi(e.Name()); err == nil {
+			tids = append(tids, tid)
+		}
+	}
+	return tids, nil
+}
+
+func (c *tracer) tracedByUs(tid int) bool {
+	s, err := c.t.status("task/" + strconv.Itoa(tid) + "/")
+	return err == nil && s["TracerPid"] == strconv.Itoa(syscall.Gettid())
+}
+
+// arm sets all breakpoints in a thread. Breakpoints after the first are left out of all threads where there is no
+// register for them.
+func (c *tracer) arm(th *thread) error {
+	th.begun = true
+	if c.syscalls {
+		return nil
+	}
+	sig := c.signal(th.tid)
+	for i := 0; i < len(c.sites); i++ {
+		s := c.sites[i]
+		fd, err := openBreakpoint(th.tid, s.addr, s.write, sig)
+		switch {
+		case err == nil:
+			th.fds = append(th.fds, fd)
+			c.fds[fd] = &breakpoint{th.tid, s}
+		case err == syscall.ESRCH: // it is about to end
+			return nil
+		case i > 0:
+			c.sites = c.sites[:i]
+		default:
+			return c.t.at(fmt.Sprintf("thread %d", th.tid), ErrBreakpoint, "the kernel sets no breakpoint there: perf_event_open: %v (kernel.perf_event_paranoid is %s)",
+				err, sysctl("kernel/perf_event_paranoid"))
+		}
+	}
+	return nil
+}
+
+func sysctl(name string) string {
+	b, err := os.ReadFile("/proc/sys/" + name)
+	if err != nil {
+		return "not there"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// armAll sets the breakpoints in all threads.
+func (c *tracer) armAll() error {
+	for _, th := range c.threads {
+		if err := c.arm(th); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signal chooses the signal for the breakpoints of a thread: one that it does not block. A thread that blocks all of
+// them may do so only while it begins.
+func (c *tracer) signal(tid int) syscall.Signal {
+	s, err := c.t.status("task/" + strconv.Itoa(tid) + "/")
+	if err == nil {
+		blocked, _ := strconv.ParseUint(s["SigBlk"], 16, 64)
+		for _, sig := range breakSignals {
+			if blocked&(1<<(sig-1)) == 0 {
+				return sig
+			}
+		}
+	}
+	return breakSignals[0]
+}
+
+// disarm takes the breakpoints from a thread. What they mean is kept: a signal may be under way.
+func (c *tracer) disarm(th *thread) {
+	for _, fd := range th.fds {
+		syscall.Close(fd)
+	}
+	th.fds, th.begun = nil, false
+}
+
+func (c *tracer) disarmAll() {
+	for _, th := range c.threads {
+		c.disarm(th)
+	}
+}
+
+// forget drops a thread that is there no more.
+func (c *tracer) forget(th *thread) {
+	c.disarm(th)
+	for fd, b := range c.fds {
+		if b.tid == th.tid {
+			delete(c.fds, fd)
+		}
+	}
+	delete(c.threads, th.tid)
+}
+
+// resume lets a thread go on, with a signal or 0.
+func (c *tracer) resume(th *thread, sig syscall.Signal) {
+	request := ptraceCont
+	if c.syscalls {
+		request = ptraceSyscall
+	}
+	if ptrace(request, th.tid, 0, uintptr(sig)) == nil { // else it has been killed
+		th.running = true
+	}
+}
+
+// interruptAll stops all threads.
+func (c *tracer) interruptAll() {
+	for _, th := range c.threads {
+		ptrace(ptraceInterrupt, th.tid, 0, 0)
+	}
+}
+
+// reached says which breakpoint a signal that a thread has stopped with stands for; nil if it is a signal like any other.
+func (c *tracer) reached(tid int, sig syscall.Signal) *breakpoint {
+	for _, s := range breakSignals {
+		if s != sig {
+			continue
+		}
+		info, err := signalInfo(tid)
+		if err != nil || info.code != pollIn {
+			return nil
+		}
+		if b := c.fds[int(info.fd)]; b != nil && b.tid == tid {
+			return b
+		}
+	}
+	return nil
+}
+
+// peek returns a thread that has something to report, 0 if none has. What it reports stays to be waited for. Children
+// that this process has and that are not traced are left to whoever has started them.
+func (c *tracer) peek() (tid int, ended bool, err error) {
+	var info struct {
+		signo, errno, code, _ int32
+		pid                   int32
+		_                     [108]byte
+	}
+	const flags = syscall.WNOHANG | syscall.WEXITED | syscall.WSTOPPED | syscall.WNOWAIT | waitAll | waitOwn
+	wait := func(kind, id int) error {
+		info.pid = 0
+		_, _, e := syscall.Syscall6(syscall.SYS_WAITID, uintptr(kind), uintptr(id), uintptr(unsafe.Pointer(&info)), flags, 0, 0)
+		if e == 0 || e == syscall.EINTR {
+			return nil
+		}
+		return e
+	}
+	const all, one = 0, 1
+	if err := wait(all, 0); err != nil || info.pid == 0 {
+		return 0, false, err
+	}
+	const exited, dumped = 1, 3 // CLD_EXITED to CLD_DUMPED
+	if c.threads[int(info.pid)] != nil || c.tracedByUs(int(info.pid)) {
+		return int(info.pid), info.code >= exited && info.code <= dumped, nil
+	}
+	for tid := range c.threads {
+		if wait(one, tid) == nil && info.pid != 0 {
+			return tid, info.code >= exited && info.code <= dumped, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// take waits for what peek has shown.
+func (c *tracer) take(tid int) (ws syscall.WaitStatus, ok bool) {
+	got, err := syscall.Wait4(tid, &ws, waitAll|syscall.WNOHANG, nil)
+	return ws, err == nil && got == tid
+}
+
+// ownProcess reports whether a thread is one of the process, and not of a child.
+func (c *tracer) ownProcess(tid int) bool {
+	_, err := os.Stat(c.t.proc("task/" + strconv.Itoa(tid)))
+	return err == nil
+}
+
+// detachAll lets all threads go, for ever, and keeps signals of breakpoints from them. It gives up after a second: what
+// is left goes on when this kernel thread ends.
+func (c *tracer) detachAll() {
+	c.disarmAll()
+	for _, th := range c.threads {
+		if !th.running {
+			if ptrace(ptraceDetach, th.tid, 0, 0) == nil {
+				delete(c.threads, th.tid)
+			}
+		}
+	}
+	c.interruptAll()
+	for deadline := time.Now().Add(time.Second); len(c.threads) > 0 && time.Now().Before(deadline); {
+		tid, ended, err := c.peek()
+		switch {
+		case errors.Is(err, syscall.ECHILD):
+			return
+		case tid == 0:
+			time.Sleep(100 * time.Microsecond)
+			continue
+		case ended && tid == c.t.pid:
+			return
+		}
+		ws, ok := c.take(tid)
+		if !ok {
+			continue
+		}
+		if ws.Stopped() {
+			sig := ws.StopSignal()
+			if ws>>16 != 0 || sig == syscallStop || c.reached(tid, sig) != nil {
+				sig = 0
+			}
+			ptrace(ptraceDetach, tid, 0, uintptr(sig))
+		}
+		delete(c.threads, tid)
+	}
+}
