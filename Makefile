@@ -20,10 +20,11 @@ UNITS = $$($(GO) list ./... | grep -v '/tests$$')
 all: build
 
 # The command is linked high up, away from where programs of a fixed address want to be,
-# and begins before the Go runtime does: see RATIONALE.md.
+# and begins before the Go runtime does: see RATIONALE.md. Debuggers look for probes in its file.
 build:
 	CGO_ENABLED=0 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) build -ldflags="$$(cat cmd/weld/ldflags)" -o bin/weld ./cmd/weld
+	bin/weld stamp bin/weld
 
 setup:
 	@.ci/setup

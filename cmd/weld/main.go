@@ -9,6 +9,7 @@
 //	weld call LIB 'PROTOTYPE' ARGS...
 //	weld info FILE
 //	weld run PROG ARGS...
+//	weld stamp PROG
 //	weld tour
 //	weld watch PID
 //
@@ -49,6 +50,7 @@ type commands struct {
 	Call  callCmd  `cmd:"" help:"Call a C function of a shared library."`
 	Info  infoCmd  `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
 	Run   runCmd   `cmd:"" help:"Run a program with weld as its run-time linker."`
+	Stamp stampCmd `cmd:"" help:"Put notes of the debugger interface's probes into a program that uses weld."`
 	Tour  tourCmd  `cmd:"" help:"Load and call the libraries of this machine, step by step."`
 	Watch watchCmd `cmd:"" help:"Show what any process has loaded, and what it loads and unloads."`
 }
@@ -128,6 +130,7 @@ var usages = map[string]string{
 	"call":  "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
 	"info":  "weld info [flags] FILE",
 	"run":   "weld run [flags] PROG [ARGS...]",
+	"stamp": "weld stamp [flags] FILE",
 	"tour":  "weld tour",
 	"watch": "weld watch [flags] PID, or weld watch [flags] [--] PROG [ARGS...]",
 }

@@ -115,6 +115,14 @@ func listSystem(fresh []*Object) {
 	}
 }
 
+// listInterpreter puts weld itself into the list, as a program interpreter is in its own: where it is not, debuggers
+// take the functions of this binary for unknown ones.
+func listInterpreter(path string) {
+	if m, err := debug.NewLinkMap(0, path, 0); err == nil { // it is where it was linked to be
+		Default.rendezvous().Add(m)
+	}
+}
+
 // systemMap returns a copy of the link_map of a system's object, 0 if the object has no file: the list it stands in goes on
 // to other ones. It is as long as libthread_db reads it for the addresses of thread-local variables.
 func systemMap(o *Object) uintptr {

@@ -98,6 +98,9 @@ func (g *Program) Load() error {
 	if err := addProgramServices(); err != nil {
 		return err
 	}
+	if g.started != nil {
+		listInterpreter(interp)
+	}
 	g.object = p.add(s, nil)
 	program = g.object
 	p.traceLoad(program, s, g.Path, nil)
