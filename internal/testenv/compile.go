@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -81,8 +82,26 @@ func (d *Dir) Program(out string, args ...string) string {
 // cache holds compiled fixtures of this run, by everything that went into them.
 var cache = struct {
 	sync.Mutex
-	path map[string]string
-}{path: map[string]string{}}
+	fixtures map[string]*fixture
+}{fixtures: map[string]*fixture{}}
+
+// A fixture is a compiled file. Its lock is held while it is compiled: parallel tests that want the same one wait.
+type fixture struct {
+	sync.Mutex
+	path string // "" until it has been compiled
+}
+
+// cached returns the fixture for a key of Dir.key.
+func cached(key string) *fixture {
+	cache.Lock()
+	defer cache.Unlock()
+	f := cache.fixtures[key]
+	if f == nil {
+		f = new(fixture)
+		cache.fixtures[key] = f
+	}
+	return f
+}
 
 func (d *Dir) compile(cc, out string, args []string) string {
 	d.t.Helper()
@@ -113,10 +132,10 @@ func (d *Dir) compile(cc, out string, args []string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		d.t.Fatal(err)
 	}
-	cache.Lock()
-	done := cache.path[key]
-	cache.Unlock()
-	if done == "" {
+	f := cached(key)
+	f.Lock()
+	defer f.Unlock() // also when a test fails here: the next one tries again and says why itself
+	if f.path == "" {
 		line = append(line, "-o", path)
 		cmd := exec.Command(cc, line...)
 		cmd.Dir = d.Path
@@ -124,16 +143,14 @@ func (d *Dir) compile(cc, out string, args []string) string {
 		if msg, err := cmd.CombinedOutput(); err != nil {
 			d.t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, msg)
 		}
-		done = filepath.Join(RunDir(d.t), key)
+		done := filepath.Join(RunDir(d.t), key)
 		if err := copyFile(done, path); err != nil {
 			d.t.Fatal(err)
 		}
-		cache.Lock()
-		cache.path[key] = done
-		cache.Unlock()
+		f.path = done
 		return path
 	}
-	if err := copyFile(path, done); err != nil {
+	if err := copyFile(path, f.path); err != nil {
 		d.t.Fatal(err)
 	}
 	return path
@@ -175,7 +192,11 @@ func (d *Dir) key(cc, out string, line, sources []string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// copyFile copies a file that may be executed right after. A process that another test starts meanwhile would inherit
+// the open copy for a moment, and executing it would fail with ETXTBSY.
 func copyFile(dst, src string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	in, err := os.Open(src)
 	if err != nil {
 		return err

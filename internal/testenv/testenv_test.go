@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,21 +57,45 @@ func TestMaps(t *testing.T) {
 }
 
 func TestCompileCache(t *testing.T) {
+	n := len(cache.fixtures)
 	build := func(flags ...string) []byte {
 		d := NewDir(t)
-		src := d.Write("x.c", "int f(void) { return VALUE; }\n")
+		src := d.Write("x.c", fmt.Sprintf("int f(void) { return VALUE; } int run%d;\n", n)) // as of no earlier -count
 		data, err := os.ReadFile(d.Shared("libx.so", append(flags, src)...))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return data
 	}
-	n := len(cache.path)
 	one, again, two := build("-g0", "-DVALUE=1"), build("-g0", "-DVALUE=1"), build("-g0", "-DVALUE=2")
 	if string(one) != string(again) || string(one) == string(two) {
 		t.Error("the cache of fixtures mixes them up")
 	}
-	if got := len(cache.path) - n; got != 2 {
+	if got := len(cache.fixtures) - n; got != 2 {
 		t.Errorf("%d compilations, want 2", got)
+	}
+}
+
+// TestCompileParallel has parallel tests want the same fixtures, which they run right away.
+func TestCompileParallel(t *testing.T) {
+	n := len(cache.fixtures)
+	const tests, fixtures = 8, 2
+	t.Run("group", func(t *testing.T) {
+		for i := range tests {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				d := NewDir(t)
+				for status := range fixtures {
+					src := d.Write(fmt.Sprintf("p%d.c", status), fmt.Sprintf("int main(void) { return STATUS; } int run%d;\n", n))
+					prog := d.Program(fmt.Sprintf("p%d", status), "-g0", fmt.Sprintf("-DSTATUS=%d", status), src)
+					if r := Run(t, exec.Command(prog), time.Minute); r.Code != status {
+						t.Errorf("%v, want exit status %d", r, status)
+					}
+				}
+			})
+		}
+	})
+	if got := len(cache.fixtures) - n; got != fixtures {
+		t.Errorf("%d compilations, want %d", got, fixtures)
 	}
 }
