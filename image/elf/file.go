@@ -140,8 +140,21 @@ type LoadedOptions struct {
 // bias. The ELF header is read if a segment holds it; its fields are zero if
 // none does. The error is a *FormatError.
 func NewLoaded(name string, mem []byte, progs []Prog, opt LoadedOptions) (*File, error) {
-	f := &File{Name: name, Progs: slices.Clone(progs), loaded: true, bias: opt.Bias}
+	f := &File{Name: name, Progs: slices.Clone(progs)}
 	f.Class, f.Data = ELFCLASS64, ELFDATA2LSB
+	if err := f.attach(mem, opt, true); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Attach makes a File that ReadHead has returned one of its image, as NewLoaded
+// does, once that is mapped. The headers stay those of the file. After an
+// error the File is of no use.
+func (f *File) Attach(mem []byte, opt LoadedOptions) error { return f.attach(mem, opt, false) }
+
+func (f *File) attach(mem []byte, opt LoadedOptions, header bool) error {
+	f.loaded, f.bias = true, opt.Bias
 	size := uint64(len(mem))
 	for i := range f.Progs {
 		p := &f.Progs[i]
@@ -150,7 +163,7 @@ func NewLoaded(name string, mem []byte, progs []Prog, opt LoadedOptions) (*File,
 		}
 		off := p.Vaddr - opt.Start
 		if p.Vaddr < opt.Start || off > size || p.Memsz > size-off {
-			return nil, f.errAddr(ErrTruncated, p.Vaddr, "PT_LOAD (program header %d): %#x bytes are not all within the image's memory, %#x+%#x", i, p.Memsz, opt.Start, size)
+			return f.errAddr(ErrTruncated, p.Vaddr, "PT_LOAD (program header %d): %#x bytes are not all within the image's memory, %#x+%#x", i, p.Memsz, opt.Start, size)
 		}
 		if p.Flags&PF_R == 0 {
 			continue
@@ -161,25 +174,25 @@ func NewLoaded(name string, mem []byte, progs []Prog, opt LoadedOptions) (*File,
 		}
 		s := segment{p.Vaddr, mem[off : off+n : off+p.Memsz]}
 		f.segs = append(f.segs, s)
-		if p.Off == 0 && len(s.data) >= ehdrSize && string(s.data[:4]) == elfMagic {
-			h, err := ParseHeader(name, s.data)
+		if header && p.Off == 0 && len(s.data) >= ehdrSize && string(s.data[:4]) == elfMagic {
+			h, err := ParseHeader(f.Name, s.data)
 			if err == nil {
-				err = h.check(name, s.data)
+				err = h.check(f.Name, s.data)
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
 			f.Header = h
 		}
 	}
 	if err := f.parse(); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range f.segs {
 		s := &f.segs[i]
 		s.data = s.data[:cap(s.data)]
 	}
-	return f, nil
+	return nil
 }
 
 // phdrOff returns the file offset of program header i.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 )
 
 // Mapped is a File whose bytes Open has mapped.
@@ -79,10 +80,12 @@ func (m *Mapped) Close() error {
 // headers, more than most libraries have.
 const headRead = 1 << 10
 
+var heads = sync.Pool{New: func() any { return new([headRead]byte) }}
+
 // ReadHead reads the ELF header and the program headers of the file of size
 // bytes in r, and no more: what it takes to check its segments with
-// [File.CheckLoad] and to map them, after which NewLoaded reads the tables in
-// memory. The File has nothing but those headers. They are checked as New
+// [File.CheckLoad] and to map them, after which [File.Attach] reads the tables
+// in memory. The File has nothing but those headers. They are checked as New
 // does, and PN_XNUM, which no run-time linker knows, is refused with
 // ErrTooLarge. Errors of r are wrapped with the name, others are a
 // *FormatError.
@@ -90,7 +93,9 @@ func ReadHead(name string, r io.ReaderAt, size int64) (*File, error) {
 	if err := checkSize(name, size); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, min(size, headRead))
+	head := heads.Get().(*[headRead]byte) // nothing that is returned refers to it
+	defer heads.Put(head)
+	buf := head[:min(size, headRead)]
 	if err := readFull(name, r, buf, 0, size); err != nil {
 		return nil, err
 	}

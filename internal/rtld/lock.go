@@ -23,6 +23,8 @@ var linker struct {
 	dying  []*Object           // whose finalisers run or are about to
 	later  bool                // collect left something for later
 	eager  bool                // what may be bound lazily is bound at load where it is defined
+	words  []uintptr           // for scratch; whoever uses it takes it away
+
 	// collects holds the goroutines that are in collect.
 	collects map[uintptr]bool
 	adds     uint64

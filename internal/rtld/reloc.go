@@ -54,7 +54,13 @@ func (p *plan) relocateAll() error {
 		}
 	}
 	p.index = p.newIndex(p.root.searchList())
-	defer func() { p.index = nil }()
+	defer func() {
+		const kept = 1 << 12 // 32 KiB for the next open
+		if len(p.words) <= kept {
+			linker.words = p.words
+		}
+		p.index, p.words = nil, nil
+	}()
 	for _, o := range p.order() {
 		b := &binder{p: p, o: o}
 		if err := b.traced(); err != nil {
@@ -76,8 +82,11 @@ func (p *plan) scratch(o *Object) []uintptr {
 		for _, o := range p.fresh {
 			most = max(most, o.File.NumSymbols())
 		}
-		p.words = make([]uintptr, most)
-		populate(p.words)
+		if p.words, linker.words = linker.words, nil; len(p.words) < most {
+			p.words = make([]uintptr, most)
+			populate(p.words)
+		}
+		p.used = len(p.words)
 	}
 	n := o.File.NumSymbols()
 	clear(p.words[:min(n, p.used)])
