@@ -16,5 +16,6 @@
 // All of it relies on four names of the Go runtime (entersyscall, exitsyscall, procPin, procUnpin), and on four facts, each checked at
 // start or by a test: g lies at a fixed offset from the thread pointer, the words above it in m.tls are not used,
 // compiled Go passes arguments as cmd/compile/abi-internal.md says, and the caller of a function leaves it room to
-// spill its register arguments.
+// spill its register arguments. A Program relies on two more: a change of GOMAXPROCS stops the world (fork.go), and the
+// runtime has a table of signals that says which it opens on a new thread (signals.go).
 package native

@@ -2,7 +2,9 @@ package native
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // What becomes of Go when a Program forks.
@@ -15,6 +17,10 @@ var onFork struct{ prepare, parent, child func() }
 func OnFork(prepare, parent, child func()) {
 	onFork.prepare, onFork.parent, onFork.child = prepare, parent, child
 }
+
+// Alone reports whether the calling goroutine is the only one that runs: in a child that a program has forked, and while
+// it forks. It must not wait for another one then, nor start one.
+func Alone() bool { return program != nil && program.main != nil && program.main.keep != 0 }
 
 // watchFork registers the functions that fork calls (pthread_atfork).
 func (p *Program) watchFork() error {
@@ -47,11 +53,11 @@ func forkLocks() []*sync.Mutex {
 //
 // The locks are not enough. Another goroutine may be anywhere in Go, answering an upcall or collecting garbage, and so in
 // the possession of a lock of the runtime's that has no name here, such as that of its heap. A change of GOMAXPROCS waits
-// until no collection is under way and every goroutine is at a safe point, where it holds none, and one P is then left:
-// the caller's. It is pinned, so that nobody else gets it; a goroutine that comes out of native code waits for a P, with
-// no lock of ours, and one that stays in it for long is not waited for. What kernel threads without a P can still be in
-// is the scheduler's lock, while they go to sleep, and those of the monitor. A goroutine that is pinned to the only P
-// takes neither, as long as it makes none ready: it must not wait, nor start others.
+// until no collection is under way and every goroutine is at a safe point, where it holds none, and leaves one P: the
+// caller's. It is pinned, so that nobody else gets it. A goroutine that comes out of native code waits for a P, with no
+// lock but the scheduler's for a moment; one that stays in it for long is not waited for. The same lock and their own are
+// what the monitor (sysmon) and threads on the way to sleep may have. So a goroutine that is pinned does without: it takes
+// the scheduler's when it makes another one ready, and no other way. In a child it must not do that, nor wait (Alone).
 func (p *Program) forkPrepare(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
@@ -62,19 +68,43 @@ func (p *Program) forkPrepare(u Upcall) {
 	for _, m := range forkLocks() {
 		m.Lock()
 	}
-	p.main.keep = 1
 	p.forkMask, p.main.mask = p.main.mask, ^uint64(0)
-	p.forkProcs = runtime.GOMAXPROCS(1)
-	procPin()
+	if !p.alone {
+		p.main.keep = 1
+		if p.stopped = p.others(); p.stopped {
+			runtime.GOMAXPROCS(1)
+		}
+		procPin()
+	}
+}
+
+// others reports whether a goroutine beside the caller's may run. That is so if a thread has made an upcall, and after a
+// collection, which leaves work for later. Else there is none but the dispatcher, which sleeps, and a program of one
+// thread, as a shell is, does not have to wait after each fork for a kernel thread that looks for work. Whoever was about
+// to end has done so a few forks later.
+func (p *Program) others() bool {
+	const few = 3
+	seq := atomic.LoadUint32(&foreignSeq)
+	debug.SetGCPercent(-1) // as it is: returns when nobody marks any more (runtime/mgcpacer.go)
+	if seq != p.forkSeq || seq != answered.Load() || p.uncollected.Value() == nil {
+		p.forkSeq, p.calm = seq, 0
+	}
+	p.calm = min(p.calm+1, few+1)
+	return p.calm <= few
 }
 
 func (p *Program) forkParent(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
 	}
-	p.main.keep, p.main.mask = 0, p.forkMask
-	procUnpin()
-	runtime.GOMAXPROCS(p.forkProcs)
+	p.main.mask = p.forkMask
+	if !p.alone {
+		p.main.keep = 0
+		procUnpin()
+		if p.stopped {
+			runtime.GOMAXPROCS(p.procs)
+		}
+	}
 	for _, m := range forkLocks() {
 		m.Unlock()
 	}
@@ -83,12 +113,13 @@ func (p *Program) forkParent(u Upcall) {
 	}
 }
 
-// forkChild makes the locks anew: who waited for one is not there, and must not be handed it.
+// forkChild makes the locks anew: who waited for one is not there, and must not be handed it. The world stays taken, also
+// when the child forks.
 func (p *Program) forkChild(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
 		return
 	}
-	p.main.mask = p.forkMask
+	p.main.mask, p.alone = p.forkMask, true
 	for _, m := range forkLocks() {
 		*m = sync.Mutex{}
 	}

@@ -46,6 +46,11 @@
 #define R_orphan  16
 #define R_data    24
 
+// Entries of a program's signal handlers (signals.go)
+#define thunkShift  5
+#define handlerHalf 8192
+#define handlerFirst 130
+
 // failure (hook.go)
 #define F_calls   0
 #define F_from    8
@@ -140,3 +145,11 @@
 #define EXITSYSCALL \
 	MOVQ	·exitsyscallPC(SB), R11 \
 	CALL	R11
+
+// LOADCONTROL loads the floating-point control words of R12, a thread of a program, and the flags of the exceptions that
+// it has raised. They are its own at any time, not only while a call lasts: it sets a rounding mode and asks for a library
+// an hour later, and the kernel starts its signal handlers with the default. So they are saved and loaded, whatever they
+// are, and what Go calculates does not show.
+#define LOADCONTROL \
+	LDMXCSR	T_mxcsr(R12) \
+	FLDCW	T_fpcw(R12)

@@ -71,13 +71,17 @@ TEXT ·enterAgain(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	SP, T_goSP(R12)
 	MOVQ	BP, T_goBP(R12) // the goroutine's stack may have moved
 	CALL	·switchIn(SB)
+	CMPL	T_guard(R12), $0
+	JNE	guarded
 	CMPL	T_mxcsr(R12), $mxcsrDefault
 	JEQ	3(PC)
 	LDMXCSR	T_mxcsr(R12)
 	FLDCW	T_fpcw(R12)
 	MOVQ	T_frame(R12), SP
-	CMPL	T_guard(R12), $0
-	JEQ	2(PC)
+	JMP	·upreturn(SB)
+guarded:
+	MOVQ	T_frame(R12), SP
+	LOADCONTROL
 	CALL	·unmask(SB)
 	JMP	·upreturn(SB)
 
@@ -258,6 +262,8 @@ TEXT ·suspend(SB), NOSPLIT|NOFRAME, $0
 	PUSHQ	T_goBP(R12)
 	POPQ	BP
 	MOVQ	R13, T_why(R12)
+	CMPL	T_guard(R12), $0
+	JNE	guarded
 	CMPL	T_mxcsr(R12), $mxcsrDefault
 	JEQ	controlled
 	STMXCSR	T_status(R12)
@@ -274,6 +280,10 @@ go:
 	MOVQ	$0, T_goSP(R12)
 	POPQ	CX
 	JMP	CX
+guarded:
+	STMXCSR	T_mxcsr(R12)
+	CALL	·goControl(SB)
+	JMP	controlled
 
 // goControl saves the native floating-point control words in R12 and restores Go's. Who sets a rounding mode sets it
 // for both units (C: fesetround), so the x87 word is only looked at if the other changed.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -58,9 +57,8 @@ func Restart(env []string) ([]string, error) {
 }
 
 // HandOver takes everything back that Go has made of the process's signals and limits. Native code on the first thread
-// has the program's signal mask from then on, and Go's own threads block all signals, so those that it will need are made
-// before. It comes before any code of the program's: initialisers of its libraries install handlers and make threads.
-// Later calls do nothing.
+// has the program's signal mask from then on, and Go's own threads block all signals. It comes before any code of the
+// program's: initialisers of its libraries install handlers and make threads. Later calls do nothing.
 func (p *Program) HandOver() {
 	if p.handed {
 		return
@@ -69,21 +67,9 @@ func (p *Program) HandOver() {
 	runtime.LockOSThread()
 	all := ^uint64(0)
 	sigprocmask(&all, nil)
-	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
-	for fd := range 3 {
-		if startState.closed&(1<<fd) != 0 {
-			syscall.Close(fd)
-		}
-	}
+	keepBlocked(signalTable())
 	blockOthers()
-	const sigkill, sigstop = 9, 19
-	for sig := uintptr(1); sig <= 64; sig++ {
-		if sig == sigkill || sig == sigstop {
-			continue
-		}
-		act := kernelSigaction{handler: uintptr(startState.ignored >> (sig - 1) & 1)} // SIG_DFL, SIG_IGN
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
-	}
+	restoreStart()
 	const disable = 2
 	off := struct {
 		sp    uintptr
@@ -96,6 +82,20 @@ func (p *Program) HandOver() {
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name[0])), 0)
 	if t := p.main; t != nil {
 		t.guard, t.mask = 1, startState.mask
+	}
+}
+
+// restoreStart gives the process the limit, the open descriptors and the handlers of signals that it began with.
+func restoreStart() {
+	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &startState.nofile)
+	closeStd()
+	const sigkill, sigstop = 9, 19
+	for sig := uintptr(1); sig <= 64; sig++ {
+		if sig == sigkill || sig == sigstop {
+			continue
+		}
+		act := kernelSigaction{handler: uintptr(startState.ignored >> (sig - 1) & 1)} // SIG_DFL, SIG_IGN
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
 	}
 }
 
@@ -118,53 +118,6 @@ func ignoredNow() (set uint64) {
 		}
 	}
 	return set
-}
-
-// blockOthers blocks all signals on the kernel threads that Go has: most are so from the start, but Go keeps SIGCHLD and
-// SIGPROF open on them. Each is sent a signal whose handler does it.
-func blockOthers() {
-	const siginfo, onstack, restorer = 0x4, 0x08000000, 0x04000000
-	act := kernelSigaction{programEntryAddr.blockAll, siginfo | onstack | restorer, entry.restorer, ^uint64(0)}
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
-	pid, sent := syscall.Getpid(), uint32(0)
-	for _, tid := range kernelThreads() {
-		if tid != pid {
-			if _, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(syscall.SIGCHLD)); e == 0 {
-				sent++
-			}
-		}
-	}
-	// A thread may have it blocked already: it is not waited for long.
-	for range 200 {
-		if atomic.LoadUint32(&blockedThreads) >= sent {
-			return
-		}
-		ts := syscall.Timespec{Nsec: 20_000}
-		syscall.Nanosleep(&ts, nil)
-	}
-}
-
-// kernelThreads returns the ids of the kernel threads of the process.
-func kernelThreads() (list []int) {
-	fd, err := syscall.Open("/proc/self/task", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer syscall.Close(fd)
-	buf := make([]byte, 4096)
-	for {
-		n, err := syscall.ReadDirent(fd, buf)
-		if err != nil || n <= 0 {
-			return list
-		}
-		var names []string
-		_, _, names = syscall.ParseDirent(buf[:n], -1, nil)
-		for _, s := range names {
-			if tid, err := strconv.Atoi(s); err == nil {
-				list = append(list, tid)
-			}
-		}
-	}
 }
 
 // describe tells the kernel where arguments, environment and auxiliary vector of the process lie, for /proc (prctl(2),

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"math/bits"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,7 @@ func TestOffsets(t *testing.T) {
 
 		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "heldCall": heldCall, "lentCall": lentCall,
 		"whyDone": whyDone, "whyUpcall": whyUpcall, "whyFault": whyFault,
+		"thunkShift": uintptr(bits.TrailingZeros(thunkSize)), "handlerHalf": handlerHalf, "handlerFirst": handlerFirst,
 		"nestShift": nestShift, "nestMultiplier": nestMultiplier,
 	}
 	for name, v := range want {

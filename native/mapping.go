@@ -36,7 +36,14 @@ func pageUp(a uintptr) uintptr   { return (a + PageSize - 1) &^ (PageSize - 1) }
 // range is reserved first, then each PT_LOAD laid over it with its protection and its zeroes (gABI, Program Loading).
 // Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less.
 // An ET_EXEC goes to its own addresses and is refused where something is mapped there.
-func MapImage(f *elf.File, fd int) (Mapping, error) {
+func MapImage(f *elf.File, fd int) (Mapping, error) { return mapImage(f, fd, true) }
+
+// MapProgram is MapImage with the kernel's rules for an executable instead of those of run-time linkers for a library: in
+// a segment that is not writable, the bytes of the file that follow p_filesz in its last page stay what they are
+// (binfmt_elf; the kernel's attempt to clear them fails and is ignored).
+func MapProgram(f *elf.File, fd int) (Mapping, error) { return mapImage(f, fd, false) }
+
+func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 	lo64, hi64 := f.LoadSpan()
 	lo, hi := pageDown(uintptr(lo64)), pageUp(uintptr(hi64))
 	m := Mapping{Size: hi - lo}
@@ -51,6 +58,9 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 	}
 	var mapped *elf.Prog // the segment that is mapped already
 	const reserveFlags = syscall.MAP_PRIVATE | syscall.MAP_ANON | syscall.MAP_NORESERVE
+	if f.Type == elf.ET_EXEC && lo == 0 {
+		return m, &elf.FormatError{File: f.Name, What: "its fixed address is 0, where nothing is mapped"}
+	}
 	if f.Type == elf.ET_EXEC {
 		const mapFixedNoReplace = 0x100000
 		a, err := Map(f.Name, lo, m.Size, 0, reserveFlags|mapFixedNoReplace, -1, 0)
@@ -90,12 +100,30 @@ func MapImage(f *elf.File, fd int) (Mapping, error) {
 		if p.Type != elf.PT_LOAD || p.Memsz == 0 || p == mapped {
 			continue
 		}
-		if err := m.segment(f, p, fd); err != nil {
+		if mapped != nil && m.within(mapped, p) {
+			continue
+		}
+		if err := m.segment(f, p, fd, clearText); err != nil {
 			Unmap(m.Addr, m.Size)
 			return Mapping{}, err
 		}
 	}
 	return m, nil
+}
+
+// within reports whether segment p is in memory as part of the mapping of the first one, which goes on to the end of the
+// image: at the same distance from its place in the file, all from there, and made to have the protection of p. That
+// takes less than a mapping of its own. A process may be forbidden to make executable what was not (PR_SET_MDWE, a
+// seccomp filter).
+func (m *Mapping) within(first, p *elf.Prog) bool {
+	if p.Filesz != p.Memsz || p.Vaddr-first.Vaddr != p.Off-first.Off || p.Flags&elf.PF_W != 0 {
+		return false
+	}
+	if p.Flags == first.Flags {
+		return true
+	}
+	start := pageDown(m.Bias + uintptr(p.Vaddr))
+	return Protect(start, pageUp(m.Bias+uintptr(p.Vaddr+p.Memsz))-start, prot(p.Flags)) == nil
 }
 
 // solid returns the first segment of f if the segments leave no pages between them free and it is all from the file;
@@ -119,7 +147,7 @@ func solid(f *elf.File) (first *elf.Prog) {
 	return first
 }
 
-func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int) error {
+func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int, clearText bool) error {
 	start := m.Bias + uintptr(p.Vaddr)
 	fileEnd := start + uintptr(p.Filesz)
 	memEnd := start + uintptr(p.Memsz)
@@ -139,6 +167,9 @@ func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int) error {
 		}
 	}
 	if tail := min(memEnd, zeroFrom); p.Filesz > 0 && tail > fileEnd {
+		if p.Flags&elf.PF_W == 0 && !clearText {
+			return nil
+		}
 		if p.Flags&elf.PF_W == 0 {
 			if err := Protect(pageDown(fileEnd), PageSize, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
 				return &MapError{f.Name, PageSize, err}

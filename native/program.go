@@ -6,12 +6,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+	"weak"
 
 	"weld/image/elf"
 	"weld/internal/rawfile"
@@ -41,14 +45,22 @@ type Program struct {
 	TLSSize, TLSAlign uintptr
 	TLSAddr           uintptr // p_vaddr: where it begins is congruent to that modulo TLSAlign
 
+	reserve int // bytes for the libraries'
+
 	tls    uintptr // bytes that its thread-local storage takes
 	tlsAt  uintptr // how far below the thread pointer it begins
 	stack  uintptr // top
 	main   *thread
 	handed bool // HandOver is done
 
-	forkMask  uint64 // what is blocked but while fork is under way
-	forkProcs int    // GOMAXPROCS, likewise
+	forkMask uint64 // what is blocked but while fork is under way
+	procs    int    // GOMAXPROCS but while fork is under way, if stopped says so
+	stopped  bool
+	forkSeq  uint32 // foreignSeq at the last fork
+	calm     int    // how many forks found things as the one before, and this one
+	alone    bool   // this is a child that has Go
+
+	uncollected weak.Pointer[[64]byte] // nil once there has been a collection
 }
 
 // program is the one that the process runs, nil if it is an ordinary Go program.
@@ -71,7 +83,6 @@ var (
 // What assembly reads.
 var (
 	allSignals       = ^uint64(0)
-	programHandlers  [65]uintptr
 	blockedThreads   uint32
 	freshHead        uintptr // list of TCBs that tcbs does not have yet, linked through freshSlot
 	reserveSeq       uint64  // counts changes of the reserve's image
@@ -91,8 +102,8 @@ var (
 	reserveBytes     uintptr // what the reserve and the program's own TLS take of each stack
 	programEntryAddr struct {
 		blockAll, sigaction, signal, sysvSignal, sigset uintptr
-		create, create11                                uintptr
-		_                                               [9]uintptr
+		create, create11, sigEntry                      uintptr
+		_                                               [8]uintptr
 	}
 )
 
@@ -141,7 +152,14 @@ func (p *Program) Become() error {
 	// The collector would have to stop the program's thread, and its workers are not there in children.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
+	// With one P the answer to a thread would wait until the monitor finds out that whoever has it is in native code.
+	p.procs = max(2, runtime.GOMAXPROCS(0))
+	runtime.GOMAXPROCS(p.procs)
+	p.uncollected = weak.Make(new([64]byte))
 	programEntries((*[16]uintptr)(unsafe.Pointer(&programEntryAddr)))
+	if err := mapHandlers(); err != nil {
+		return err
+	}
 	program = p
 	align := max(p.TLSAlign, 64)
 	if align > PageSize {
@@ -152,7 +170,16 @@ func (p *Program) Become() error {
 	}
 	p.tlsAt = p.TLSSize + -(p.TLSAddr+p.TLSSize)&(max(p.TLSAlign, 1)-1)
 	p.tls = (p.tlsAt + align - 1) &^ (align - 1)
-	size := (p.tls + reserveSize + align - 1) &^ (align - 1)
+	p.reserve = programReserve
+	p.Env = slices.DeleteFunc(slices.Clone(p.Env), func(v string) bool {
+		n, ok := strings.CutPrefix(v, reserveNote)
+		if ok {
+			p.reserve, _ = strconv.Atoi(n)
+		}
+		return ok
+	})
+	p.reserve = min(max(p.reserve, programReserve), maxProgramTLS)
+	size := (p.tls + uintptr(p.reserve) + align - 1) &^ (align - 1)
 	reserveBytes = size
 	r := &reserve
 	r.image = make([]byte, size)
@@ -170,6 +197,36 @@ func ProgramTLS() int { return -int(program.tlsAt) }
 // maxProgramTLS is the most that the thread-local storage of a program may take, in bytes: its image is made in memory,
 // and every thread has a copy.
 const maxProgramTLS = 64 << 20
+
+// programReserve is what a Program has at first for the thread-local storage of its libraries that has to lie at a fixed
+// place, in bytes, instead of reserveSize. Every thread has it on its stack, also one that the program has made as small
+// as it may be (PTHREAD_STACK_MIN, 16 KiB). glibc has 1664 bytes beside what the libraries that come with the program
+// need.
+const programReserve = 4 << 10
+
+const reserveNote = "WELD_STATIC_TLS="
+
+// enlargeReserve starts the process again, with room for n bytes, if nothing of the program has run yet. What the libraries
+// that come with it need is not known before the C library has been brought up with what there is. It returns where that
+// cannot be done.
+func (p *Program) enlargeReserve(n int) {
+	size := p.reserve
+	for size < n+programReserve {
+		size *= 2
+	}
+	if p.handed || size > maxProgramTLS {
+		return
+	}
+	env := slices.DeleteFunc(Environ(), func(v string) bool { return strings.HasPrefix(v, reserveNote) })
+	env = append(env, reserveNote+strconv.Itoa(size))
+	path := "/proc/self/exe"
+	if Interpreting() && !Secure() { // else the caller chooses what is behind that name, with the program's rights
+		path = p.Path
+	}
+	restoreStart()
+	sigprocmask(&startState.mask, nil)
+	syscall.Exec(path, os.Args, env)
+}
 
 // findStack finds room on the process's own stack, below what Go uses of it: the scheduler's of the first thread has the
 // 64 KiB that come first.
@@ -352,13 +409,9 @@ func (p *Program) RunStatic(entry uintptr) error {
 	return nil
 }
 
-// Progs returns the program headers of an image as AT_PHDR has it: where they lie in memory.
+// Progs returns the program headers of an image as AT_PHDR has it: where they lie in memory. The kernel too looks for
+// the segment that has them and does not believe PT_PHDR.
 func (m Mapping) Progs(f *elf.File) (phdr uintptr) {
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_PHDR {
-			return m.Bias + uintptr(p.Vaddr)
-		}
-	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD && f.Phoff >= p.Off && f.Phoff-p.Off < p.Filesz {
 			return m.Bias + uintptr(p.Vaddr+f.Phoff-p.Off)

@@ -2,12 +2,14 @@
 #include "gate_amd64.h"
 
 // What a program needs that runs in this process (program.go): a start that lets nothing of Go's show, the gate with the
-// program's signal mask on one side only, and what its code calls instead of the C library's functions. Those are C
-// functions without Go: they work in signal handlers, between fork and exec, and in children of fork.
+// program's signal mask on one side only, and what its code calls instead of the C library's functions. Those (others
+// are in signals_amd64.s) are C functions without Go: they work in signal handlers, between fork and exec, and in
+// children of fork.
 
 // _weld_start is the entry point of the weld command: it comes before the Go runtime. Where the process is to run a
 // program, that is, if its first argument is "run" or the kernel has started it as the interpreter of another one
-// (AT_ENTRY), it notes what Go is going to change, and blocks all signals: all of Go's kernel threads inherit that.
+// (AT_ENTRY), it notes what Go is going to change, blocks all signals, which all of Go's kernel threads inherit, and hides
+// the variables that the Go runtime takes orders from (Environ puts them right).
 TEXT _weld_start(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	SP, BX
 	MOVQ	DX, R13
@@ -61,7 +63,28 @@ other:
 	CMPQ	R14, $65
 	JNE	next
 	ADDQ	$32, SP
+	MOVQ	0(BX), AX
+	LEAQ	16(BX)(AX*8), CX
+variable:
+	MOVQ	0(CX), AX
+	ADDQ	$8, CX
+	TESTQ	AX, AX
+	JEQ	limit
+	CMPW	0(AX), $0x4f47 // "GO"
+	JNE	variable
+	MOVB	$1, 0(AX) // hidden
+	JMP	variable
+limit:
 	XORL	DI, DI // this process
+	MOVQ	$9, SI // RLIMIT_AS
+	XORL	DX, DX
+	LEAQ	S_nofile(R12), R10 // for the moment
+	MOVQ	$SYS_prlimit64, AX
+	SYSCALL
+	MOVQ	·leastSpace(SB), AX
+	CMPQ	S_nofile(R12), AX
+	JCS	tight
+	XORL	DI, DI
 	MOVQ	$7, SI // RLIMIT_NOFILE
 	XORL	DX, DX
 	LEAQ	S_nofile(R12), R10
@@ -80,6 +103,16 @@ open:
 	INCQ	R14
 	CMPQ	R14, $3
 	JNE	std
+	JMP	start
+tight:
+	MOVQ	$2, DI
+	MOVQ	·noSpace+0(SB), SI
+	MOVQ	·noSpace+8(SB), DX
+	MOVQ	$1, AX // write
+	SYSCALL
+	MOVQ	$126, DI
+	MOVQ	$231, AX // exit_group
+	SYSCALL
 start:
 	MOVQ	BX, SP
 	MOVQ	R13, DX
@@ -132,23 +165,13 @@ TEXT ·enterGuarded(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	SP, T_goSP(R12)
 	MOVQ	BP, T_goBP(R12)
 	MOVQ	R10, SP
-	CMPL	T_mxcsr(R12), $mxcsrDefault
-	JEQ	run
-	LDMXCSR	T_mxcsr(R12)
-	FLDCW	T_fpcw(R12)
-run:
+	LOADCONTROL
 	CALL	·unmask(SB)
 	XORL	BP, BP
 	CALL	R11
 	CALL	·mask(SB)
-	STMXCSR	T_status(R12)
-	MOVL	T_status(R12), R10
-	ANDL	$mxcsrControl, R10
-	MOVL	R10, T_mxcsr(R12)
-	CMPL	R10, $mxcsrDefault
-	JEQ	leave
+	STMXCSR	T_mxcsr(R12)
 	CALL	·goControl(SB)
-leave:
 	MOVQ	AX, T_ret+0(R12)
 	MOVQ	DX, T_ret+8(R12)
 	MOVQ	T_goFS(R12), AX
@@ -179,6 +202,7 @@ TEXT ·enterProgram(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	BP, T_goBP(R12)
 	CALL	·switchIn(SB)
 	MOVQ	R10, SP
+	LOADCONTROL
 	CALL	·unmask(SB)
 	XORL	BP, BP
 	JMP	·atEntry(SB)
@@ -215,137 +239,12 @@ TEXT ·jumpProgram(SB), NOSPLIT|NOFRAME, $0-24
 	MOVQ	R13, SI
 	XORL	DX, DX
 	CALL	·setMask(SB)
+	FLDCW	·goFPCW(SB)
+	LDMXCSR	·goMXCSR(SB) // no exception has been raised yet
 	MOVQ	R12, R11
 	XORL	DX, DX
 	XORL	BP, BP
 	JMP	·atEntry(SB)
-
-// blockAll is the handler of a signal that is sent to each of Go's kernel threads once: when it returns, all signals
-// are blocked there. It edits the mask in the ucontext (DX; <sys/ucontext.h>).
-#define UC_sigmask 296
-TEXT ·blockAll(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	$-1, UC_sigmask(DX)
-	LOCK
-	ADDL	$1, ·blockedThreads(SB)
-	RET
-
-// sigEntry is what the kernel has as the handler of every signal that the program handles (DI signal, SI siginfo, DX
-// ucontext). On the program's threads it goes to the program's handler. On one of Go's, which know no TCB, it blocks all
-// signals there for good and sends the signal to the process again.
-TEXT ·sigEntry(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	0(FS), AX
-	TESTQ	AX, AX
-	JEQ	mine
-	LEAQ	·programHandlers(SB), CX
-	MOVQ	(CX)(DI*8), AX
-	JMP	AX
-mine:
-	MOVQ	$-1, UC_sigmask(DX)
-	MOVQ	DI, R8
-	MOVQ	$SYS_getpid, AX
-	SYSCALL
-	MOVQ	AX, DI
-	MOVQ	R8, SI
-	MOVQ	$SYS_kill, AX
-	SYSCALL
-	RET
-
-// programSigaction is sigaction(DI, SI, DX). struct sigaction is 152 bytes in both C libraries, the handler first.
-#define sigactionSize 152
-TEXT ·programSigaction(SB), NOSPLIT|NOFRAME, $0
-	PUSHQ	BX
-	PUSHQ	R12
-	PUSHQ	R13
-	PUSHQ	R14
-	SUBQ	$(sigactionSize+16), SP
-	MOVLQSX	DI, BX
-	MOVQ	SI, R12
-	MOVQ	DX, R13
-	XORL	R14, R14 // the handler there was
-	LEAQ	-1(BX), AX
-	CMPQ	AX, $64
-	JCC	call // the C library refuses it
-	LEAQ	·programHandlers(SB), R8
-	MOVQ	(R8)(BX*8), R14
-	TESTQ	R12, R12
-	JEQ	call
-	MOVQ	SP, DI
-	MOVQ	$(sigactionSize/8), CX
-	CLD
-	REP; MOVSQ
-	MOVQ	SP, SI
-	MOVQ	0(SP), AX
-	CMPQ	AX, $1 // SIG_DFL, SIG_IGN
-	JLS	call
-	MOVQ	AX, (R8)(BX*8)
-	LEAQ	·sigEntry(SB), AX
-	MOVQ	AX, 0(SP)
-call:
-	MOVQ	BX, DI
-	MOVQ	R13, DX
-	MOVQ	·realSigaction(SB), AX
-	CALL	AX
-	TESTL	AX, AX
-	JNE	failed
-	TESTQ	R13, R13
-	JEQ	done
-	LEAQ	·sigEntry(SB), CX
-	CMPQ	0(R13), CX
-	JNE	done
-	MOVQ	R14, 0(R13)
-	JMP	done
-failed:
-	TESTQ	R14, R14
-	JEQ	done
-	LEAQ	·programHandlers(SB), R8
-	MOVQ	R14, (R8)(BX*8)
-done:
-	ADDQ	$(sigactionSize+16), SP
-	POPQ	R14
-	POPQ	R13
-	POPQ	R12
-	POPQ	BX
-	RET
-
-// SIGNAL is signal(DI, SI) and its kin, which differ in the flags they set: they return the handler there was. SIG_ERR,
-// SIG_DFL, SIG_IGN and the SIG_HOLD of sigset (-1 to 2) are no handlers.
-#define SIGNAL(real) \
-	PUSHQ	BX \
-	PUSHQ	R12 \
-	SUBQ	$8, SP \
-	XORL	R12, R12 \
-	MOVLQSX	DI, DI \
-	LEAQ	-1(DI), AX \
-	CMPQ	AX, $64 \
-	JCC	call \
-	LEAQ	·programHandlers(SB), R8 \
-	MOVQ	(R8)(DI*8), R12 \
-	LEAQ	1(SI), AX \
-	CMPQ	AX, $3 \
-	JLS	call \
-	MOVQ	SI, (R8)(DI*8) \
-	LEAQ	·sigEntry(SB), SI \
-call: \
-	MOVQ	real(SB), AX \
-	CALL	AX \
-	LEAQ	·sigEntry(SB), CX \
-	CMPQ	AX, CX \
-	JNE	done \
-	MOVQ	R12, AX \
-done: \
-	ADDQ	$8, SP \
-	POPQ	R12 \
-	POPQ	BX \
-	RET
-
-TEXT ·programSignal(SB), NOSPLIT|NOFRAME, $0
-	SIGNAL(·realSignal)
-
-TEXT ·programSysvSignal(SB), NOSPLIT|NOFRAME, $0
-	SIGNAL(·realSysvSignal)
-
-TEXT ·programSigset(SB), NOSPLIT|NOFRAME, $0
-	SIGNAL(·realSigset)
 
 // programCreate is pthread_create(DI, SI, DX, CX): the new thread begins in programStarted, with a block of the C
 // library's memory that says where to go on.
@@ -545,4 +444,6 @@ TEXT ·programEntries(SB), NOSPLIT, $0-8
 	MOVQ	AX, 40(DI)
 	LEAQ	·programCreate11(SB), AX
 	MOVQ	AX, 48(DI)
+	LEAQ	·sigEntry(SB), AX
+	MOVQ	AX, 56(DI)
 	RET

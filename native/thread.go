@@ -25,7 +25,7 @@ type thread struct {
 	fs     uintptr // thread pointer
 	sp     uintptr // where the next call begins, a multiple of 16
 	era    uintptr // 1 if it is a C library's
-	mxcsr  uint32  // its floating-point control word
+	mxcsr  uint32  // its floating-point control word; with the status where guard is set
 	status uint32  // the control and status word as native code left it
 	gslot  uintptr // where Go's signal handler looks for g under fs
 	mFS    uintptr // own thread pointer of the kernel thread that wears it, 0 if none does

@@ -81,47 +81,55 @@ func (t *handlerTable) remove(id uintptr) {
 	t.free = append(t.free, id)
 }
 
-// grow makes a block of thunks, each
-//
-//	lea  record(%rip), %r11     4c 8d 1d disp32
-//	jmp  *record(%rip)          ff 25 disp32
-//
-// so that R11, which the psABI leaves to such code, tells the target which thunk it came through.
+// grow makes a block of thunks.
 func (t *handlerTable) grow() error {
 	n := uintptr(len(t.blocks))
 	if n == uintptr(len(t.chunks)) {
 		return &MapError{fmt.Sprintf("callback thunks beside the %d in use", n*thunkBlock), 2 * thunkPages * PageSize, syscall.ENOMEM}
 	}
-	const half = thunkPages * PageSize
-	p, err := MapAnon("callback thunks", 2*half)
+	p, err := mapThunks("callback thunks", thunkPages*PageSize, entry.upcall)
 	if err != nil {
 		return err
-	}
-	code := Bytes(p, half)
-	for i := uint32(0); i < thunkBlock; i++ {
-		b := code[i*thunkSize : (i+1)*thunkSize]
-		copy(b, []byte{0x4c, 0x8d, 0x1d})
-		binary.LittleEndian.PutUint32(b[3:], half-7)
-		copy(b[7:], []byte{0xff, 0x25})
-		binary.LittleEndian.PutUint32(b[9:], half-13)
-		for i := 13; i < thunkSize; i++ {
-			b[i] = 0xcc // int3
-		}
-	}
-	if err := Protect(p, half, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
-		Unmap(p, 2*half)
-		return &MapError{"executable callback thunks", half, err}
 	}
 	t.chunks[n].Store(new([thunkBlock]atomic.Pointer[handler]))
 	t.blocks = append(t.blocks, p)
 	for i := uintptr(thunkBlock); i > 0; i-- {
-		r := (*record)(Pointer(p + half + (i-1)*thunkSize))
-		r.target = entry.upcall
 		if id := n*thunkBlock + i - 1; id != 0 { // id 0 is none
 			t.free = append(t.free, id)
 		}
 	}
 	return nil
+}
+
+// mapThunks maps half bytes of thunks, each
+//
+//	lea  record(%rip), %r11     4c 8d 1d disp32
+//	jmp  *record(%rip)          ff 25 disp32
+//
+// so that R11, which the psABI leaves to such code, tells the target which thunk it came through. Their records follow,
+// as far apart.
+func mapThunks(what string, half, target uintptr) (uintptr, error) {
+	p, err := MapAnon(what, 2*half)
+	if err != nil {
+		return 0, err
+	}
+	code := Bytes(p, half)
+	for i := uintptr(0); i < half; i += thunkSize {
+		b := code[i : i+thunkSize]
+		copy(b, []byte{0x4c, 0x8d, 0x1d})
+		binary.LittleEndian.PutUint32(b[3:], uint32(half)-7)
+		copy(b[7:], []byte{0xff, 0x25})
+		binary.LittleEndian.PutUint32(b[9:], uint32(half)-13)
+		for i := 13; i < thunkSize; i++ {
+			b[i] = 0xcc // int3
+		}
+		(*record)(Pointer(p + half + i)).target = target
+	}
+	if err := Protect(p, half, syscall.PROT_READ|syscall.PROT_EXEC); err != nil {
+		Unmap(p, 2*half)
+		return 0, &MapError{"executable " + what, half, err}
+	}
+	return p, nil
 }
 
 // Thunk is an address that native code can call to reach a Go function.

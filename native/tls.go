@@ -88,7 +88,8 @@ var ErrNoStaticTLS = errors.New("no room in the static TLS block")
 
 // AllocStaticTLS reserves room for a library's TLS segment at a fixed distance from every thread pointer and writes
 // its initial image there, in threads that run and those to come. It returns the offset of the segment's start from
-// the thread pointer, congruent to skew modulo align.
+// the thread pointer, congruent to skew modulo align. Where a Program is being loaded and there is no room the process
+// starts again, with more.
 func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
 	joinHost() // the reserve may lie elsewhere after that
 	r := &reserve
@@ -97,7 +98,7 @@ func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
 	if align == 0 {
 		align = 1
 	}
-	if align > PageSize || size > uintptr(r.size) {
+	if align > PageSize || size > maxProgramTLS {
 		return 0, fmt.Errorf("%w: %d bytes aligned to %d", ErrNoStaticTLS, size, align)
 	}
 	off, ok := 0, false
@@ -117,6 +118,9 @@ func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
 	if !ok {
 		off = alignOffset(r.end-r.used-int(size), int(align), int(skew))
 		if r.end-off > r.size {
+			if program != nil {
+				program.enlargeReserve(-off - int(program.tls))
+			}
 			return 0, fmt.Errorf("%w: %d bytes aligned to %d, %d of %d are left", ErrNoStaticTLS, size, align, r.size-r.used, r.size)
 		}
 		r.used = r.end - off

@@ -74,8 +74,9 @@ func serve(t *thread, base, flags uintptr) {
 
 // The dispatcher answers upcalls of threads that Go did not lend: they put their frames on a list and wait.
 var (
-	foreignHead uintptr // newest upframe, linked through next
-	foreignSeq  uint32  // futex: incremented at each post
+	foreignHead uintptr       // newest upframe, linked through next
+	foreignSeq  uint32        // futex: incremented at each post
+	answered    atomic.Uint32 // how many of them have been answered, in a process that runs a Program
 	dispatcher  sync.Once
 )
 
@@ -135,6 +136,7 @@ func serveForeign(f *upframe) {
 		*word(f.fs + uintptr(threadSlot)) = before
 		if program != nil {
 			f.mask = t.mask
+			answered.Add(1)
 		} else {
 			*word(f.fs + uintptr(gOffset)) = 0
 		}

@@ -53,7 +53,7 @@ func (c *runCmd) Run(s *streams) error {
 	if err := errors.Join(c.check(len(c.Hook) > 0), c.checkHooks()); err != nil {
 		return err
 	}
-	env, err := native.Restart(os.Environ())
+	env, err := native.Restart(native.Environ())
 	if err == nil {
 		err = c.start(env)
 	}
@@ -90,7 +90,7 @@ func (c *runCmd) start(env []string) error {
 		return err
 	}
 	p := &rtld.Program{Path: path, Args: args, Env: env, Lazy: c.Lazy}
-	p.Preload = preload()
+	p.Preload = preload(env)
 	if err := c.traceFlags.start(); err != nil {
 		return err
 	}
@@ -114,11 +114,11 @@ func interpret() (status int, ok bool) {
 		return 0, false
 	}
 	if err == nil {
+		p.Args, p.Env = os.Args, native.Environ()
 		if secure {
-			dropLinkerVariables()
+			p.Env = slices.DeleteFunc(p.Env, forLinker)
 		}
-		p.Args, p.Env = os.Args, os.Environ()
-		p.Preload = preload()
+		p.Preload = preload(p.Env)
 		if err = p.Load(); err == nil {
 			err = p.Run()
 		}
@@ -126,18 +126,27 @@ func interpret() (status int, ok bool) {
 	return report(os.Stderr, "", statusError{runStatus(err), err}), true
 }
 
-// dropLinkerVariables takes the variables that are for run-time linkers out of the environment.
-func dropLinkerVariables() {
-	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "LD_") || name == "GLIBC_TUNABLES" {
-			os.Unsetenv(name)
-		}
+// forLinker reports whether an entry of the environment tells a run-time linker what else to load, where to look for it,
+// or what to write where. A program with rights that its caller has not is to have none of them, nor may the run-time
+// linker of its C library see them. That one drops all that is unsafe for the library itself (GCONV_PATH, TMPDIR and so
+// on): which variables those are is a matter of its version.
+func forLinker(entry string) bool {
+	name, _, _ := strings.Cut(entry, "=")
+	switch name {
+	case "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_PROFILE", "LD_SHOW_AUXV", "LD_TRACE_LOADED_OBJECTS":
+		return true
 	}
+	return false
 }
 
 // preload returns the libraries that LD_PRELOAD names.
-func preload() []string {
-	return strings.FieldsFunc(os.Getenv("LD_PRELOAD"), func(r rune) bool { return r == ' ' || r == ':' })
+func preload(env []string) []string {
+	for _, v := range env {
+		if list, ok := strings.CutPrefix(v, "LD_PRELOAD="); ok {
+			return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ':' })
+		}
+	}
+	return nil
 }
 
 // resolve finds the file to load for a program name: the program, or the interpreter that its first line names
@@ -186,8 +195,16 @@ func executable(path string) error {
 		return fmt.Errorf("%s: the program is to run as another user (set-user-ID); only the kernel can do that", path)
 	case st.Mode&syscall.S_ISGID != 0 && st.Mode&0o010 != 0 && int(st.Gid) != os.Getegid():
 		return fmt.Errorf("%s: the program is to run as another group (set-group-ID); only the kernel can do that", path)
+	case os.Geteuid() != 0 && hasCapabilities(path):
+		return fmt.Errorf("%s: the program is to run with capabilities of its own; only the kernel can give it those", path)
 	}
 	return nil
+}
+
+// hasCapabilities reports whether a file has capabilities for who executes it (capabilities(7)).
+func hasCapabilities(path string) bool {
+	n, err := syscall.Getxattr(path, "security.capability", nil)
+	return err == nil && n > 0
 }
 
 // scriptInterpreter returns the interpreter that the first line of a script names, and its one argument; "" for other

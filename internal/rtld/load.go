@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -113,16 +114,19 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 		return nil, err
 	}
 	p.startMap()
-	if s.mapping, err = native.MapImage(head, fd); err != nil {
+	mapImage := native.MapImage
+	if program {
+		mapImage = native.MapProgram
+	}
+	if s.mapping, err = mapImage(head, fd); err != nil {
 		return nil, err
 	}
 	populateRelro(head, s.mapping)
 	lo, hi := head.LoadSpan()
 	memory := native.Bytes(s.mapping.Bias+uintptr(lo), uintptr(hi-lo))
-	s.file, err = elf.NewLoaded(name, memory, head.Progs, elf.LoadedOptions{Start: lo, InFile: true})
-	if err == nil {
-		s.file.Header = head.Header // no segment need hold it
-		err = checkTables(s.file, program)
+	s.file = head
+	if err = head.Attach(memory, elf.LoadedOptions{Start: lo, InFile: true}); err == nil {
+		err = checkTables(head, program)
 	}
 	if err != nil {
 		s.unmap()
@@ -154,7 +158,13 @@ func populateRelro(f *elf.File, m native.Mapping) {
 	start := m.Bias + uintptr(part.Vaddr)
 	end := (start + uintptr(part.Memsz) + native.PageSize - 1) &^ (native.PageSize - 1)
 	start &^= native.PageSize - 1
-	native.Populate(start, end-start)
+	if end-start > 4*native.PageSize {
+		native.Populate(start, end-start)
+		return
+	}
+	for ; start < end; start += native.PageSize {
+		atomic.AddUintptr((*uintptr)(native.Pointer(start)), 0) // a write, whatever is there
+	}
 }
 
 // read returns the bytes that a Source with data holds.
@@ -202,6 +212,12 @@ func checkTables(f *elf.File, program bool) error {
 	}
 	d := &f.Dynamic
 	switch {
+	case f.TLS != nil && f.TLS.Align > elf.MaxLoadSpan:
+		return refused(f, nil, fmt.Sprintf("PT_TLS is aligned to %#x", f.TLS.Align))
+	case f.TLS != nil && !readable(f, f.TLS):
+		return refused(f, nil, "the initial image of PT_TLS is not in a readable segment")
+	case program && !f.HasDynamic && slices.ContainsFunc(f.Progs, func(s elf.Prog) bool { return s.Type == elf.PT_INTERP }):
+		return refused(f, nil, "it names a program interpreter (PT_INTERP) but has no dynamic section for it")
 	case program && !f.HasDynamic:
 		return nil // a static one
 	case !f.HasDynamic:
@@ -214,10 +230,6 @@ func checkTables(f *elf.File, program bool) error {
 		return refused(f, nil, fmt.Sprintf("DT_INIT %#x is not in an executable segment", d.Init))
 	case d.Fini != 0 && !executable(f, d.Fini):
 		return refused(f, nil, fmt.Sprintf("DT_FINI %#x is not in an executable segment", d.Fini))
-	case f.TLS != nil && f.TLS.Align > elf.MaxLoadSpan:
-		return refused(f, nil, fmt.Sprintf("PT_TLS is aligned to %#x", f.TLS.Align))
-	case f.TLS != nil && !readable(f, f.TLS):
-		return refused(f, nil, "the initial image of PT_TLS is not in a readable segment")
 	case f.Rel().Len() > 0 || f.PltRelRel().Len() > 0:
 		return refused(f, ErrUnsupported, "relocations without addends (DT_REL) are not used on x86-64")
 	}

@@ -138,7 +138,7 @@ func (ns *Namespace) searcher(f search.Flavor) *search.Searcher {
 	if s := ns.search[f]; s != nil {
 		return s
 	}
-	c := search.Config{Libc: f, ExtraPath: ns.Path, Linker: ns.Interpreter}
+	c := search.Config{Libc: f, ExtraPath: ns.Path, Linker: ns.Interpreter, Secure: native.Secure()}
 	if v := os.Getenv("LD_LIBRARY_PATH"); v != "" {
 		c.LibraryPath = search.SplitLibraryPath(f, v)
 	}

@@ -1,6 +1,7 @@
 package rtld
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,6 +103,7 @@ func (g *Program) Load() error {
 		listInterpreter(interp)
 	}
 	g.object = p.add(s, nil)
+	g.object.search.Path = g.origin(path)
 	program = g.object
 	p.traceLoad(program, s, g.Path, nil)
 	p.root = g.object
@@ -148,6 +150,21 @@ func Started() (g *Program, secure bool, err error) {
 		return nil, secure, err
 	}
 	return &Program{Path: path, entry: entry, started: &source{file: f, mapping: m, path: path}}, secure, nil
+}
+
+// origin returns the path whose directory is the program's $ORIGIN: that of the file, whichever symbolic links have led to
+// it. The C libraries read /proc/self/exe for it.
+func (g *Program) origin(path string) string {
+	real, err := "", error(nil)
+	if g.started != nil {
+		real, err = os.Readlink("/proc/self/exe")
+	} else {
+		real, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil || !filepath.IsAbs(real) {
+		return path
+	}
+	return real
 }
 
 // openProgram maps the executable.

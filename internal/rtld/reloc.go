@@ -163,7 +163,7 @@ func (b *binder) tables() error {
 	wait := func() error { return nil }
 	b.large = t.Len() >= many
 	b.populateNames()
-	if n := f.RelaCount(); n >= many {
+	if n := f.RelaCount(); n >= many && !native.Alone() {
 		wait = sync.OnceValue(b.beside(t.Slice(0, n)))
 		defer wait() // also if a resolver panics: the object is unmapped then
 		t = t.Slice(n, t.Len())
