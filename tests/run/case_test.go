@@ -1,12 +1,10 @@
 package run_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,15 +89,8 @@ func (c *Case) compileFixtures(t *testing.T) string {
 	return d.Path
 }
 
-// compiling has a lock for each fixture: testenv keeps what it has compiled, but parallel tests must
-// not put the same thing there at the same time.
-var compiling sync.Map
-
 func (b Build) compile(t *testing.T, d *testenv.Dir) {
 	t.Helper()
-	lock, _ := compiling.LoadOrStore(fmt.Sprintf("%q", b), new(sync.Mutex))
-	lock.(*sync.Mutex).Lock()
-	defer lock.(*sync.Mutex).Unlock()
 	args := append([]string{"-g0"}, b.Args...)
 	shared := strings.HasSuffix(b.Out, ".so")
 	switch musl := len(b.Args) > 0 && b.Args[0] == "musl-gcc"; {

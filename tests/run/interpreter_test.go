@@ -1,7 +1,9 @@
 package run_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +50,29 @@ func TestInterpreter(t *testing.T) {
 		out, err := exec.Command(prog).CombinedOutput()
 		if err == nil || err.Error() != "exit status 127" || !strings.HasPrefix(string(out), "weld: ") || strings.Count(string(out), "\n") != 1 {
 			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	t.Run("origin through a link", func(t *testing.T) {
+		// $ORIGIN is where the file is, not where the link to it is.
+		d := testenv.NewDir(t)
+		lib := d.Shared("libsaid.so", "said.c", `-DTEXT="beside the program"`)
+		flags := []string{"secured.c", "-lsaid", "-Wl,-rpath,$ORIGIN"}
+		system, ours := d.Program("system", flags...), d.Program("ours", append(flags, "-Wl,--dynamic-linker="+weld)...)
+		links := t.TempDir()
+		copyFile(t, filepath.Join(links, filepath.Base(lib)), testenv.NewDir(t).Shared("libsaid.so", "said.c", `-DTEXT="beside the link"`))
+		link := filepath.Join(links, "link")
+		for _, c := range []struct {
+			target string
+			argv   []string
+		}{{system, []string{link}}, {ours, []string{link}}, {system, []string{weld, "run", link}}} {
+			os.Remove(link)
+			if err := os.Symlink(c.target, link); err != nil {
+				t.Fatal(err)
+			}
+			out, _ := exec.Command(c.argv[0], c.argv[1:]...).CombinedOutput()
+			if !strings.Contains(string(out), "\nbeside the program\n") {
+				t.Errorf("%v -> %s:\n%s", c.argv, c.target, clip(string(out)))
+			}
 		}
 	})
 }

@@ -10,6 +10,8 @@
 //	normal_test.go     taking out what may differ
 //	packages_test.go   which Debian package brings which program
 //	refuse_test.go     what cannot be run, and how weld has to say so
+//	mutate_test.go     executables with a field that is not what it was
+//	secure_test.go     programs with rights that their caller has not (AT_SECURE)
 //	*_table_test.go    the cases
 //
 // The table can be judged without weld: go test ./tests/run -prefix=native runs every program natively

@@ -42,6 +42,15 @@ func TestRefused(t *testing.T) {
 		{Case: Case{Name: "no-such-path", Argv: words("./gone")}, status: 127, says: []string{`\./gone`, "no such file|not found"}},
 		{Case: Case{Name: "path-below-a-file", Files: map[string]string{"file": "x"}, Argv: words("./file/prog")}, status: 126, says: []string{"./file/prog", "not a directory"}},
 		{Case: Case{Name: "directory", Argv: words("/usr")}, status: 126, says: []string{"/usr", "directory"}},
+		{Case: Case{Name: "empty-name", Argv: []string{""}}, status: 127, says: []string{"not found"}},
+		{Case: Case{Name: "long-name", Argv: []string{"./" + strings.Repeat("x", 300)}}, status: 126, says: []string{"name too long"}},
+		{Case: Case{Name: "link-to-itself", Setup: "ln -s loop loop", Argv: words("./loop")}, status: 126, says: []string{"./loop", "symbolic links"}},
+		{Case: Case{Name: "link-to-nothing", Setup: "ln -s gone link", Argv: words("./link")}, status: 127, says: []string{"./link", "no such file"}},
+		{Case: Case{Name: "device", Argv: words("/dev/null")}, status: 126, says: []string{"/dev/null", "permission denied"}},
+		{Case: Case{Name: "fifo", Setup: "mkfifo -m 755 fifo", Argv: words("./fifo")}, status: 126, says: []string{"./fifo", "permission denied"}},
+		{Case: Case{Name: "script-of-fifo", Files: map[string]string{"prog": "#!./fifo\n"}, Setup: "mkfifo -m 755 fifo", Argv: words("./prog")}, status: 126, says: []string{"./fifo", "permission denied"}},
+		{Case: Case{Name: "interpreter-fifo", Build: program("plain", "-lm", "-Wl,--dynamic-linker=./fifo"), Setup: "mkfifo -m 755 fifo", Argv: words("./plain")}, status: 127, says: []string{"./plain", "./fifo"}},
+		{Case: Case{Name: "closed-directory", User: true, Argv: words("/root/prog")}, status: 126, says: []string{"/root/prog", "permission denied"}},
 		{Case: Case{Name: "not-executable", Build: plain, Setup: "chmod 644 plain", Argv: words("./plain")}, status: 126, says: []string{"./plain", "permission denied|not executable"}},
 		{Case: Case{Name: "not-readable", User: true, Build: plain, Setup: "chmod 311 plain", Argv: words("./plain")}, status: 126, says: []string{"./plain", "permission denied"}, runs: true},
 		{Case: Case{Name: "empty", Files: map[string]string{"prog": ""}, Setup: "chmod 755 prog", Argv: words("./prog")}, status: 126, says: []string{"./prog", "ELF|empty|format"}, runs: true},
@@ -70,6 +79,10 @@ func TestRefused(t *testing.T) {
 		{Case: Case{Name: "setgid", User: true, Argv: words("/usr/bin/chage --help")}, status: 126, says: []string{"/usr/bin/chage", "set-?group-?id|setgid"}, runs: true},
 		{Case: Case{Name: "stack-tiny", Build: plain, Argv: limited("-s 32")}, status: 126, says: []string{"stack"}, runs: true},
 		{Case: Case{Name: "memory", Build: plain, Argv: limited("-v 6000000")}, status: 126, says: []string{"./plain", "memory"}, prog: hugeBSS},
+		{Case: Case{Name: "address-space-tiny", Build: plain, Argv: limited("-v 300000")}, status: 126, says: []string{"memory", "address space"}, runs: true},
+		{Case: Case{Name: "descriptors-none", Build: plain, Argv: limited("-n 3")}, status: 126, says: []string{"./plain", "too many open files"}},
+		{Case: Case{Name: "fixed-address-zero", Argv: words("./plain"), Build: program("plain", "-lm", "-pie")}, status: 126, says: []string{"./plain", "address"}, prog: patch(16, 2, 0), runs: os.Getuid() == 0},
+		{Case: Case{Name: "interpreter-of-static", Argv: words("./plain"), Build: program("plain", "-lm", "-static")}, status: 126, says: []string{"./plain", "PT_INTERP"}, prog: lastAsInterp},
 		{Case: Case{Name: "fixed-address-taken", Argv: words("./taken")}, status: 126, says: []string{"./taken", "address", "taken|in use|occupied"}, prog: atWeld, runs: true},
 	} {
 		t.Run(r.Name, func(t *testing.T) {
@@ -132,6 +145,17 @@ func patch(offset int64, b ...byte) func(*testing.T, string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// lastAsInterp makes the last program header of ./plain a PT_INTERP.
+func lastAsInterp(t *testing.T, dir string) {
+	f, err := elf.Open(filepath.Join(dir, "plain"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const headers, size = 64, 56
+	patch(headers+size*int64(len(f.Progs)-1), byte(elf.PT_INTERP), 0, 0, 0)(t, dir)
 }
 
 // replaceVersion makes ./plain need the version GLIBC_9.99 of the C library, with its hash.

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -111,7 +112,9 @@ func curlSession(s *session) {
 
 func redisSession(s *session) {
 	socket := filepath.Join(s.dir, "socket")
-	server := s.start(func() bool { return accepts(socket) }, "redis-server", "redis.conf")
+	// A server that loads its data accepts connections already, and refuses commands.
+	ready := func() bool { return redisReply(socket, "PING") == "+PONG" }
+	server := s.start(ready, "redis-server", "redis.conf")
 	cli := func(args ...string) { s.run(append([]string{"redis-cli", "-s", "socket"}, args...)...) }
 	cli("mset", "a", "1", "b", "two")
 	cli("get", "b")
@@ -120,19 +123,46 @@ func redisSession(s *session) {
 	cli("llen", "mylist")
 	cli("bgsave")
 	for deadline := time.Now().Add(s.c.timeout()); ; time.Sleep(20 * time.Millisecond) {
-		// The set-up has no dump: that it is there shows that the child has written it.
-		if _, err := os.Stat(filepath.Join(s.dir, "dump.rdb")); err == nil {
+		// The set-up has no dump: that it is there shows that the child has written it. The server learns of that later,
+		// and would kill a child that it takes for busy.
+		info := redisReply(socket, "INFO persistence")
+		if _, err := os.Stat(filepath.Join(s.dir, "dump.rdb")); err == nil && strings.Contains(info, "rdb_bgsave_in_progress:0\r") {
+			s.Printf("BGSAVE ok: %v\n", strings.Contains(info, "rdb_last_bgsave_status:ok\r"))
 			break
 		}
 		if time.Now().After(deadline) {
-			s.Fatalf("BGSAVE writes nothing\n%s", clip(server.out.String()))
+			s.Fatalf("BGSAVE does not end\n%s%s", clip(server.out.String()), info)
 		}
 	}
 	cli("shutdown")
 	server.wait()
-	server = s.start(func() bool { return accepts(socket) }, "redis-server", "redis.conf")
+	server = s.start(ready, "redis-server", "redis.conf")
 	cli("get", "a")
 	server.stop(syscall.SIGTERM)
+}
+
+// redisReply returns what a Redis server answers to a command, without the line end; "" if it does not.
+func redisReply(socket, command string) string {
+	conn, err := net.DialTimeout("unix", socket, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := fmt.Fprintf(conn, "%s\r\n", command); err != nil {
+		return ""
+	}
+	r := bufio.NewReader(conn)
+	line, err := r.ReadString('\n')
+	var n int
+	if _, bulk := fmt.Sscanf(line, "$%d", &n); err != nil || bulk != nil || n < 0 {
+		return strings.TrimSpace(line)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 func nginxSession(s *session) {
@@ -179,9 +209,9 @@ func postgresSession(s *session) {
 	socket := filepath.Join(s.dir, ".s.PGSQL.5432")
 	server := s.start(func() bool { return accepts(socket) }, postgres(s, "postgres"), "-D", "data")
 	psql := postgres(s, "psql")
-	for range 100 {
-		if r := s.c.command(s.dir, nil, []string{postgres(s, "pg_isready"), "-q", "-h", s.dir}).Run(); r == nil {
-			break
+	for deadline := time.Now().Add(s.c.timeout()); s.c.command(s.dir, nil, []string{postgres(s, "pg_isready"), "-q", "-h", s.dir}).Run() != nil; {
+		if time.Now().After(deadline) {
+			s.Fatalf("postgres accepts no connections\n%s", clip(server.out.String()))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
