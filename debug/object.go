@@ -14,7 +14,8 @@ import (
 )
 
 // The runtime object is a small shared object that weld makes for the probes: tracers find probes in the file of a
-// mapping (.note.stapsdt), and the Go linker writes no such section. It is a file in memory, the first of the list, and
+// mapping (.note.stapsdt), and the Go linker writes no such section. Native functions are called in it as well, so that
+// debuggers find their callers (frames.go). It is a file in memory, the first of the list, and
 // debuggers open it as /proc/PID/fd/N.
 
 var probesOnce sync.Once
@@ -70,6 +71,7 @@ func loadObject() error {
 		v.AddFirst(lm)
 	}
 	sites.Store(list)
+	native.SetCallStub(m.Bias + objectStub)
 	return nil
 }
 
@@ -110,14 +112,17 @@ const (
 	objectHash    = 0x300
 	objectDynsym  = 0x380
 	objectDynstr  = 0x500
+	objectFrames  = 0x700 // .eh_frame
 	objectText    = 0x1000
-	objectTextEnd = objectText + uintptr(numProbes)*siteSize
+	objectStub    = objectText + uintptr(numProbes)*siteSize
+	objectTextEnd = objectStub + stubSize
 	siteSize      = 16
+	stubSize      = 16
 
 	noteBuildIDSize = 16 + sha1.Size
 )
 
-// runtimeObject returns the file of the runtime object: the same in every process.
+// runtimeObject returns the file of the runtime object: the same in every process of an executable.
 func runtimeObject() []byte {
 	le := binary.LittleEndian
 	b := make([]byte, objectTextEnd)
@@ -130,20 +135,28 @@ func runtimeObject() []byte {
 	str("")
 
 	// Text, and the dynamic symbols of it.
-	const dynsyms = 1 + int(numProbes)
+	const dynsyms = 1 + int(numProbes) + 1
+	define := func(i int, name string, at, size uintptr) {
+		sym := b[objectDynsym+i*24:]
+		le.PutUint32(sym, str(name))
+		sym[4] = uint8(elf.STB_GLOBAL)<<4 | uint8(elf.STT_FUNC)
+		le.PutUint16(sym[6:], objectSections.index(".text"))
+		le.PutUint64(sym[8:], uint64(at))
+		le.PutUint64(sym[16:], uint64(size))
+	}
 	for p, info := range probeNames {
 		site := objectText + uintptr(p)*siteSize
 		copy(b[site:], "\x90\xc3") // nop; ret
 		for i := site + 2; i < site+siteSize; i++ {
 			b[i] = 0xcc // int3
 		}
-		sym := b[objectDynsym+(1+p)*24:]
-		le.PutUint32(sym, str("rtld_"+info.name))
-		sym[4] = uint8(elf.STB_GLOBAL)<<4 | uint8(elf.STT_FUNC)
-		le.PutUint16(sym[6:], objectSections.index(".text"))
-		le.PutUint64(sym[8:], uint64(site))
-		le.PutUint64(sym[16:], 2)
+		define(1+p, "rtld_"+info.name, site, 2)
 	}
+	gate := native.DescribeGate()
+	copy(b[objectStub:], callStub(gate))
+	define(dynsyms-1, stubName, objectStub, stubSize)
+	frames := ehFrame(objectFrames, objectText, uint64(objectStub), stubSize, gate)
+	copy(b[objectFrames:objectText], frames)
 	soname := str("weld-probes.so")
 	copy(b[objectDynstr:], strs)
 	dynstrSize := uint64(len(strs))
@@ -181,6 +194,7 @@ func runtimeObject() []byte {
 		".hash":              {objectHash, uint64(12 + 4*dynsyms)},
 		".dynsym":            {objectDynsym, uint64(24 * dynsyms)},
 		".dynstr":            {objectDynstr, dynstrSize},
+		".eh_frame":          {objectFrames, uint64(len(frames))},
 		".text":              {objectText, uint64(objectTextEnd - objectText)},
 		".note.stapsdt":      {uint64(len(b)), uint64(len(notes))},
 	}
@@ -258,6 +272,7 @@ var objectSections = objectSectionList{
 	{".hash", elf.SHT_HASH, elf.SHF_ALLOC, ".dynsym", 8, 4},
 	{".dynsym", elf.SHT_DYNSYM, elf.SHF_ALLOC, ".dynstr", 8, 24},
 	{".dynstr", elf.SHT_STRTAB, elf.SHF_ALLOC, "", 1, 0},
+	{".eh_frame", elf.SHT_PROGBITS, elf.SHF_ALLOC, "", 8, 0},
 	{".text", elf.SHT_PROGBITS, elf.SHF_ALLOC | elf.SHF_EXECINSTR, "", 16, 0},
 	{".note.stapsdt", elf.SHT_NOTE, 0, "", 4, 0},
 	{".shstrtab", elf.SHT_STRTAB, 0, "", 1, 0},

@@ -23,7 +23,21 @@ TEXT ·enter(SB), NOSPLIT|NOFRAME, $0
 run:
 	MOVQ	R10, SP
 	XORL	BP, BP // the end of the native frame chain
+	MOVQ	·callStub(SB), R13
+	JMP	R13
+
+control:
+	LDMXCSR	T_mxcsr(R12)
+	FLDCW	T_fpcw(R12)
+	JMP	run
+
+// plainStub is what callStub is as a rule: see Gate.
+TEXT ·plainStub(SB), NOSPLIT|NOFRAME, $0
 	CALL	R11 // R12 is callee-saved
+	JMP	·entered(SB)
+
+// entered is enter where the native function has come back.
+TEXT ·entered(SB), NOSPLIT|NOFRAME, $0
 	STMXCSR	T_status(R12)
 	MOVL	T_status(R12), R10
 	ANDL	$mxcsrControl, R10 // the status flags are not part of a thread's state
@@ -35,15 +49,12 @@ controlled:
 	JNE	unswitch
 back:
 	MOVQ	T_goSP(R12), SP
-	MOVQ	T_goBP(R12), BP
+	PUSHQ	T_goBP(R12)
+	POPQ	BP
 	MOVQ	$0, T_goSP(R12)
 	XORL	R13, R13 // whyDone
 	RET
 
-control:
-	LDMXCSR	T_mxcsr(R12)
-	FLDCW	T_fpcw(R12)
-	JMP	run
 uncontrol:
 	CALL	·goControl(SB)
 	JMP	controlled

@@ -92,14 +92,14 @@ var libc clib
 var entry struct {
 	upcall, fault, restorer, park, started, booted, lazyBind uintptr
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
-	orphanError, orphanDie, upcallThen                       uintptr
-	_                                                        [2]uintptr
+	orphanError, orphanDie, upcallThen, plainStub, entered   uintptr
 }
 
 func entryPoints(p *[16]uintptr)
 
 func init() {
 	entryPoints((*[16]uintptr)(unsafe.Pointer(&entry)))
+	callStub = entry.plainStub
 	gOffset = findGOffset()
 	v, _ := readAuxv()
 	detectCPU(uint64(v.get(atHwcap2)))
@@ -446,7 +446,7 @@ type threadNode struct{ start, arg uintptr }
 
 // CreateThread serves pthread_create and functions like it for loaded code: create(thread, attr, start, arg) is
 // called with start replaced, in the caller's thread, with the signals that are Go's blocked: the new thread inherits
-// that. Faults stay open, they are reported.
+// that. Faults stay open, they are reported, and so does SIGPROF: a profile is to show these threads too.
 func CreateThread(create, id, attr, start, arg uintptr) uintptr {
 	n, err := nativeHeap.Alloc(unsafe.Sizeof(threadNode{}))
 	if err != nil {
@@ -456,7 +456,7 @@ func CreateThread(create, id, attr, start, arg uintptr) uintptr {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var old uint64
-	mask := ^(libc.signals() | faultMask)
+	mask := ^(libc.signals() | faultMask | 1<<(syscall.SIGPROF-1))
 	sigprocmask(&mask, &old)
 	var r uintptr
 	if attr == noAttr {

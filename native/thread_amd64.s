@@ -197,5 +197,9 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 96(DI)
 	LEAQ	·upcallThen(SB), AX
 	MOVQ	AX, 104(DI)
+	LEAQ	·plainStub(SB), AX
+	MOVQ	AX, 112(DI)
+	LEAQ	·entered(SB), AX
+	MOVQ	AX, 120(DI)
 	RET
 
