@@ -1,26 +1,86 @@
 package debug
 
-import "weld/native"
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"weld/image/elf"
+	"weld/native"
+)
 
 // In a process that another run-time linker has started, debuggers know that one's r_debug only.
 
 // hostList is the list of that run-time linker.
-type hostList struct{ r *rDebug }
+type hostList struct {
+	r    *rDebug
+	file string // of the run-time linker, "" if unknown
+}
 
 var host *hostList // nil if there is none
 
 // findHost returns the list of the run-time linker that has started the process, nil if none has, or if its record has no
-// room for a successor: glibc has it since 2.35, musl has not.
+// room for a successor, as before glibc 2.35 and in musl.
 func findHost() *hostList {
-	p, size := native.ProcessDebug()
-	if p == 0 || size < rDebugSize || at(p).brk == 0 {
+	p, file, extended := native.ProcessDebug()
+	if p == 0 || !extended || at(p).brk == 0 {
 		return nil
 	}
-	return &hostList{at(p)}
+	return &hostList{at(p), file}
 }
 
 // append puts a record at the end of the list, as glibc does for a namespace of its own.
 func (h *hostList) append(r *rDebug) { append2(h.r, r) }
 
-// notify calls the function that debuggers have a breakpoint in.
-func (h *hostList) notify() { callEmpty(h.r.brk) }
+// notify has debuggers look: it calls the function that they have a breakpoint in, if they go by r_brk. Where the run-time
+// linker has probes gdb goes by these, and looks at all lists after the one for an unload: so weld has something unloaded.
+func (h *hostList) notify(done bool) {
+	callEmpty(h.r.brk)
+	if done && h.probed() && traced() {
+		h.reload()
+	}
+}
+
+var hostProbes struct {
+	sync.Once
+	some bool
+}
+
+// probed reports whether the run-time linker has the probes.
+func (h *hostList) probed() bool {
+	hostProbes.Do(func() {
+		if f, err := elf.Open(h.file); err == nil {
+			hostProbes.some = len(probesOf(f.File, 0)["unmap_complete"]) > 0
+			f.Close()
+		}
+	})
+	return hostProbes.some
+}
+
+// traced reports whether a process traces this one.
+func traced() bool {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(status), "\nTracerPid:")
+	line, _, _ := strings.Cut(rest, "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	return err == nil && pid != 0
+}
+
+// reload has the run-time linker load the runtime object and unload it again.
+func (h *hostList) reload() {
+	open, shut := native.SystemFunction("dlopen"), native.SystemFunction("dlclose")
+	if objectFile == 0 || open == 0 || shut == 0 {
+		return
+	}
+	const lazy = 1 // RTLD_LAZY
+	if handle := native.Call(open, objectFile, lazy); handle != 0 {
+		native.Call(shut, handle)
+	}
+}
+
+// objectFile is the name of the runtime object's file, a native string.
+var objectFile uintptr

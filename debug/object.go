@@ -3,8 +3,6 @@ package debug
 import (
 	"crypto/sha1"
 	"encoding/binary"
-	"fmt"
-	"os"
 	"sync"
 	"syscall"
 
@@ -45,7 +43,7 @@ func loadObject() error {
 		syscall.Close(fd)
 		return err
 	}
-	name := FileName(fd)
+	name := native.FileName(fd)
 	f, err := elf.ReadHead(name, rawfile.Descriptor(fd), int64(len(data)))
 	if err != nil {
 		return fail(err)
@@ -70,13 +68,11 @@ func loadObject() error {
 	} else {
 		v.AddFirst(lm)
 	}
+	objectFile = linkMap(lm).Name
 	sites.Store(list)
 	native.SetCallStub(m.Bias + objectStub)
 	return nil
 }
-
-// FileName returns the path by which other processes open what a file descriptor of this one stands for.
-func FileName(fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd) }
 
 // NewLinkMap makes a struct link_map, with a copy of the name, until FreeLinkMap.
 func NewLinkMap(bias uintptr, name string, dynamic uintptr) (uintptr, error) {

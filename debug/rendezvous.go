@@ -186,7 +186,7 @@ func (v *Rendezvous) turn(s state) {
 	v.r.state = s
 	notify()
 	if host != nil {
-		host.notify()
+		host.notify(s == consistent)
 	}
 }
 

@@ -38,15 +38,15 @@ func (l *clib) adopt() error {
 		if err != nil {
 			return err
 		}
-		path := append(fmt.Appendf(nil, "/proc/self/fd/%d", fd), 0)
+		path := append([]byte(FileName(fd)), 0)
 		const rtldNow = 2
 		handle, _ := t.call(l.dlopen, uintptr(unsafe.Pointer(&path[0])), rtldNow)
 		if handle == 0 {
 			e, _ := t.call(l.dlerror)
 			last = String(e)
 		}
-		syscall.Close(fd)
 		if handle == 0 {
+			syscall.Close(fd) // else it stays: a debugger that opens what has the name by then may wait for ever
 			if !strings.Contains(last, "TLS") {
 				break
 			}

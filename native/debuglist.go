@@ -1,19 +1,24 @@
 package native
 
-import "weld/image/elf"
+import (
+	"slices"
 
-// ProcessDebug returns the address of the struct r_debug of the run-time linker that has started the process, and its
-// size in bytes, as far as the symbol _r_debug tells: it has grown. They are 0 if none has.
-func ProcessDebug() (addr, size uintptr) {
+	"weld/image/elf"
+)
+
+// ProcessDebug returns the address of the struct r_debug of the run-time linker that has started the process, 0 if none
+// has, the file of that linker, and whether the record has the field r_next. It has in glibc since 2.35, whose symbol
+// _r_debug does not tell: its size is that of before.
+func ProcessDebug() (addr uintptr, file string, extended bool) {
 	if !hostTCB {
-		return 0, 0
+		return 0, "", false
 	}
 	v, err := readAuxv()
 	if err != nil {
-		return 0, 0
+		return 0, "", false
 	}
 	if addr = processDebug(v); addr == 0 {
-		return 0, 0
+		return 0, "", false
 	}
 	h := elf.Hash("_r_debug")
 	for _, o := range linkMaps(addr) {
@@ -21,10 +26,11 @@ func ProcessDebug() (addr, size uintptr) {
 			continue
 		}
 		if _, s, ok := o.File.Lookup(&h, nil); ok && o.Bias+uintptr(s.Value) == addr {
-			return addr, uintptr(s.Size)
+			extended = slices.ContainsFunc(o.File.VersionDefs(), func(d elf.VerDef) bool { return d.Name == "GLIBC_2.35" })
+			return addr, o.Name, extended
 		}
 	}
-	return addr, 0
+	return addr, "", false
 }
 
 // SystemTLSModuleEnd returns how many bytes of a struct link_map of the system's run-time linker libthread_db reads: up to

@@ -185,7 +185,7 @@ func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int, clearText bool) erro
 // Memory returns the bytes of the mapping. Parts of it may not be readable.
 func (m Mapping) Memory() []byte { return Bytes(m.Addr, m.Size) }
 
-// MemFile makes a file in memory that holds data, to be mapped or opened by others through /proc/self/fd.
+// MemFile makes a file in memory that holds data, to be mapped, or opened by others by its FileName.
 func MemFile(name string, data []byte) (fd int, err error) {
 	const sysMemfdCreate, cloexec = 319, 1
 	n := append([]byte(name), 0)
@@ -210,3 +210,6 @@ func MemFile(name string, data []byte) (fd int, err error) {
 	}
 	return fd, nil
 }
+
+// FileName returns the path by which other processes open what a file descriptor of this one stands for.
+func FileName(fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", syscall.Getpid(), fd) }

@@ -11,7 +11,7 @@ import (
 func makeLinkMap(o *Object) (err error) {
 	file := o.Path
 	if o.fd >= 0 {
-		file = debug.FileName(o.fd)
+		file = native.FileName(o.fd)
 	}
 	o.LinkMap, err = debug.NewLinkMap(o.Mapping.Bias, file, o.addr(o.File.Dynamic.Addr))
 	return err
@@ -54,6 +54,11 @@ func (p *plan) endMap() {
 	t.enter(PhasePublish)
 	defer t.leave()
 	r := p.ns.rendezvous()
+	if len(p.fresh) == 0 { // the file that was mapped is the system's (systemFile)
+		p.mapping = false
+		r.FailMap()
+		return
+	}
 	for _, o := range p.fresh {
 		if o == program {
 			r.AddFirst(o.LinkMap)

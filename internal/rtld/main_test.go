@@ -72,7 +72,12 @@ func stateOf(t testing.TB, dir string) (s state) {
 	t.Helper()
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
-	debug.SetUpProbes(true) // which keeps a file open
+	debug.SetUpProbes(true) // which keeps a file open, as the reserve does beside a C library
+	if host, _, _ := native.ProcessDebug(); host != 0 {
+		if err := native.BringUp(native.Glibc, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if linker.plan != nil || linker.mu.depth != 0 || len(linker.dying) > 0 || len(linker.waits) > 0 || len(linker.collects) > 0 {
 		t.Errorf("the linker is not at rest: plan %v, depth %d, dying %d, waits %d, collects %d", linker.plan,
 			linker.mu.depth, len(linker.dying), len(linker.waits), len(linker.collects))
