@@ -1,5 +1,5 @@
 // Command bench measures weld beside its peers in one run: cgo and purego for calls and callbacks, glibc's own loader
-// for opening, lookup, lazy binding, memory and the start of programs.
+// for opening, alone and under a debugger, lookup, lazy binding, memory and the start of programs.
 //
 // Weld wants a static binary, cgo and purego want other builds, and an open library changes the next open; so the
 // measuring is done by worker programs, built at the start, that answer one request at a time. In a round every request
@@ -15,6 +15,10 @@
 //     process in which the C library is up. The library alone: what it needs was opened before. With all it needs:
 //     nothing but the C library was. The wall-clock time is compared; the processor time of the whole process,
 //     in all its threads, stands beside it. Then Close and dlclose.
+//   - debugger: the call of weld.Open with weld.Now and Close, or dlopen with RTLD_NOW and dlclose, which unloads the
+//     library, again and again in a process that has done so for a while: with nothing attached, with gdb attached and
+//     going on, and with weld watch attached, which writes to a file. What the library needs stays open. That the debugger
+//     does see the opens shows in the processor time it takes, and the process must go on when it has gone.
 //   - start: a program from fork to the end of wait, run by the kernel and by weld run, its standard streams on
 //     /dev/null, its files in the page cache. A sample is the median of -starts starts. Weld run binds all functions
 //     before the program starts; so it is compared with LD_BIND_NOW too.

@@ -42,7 +42,7 @@ func TestNoise(t *testing.T) {
 			t.Errorf("%s: ratio 0", row.Name)
 		}
 	}
-	if groups["call"] != 4 || groups["callback"] != 2 || groups["lazy"] != 1 {
+	if groups["call"] != 4 || groups["callback"] != 2 || groups["lazy"] != 1 || groups["debugger"] != 6 {
 		t.Errorf("rows are %v", groups)
 	}
 }
@@ -53,13 +53,23 @@ func TestWeld(t *testing.T) {
 	peers := make(map[string]int)
 	for _, row := range r.Rows {
 		peers[row.Peer]++
-		if row.Group == "start" && row.Error != "" {
+		if (row.Group == "start" || row.Group == "debugger") && row.Error != "" {
 			t.Errorf("%s: %s", row.Name, row.Error)
+		}
+		if row.Group == "debugger" && (row.Target == nil || *row.Target != 1 || row.Kind != "ratio") {
+			t.Errorf("%s: compared by %s, target %v", row.Name, row.Kind, row.Target)
 		}
 	}
 	if peers["cgo"] != 6 || peers["purego"] != 5 || peers["glibc"] == 0 ||
 		peers["native"] == 0 || peers["native"] != peers["LD_BIND_NOW"] {
 		t.Errorf("rows by peer are %v", peers)
+	}
+}
+
+func TestRunMatchesOne(t *testing.T) {
+	r := testBench(t, testOptions("^debugger: open and close libtiny.so, weld watch"))
+	if len(r.Rows) != 1 || r.Rows[0].Name != "open and close libtiny.so, weld watch attached" || r.Rows[0].Peer != "glibc" {
+		t.Errorf("rows are %+v", r.Rows)
 	}
 }
 

@@ -47,6 +47,8 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 		suite.WeldRun:   {files.StartWorker, files.Weld, "run"},
 		suite.Native:    {files.StartWorker},
 		suite.NativeNow: {files.StartWorker, "LD_BIND_NOW=1"},
+
+		suite.WatchAttached: {files.Weld, "watch"},
 	}
 	about, err := suite.Ask(ctx, commands[suite.Glibc], wire.Request{Op: "about"})
 	if err != nil {
@@ -58,6 +60,7 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 	if err != nil {
 		return nil, err
 	}
+	cases = append(cases, debuggers(ctx, libraries, files, commands, r)...)
 	for _, slot := range prepare.ProgramSlots {
 		p, err := prepare.FindProgram(ctx, slot)
 		if err != nil {
@@ -128,6 +131,25 @@ func list(libraries []*prepare.Library, files prepare.Files, dir string) ([]suit
 	}
 	cases = append(cases, suite.Lazy(files.Lazy))
 	return append(cases, memory...), nil
+}
+
+// debuggers returns the measures of opening with a debugger attached: those of the fixture and of the smallest library. It
+// adds to commands how gdb is attached, or notes in r that it is not installed.
+func debuggers(ctx context.Context, libraries []*prepare.Library, files prepare.Files, commands map[string][]string, r *report.Report) []suite.Case {
+	var attach []string
+	if gdb, err := prepare.FindProgram(ctx, prepare.Gdb); err != nil {
+		r.NotMeasured = append(r.NotMeasured, "gdb attached: "+err.Error())
+	} else {
+		commands[suite.GdbAttached] = suite.GdbCommand(gdb.Path)
+		attach = append(attach, suite.GdbAttached)
+	}
+	attach = append(attach, suite.WatchAttached)
+	cases := suite.Debuggers(filepath.Base(files.Tiny), files.Tiny, nil, attach)
+	if len(libraries) > 0 {
+		l := libraries[0]
+		cases = append(cases, suite.Debuggers(l.Name, l.Path, l.Needed, attach)...)
+	}
+	return cases
 }
 
 // match keeps the metrics that -run names, and the cases that have one.

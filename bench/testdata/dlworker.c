@@ -72,6 +72,23 @@ static int op_open(char **args, int count) {
   return 1;
 }
 
+/* dlopen with RTLD_NOW and dlclose, which unloads the library, n times. */
+static int op_open_close(long n, char **args, int count) {
+  if (!preload(args + 1, count - 1))
+    return 0;
+  int64_t t0 = nanoseconds(CLOCK_MONOTONIC);
+  for (long i = 0; i < n; i++) {
+    void *handle = dlopen(args[0], RTLD_NOW);
+    if (!handle || dlclose(handle))
+      return fail("%s", dlerror());
+  }
+  int64_t t1 = nanoseconds(CLOCK_MONOTONIC);
+  if (dlopen(args[0], RTLD_NOW | RTLD_NOLOAD))
+    return fail("%s is still loaded after dlclose", args[0]);
+  printf("ok\tns=%g\ttotal=%" PRId64 "\n", (double)(t1 - t0) / n, t1 - t0);
+  return 1;
+}
+
 /* Bytes resident in this process, by page walk (the counters in status lag behind). */
 static int64_t resident(void) {
   int64_t kib = -1;
@@ -204,6 +221,8 @@ int main(void) {
       op_find(args);
     else if (!strcmp(op, "open") && count >= 1)
       op_open(args, count);
+    else if (!strcmp(op, "open_close") && count >= 1)
+      op_open_close(atol(field[1]), args, count);
     else if (!strcmp(op, "tables") && count >= 1)
       op_tables(args, count);
     else if (!strcmp(op, "resident") && count >= 1)

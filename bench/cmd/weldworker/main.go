@@ -19,6 +19,7 @@ func main() {
 	calls := os.Args[1]
 	ops := callOps(calls)
 	ops["open"] = open
+	ops["open_close"] = openClose
 	ops["lookup"] = lookup
 	ops["lazy"] = lazy
 	ops["resident"] = resident(calls)

@@ -22,9 +22,11 @@ type Files struct {
 	Weld  string // the weld command
 	Calls string // shared object of testdata/calls.c
 	Lazy  string // shared object of testdata/lazy.c
+	Tiny  string // shared object of testdata/tiny.c
 }
 
-// Build compiles workers and fixtures from the module folder source into dir.
+// Build compiles workers and fixtures from the module folder source into dir, and the weld command; the worker for weld
+// only if it is wanted.
 func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error) {
 	if err := checkTools(source); err != nil {
 		return Files{}, err
@@ -40,6 +42,7 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 		Weld:         out("weld"),
 		Calls:        out("libcalls.so"),
 		Lazy:         out("liblazy.so"),
+		Tiny:         out("libtiny.so"),
 	}
 	// cgo does not see a change of calls.c, which the worker's own C file includes: the flag makes it look.
 	text, err := os.ReadFile(src("calls.c"))
@@ -64,16 +67,17 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 	}
 	if withWeld {
 		goBuild("weldworker", f.WeldWorker, "CGO_ENABLED=0")
-		g.Go(func() error {
-			flags := "-ldflags=" + strings.TrimSpace(string(ldflags))
-			return run(ctx, filepath.Dir(source), []string{"CGO_ENABLED=0"}, "go", "build", flags, "-o", f.Weld, "./cmd/weld")
-		})
 	}
+	g.Go(func() error {
+		flags := "-ldflags=" + strings.TrimSpace(string(ldflags))
+		return run(ctx, filepath.Dir(source), []string{"CGO_ENABLED=0"}, "go", "build", flags, "-o", f.Weld, "./cmd/weld")
+	})
 	goBuild("cgoworker", f.CgoWorker, "CGO_ENABLED=1", cflags)
 	goBuild("puregoworker", f.PuregoWorker, "CGO_ENABLED=0")
 	goBuild("startworker", f.StartWorker, "CGO_ENABLED=0")
 	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl") })
 	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
+	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Tiny, src("tiny.c")) })
 	g.Go(func() error {
 		target := out("liblazytarget.so")
 		if err := gcc("-shared", "-fPIC", "-o", target, src("lazytarget.c")); err != nil {

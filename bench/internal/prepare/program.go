@@ -30,6 +30,9 @@ var ProgramSlots = []ProgramSlot{
 	{Name: "ffmpeg", Args: []string{"-version"}, Package: "ffmpeg", Libraries: 150, Ratio: 1.2},
 }
 
+// Gdb is the debugger that is attached to workers.
+var Gdb = ProgramSlot{Name: "gdb", Package: "gdb"}
+
 // Program is an installed program.
 type Program struct {
 	ProgramSlot

@@ -23,6 +23,12 @@ const (
 	NativeNow = "LD_BIND_NOW"
 )
 
+// What is attached to a worker.
+const (
+	GdbAttached   = "gdb"
+	WatchAttached = "weld watch"
+)
+
 // Case is one request that weld and its peers answer, and what is taken from the answers.
 type Case struct {
 	Group   string
@@ -32,6 +38,10 @@ type Case struct {
 	Repeats int
 	// Fresh has every request made to a new process.
 	Fresh bool
+	// Warm is the count of a request before, which does not count, in a process that is fresh.
+	Warm int
+	// Attach is what is attached to the fresh process while it is measured, if anything.
+	Attach string
 	// Agree is the key of a value that all members must agree on, if any.
 	Agree   string
 	Metrics []Metric
@@ -141,6 +151,23 @@ func Start(p *prepare.Program, n int) Case {
 			{Key: "ns", Name: name + ", time added", Unit: "ns", Target: p.Added, Added: true},
 			{Key: "cpu", Name: name + ", processor time", Unit: "ns"},
 		}}
+}
+
+// Debuggers are the measures of opening and closing a library, many times in one process, with nothing and with each of
+// attach attached to it; what the library needs stays open.
+func Debuggers(name, path string, needed, attach []string) []Case {
+	const warm = 300 // the Go heap is in use all over then, and the C heap too
+	var cases []Case
+	for _, a := range append([]string{""}, attach...) {
+		what := a + " attached"
+		if a == "" {
+			what = "no debugger"
+		}
+		cases = append(cases, Case{Group: "debugger", Members: []Member{{Weld, "open_close"}, {Glibc, "open_close"}},
+			Args: append([]string{path}, needed...), Fresh: true, Warm: warm, Attach: a,
+			Metrics: []Metric{{Key: "ns", Name: "open and close " + name + ", " + what, Unit: "ns", Target: 1}}})
+	}
+	return cases
 }
 
 // Noise returns c with its first peer in the place of weld as well, and without targets: the ratios show what the

@@ -202,7 +202,20 @@ func (r *runner) sample(ctx context.Context, shared map[string]*process, c, m in
 		}
 		return v, err
 	}
-	n := cs.Repeats
+	if cs.Warm > 0 {
+		if _, err := do(cs.Warm); err != nil {
+			return nil, err
+		}
+	}
+	if cs.Attach != "" {
+		return r.attached(ctx, p, c, m, do)
+	}
+	return r.repeat(c, m, do)
+}
+
+// repeat makes a request with the count of case c for member m, which is found when it is not known.
+func (r *runner) repeat(c, m int, do func(n int) (wire.Values, error)) (wire.Values, error) {
+	n := r.results[c].Case.Repeats
 	if n == 0 {
 		n = r.repeats[[2]int{c, m}]
 	}
