@@ -55,6 +55,7 @@ func installFaultHandler() {
 			act := kernelSigaction{entry.fault, siginfo | onstack | restorer, entry.restorer, ^uint64(0)}
 			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
 		}
+		installRaisedHandler()
 	})
 }
 
@@ -79,29 +80,35 @@ func serveForeignFault(u Upcall) {
 // die reports the fault and ends the program with status 2, as Go does for its own.
 func (f *Fault) die(where string, goStack bool) {
 	var b strings.Builder
-	at := fmt.Sprintf("pc=%#x", f.PC)
-	if Locate != nil {
-		if s := Locate(f.PC); s != "" {
-			at += " " + s
-		}
-	}
-	fmt.Fprintf(&b, "weld: %s in %s: %s addr=%#x\n", signalName(f.Signal), where, at, f.Addr)
-	names := [17]string{"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip"}
-	for i, n := range names {
-		fmt.Fprintf(&b, "%-4s %#016x", n, f.Regs[i])
-		if i%4 == 3 || i == len(names)-1 {
-			b.WriteByte('\n')
-		} else {
-			b.WriteString("  ")
-		}
-	}
+	f.report(&b, where)
 	if goStack {
 		b.WriteString("\ncalled from ")
 		b.Write(debug.Stack())
 	}
 	os.Stderr.WriteString(b.String())
 	runtime.KeepAlive(f)
-	os.Exit(2)
+	crash()
+}
+
+// report says what happened where, with the registers and the native callers.
+func (f *Fault) report(b *strings.Builder, where string) {
+	at := fmt.Sprintf("pc=%#x", f.PC)
+	if Locate != nil {
+		if s := Locate(f.PC); s != "" {
+			at += " " + s
+		}
+	}
+	fmt.Fprintf(b, "weld: %s in %s: %s addr=%#x\n", signalName(f.Signal), where, at, f.Addr)
+	names := [17]string{"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip"}
+	for i, n := range names {
+		fmt.Fprintf(b, "%-4s %#016x", n, f.Regs[i])
+		if i%4 == 3 || i == len(names)-1 {
+			b.WriteByte('\n')
+		} else {
+			b.WriteString("  ")
+		}
+	}
+	f.callers(b)
 }
 
 func signalName(s syscall.Signal) string {
@@ -114,6 +121,12 @@ func signalName(s syscall.Signal) string {
 		return "SIGFPE"
 	case syscall.SIGILL:
 		return "SIGILL"
+	case syscall.SIGABRT:
+		return "SIGABRT"
+	case syscall.SIGTRAP:
+		return "SIGTRAP"
+	case syscall.SIGSYS:
+		return "SIGSYS"
 	}
 	return s.String()
 }

@@ -481,7 +481,7 @@ func CreateThread11(create, id, start, arg uintptr) uintptr {
 
 // faultMask is the set of signals that loaded code raises itself: they stay open in its threads.
 const faultMask uint64 = 1<<(syscall.SIGSEGV-1) | 1<<(syscall.SIGBUS-1) | 1<<(syscall.SIGFPE-1) |
-	1<<(syscall.SIGILL-1) | 1<<(syscall.SIGTRAP-1)
+	1<<(syscall.SIGILL-1) | 1<<(syscall.SIGTRAP-1) | 1<<(syscall.SIGABRT-1) | 1<<(syscall.SIGSYS-1)
 
 func (l *clib) serveThreadStart(u Upcall) {
 	p := u.Arg(0)

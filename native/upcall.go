@@ -177,6 +177,7 @@ func setUpUpcalls() error {
 		}{
 			{&tlsRecord, serveTLS}, {&lazyRecord, serveLazy},
 			{&threadStartRecord, libc.serveThreadStart}, {&foreignFaultRecord, serveForeignFault},
+			{&raisedRecord, serveRaised},
 		} {
 			t, err := NewThunk(h.f)
 			if err != nil {
@@ -257,4 +258,12 @@ type CallbackError struct {
 	Why  string
 }
 
-func (e *CallbackError) Error() string { return fmt.Sprintf("callback from %#x: %s", e.Addr, e.Why) }
+func (e *CallbackError) Error() string {
+	at := fmt.Sprintf("%#x", e.Addr)
+	if Locate != nil {
+		if s := Locate(e.Addr - 1); s != "" {
+			at += " " + s
+		}
+	}
+	return fmt.Sprintf("callback from %s: %s", at, e.Why)
+}

@@ -153,11 +153,12 @@ func unload(dead []*Object) {
 
 // unmap gives back all memory of objects. linker.mu is held.
 func unmap(list []*Object) {
+	beforeUnmap()
 	for _, o := range list {
 		delete(linker.byMap, o.LinkMap)
 		o.closed.Store(true)
 	}
-	noteObjects()
+	noteObjects(nil, list)
 	lookupsDone()
 	for _, o := range list {
 		o.dropTLS()

@@ -86,6 +86,7 @@ func setUp() error {
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
 		native.LazyBinder = bindLazily
 		native.Locate = describe
+		native.Callers = trace
 		native.OnExit(finiAll)
 		debug.SetUp()
 	})
