@@ -22,6 +22,15 @@ func OnFork(prepare, parent, child func()) {
 // it forks. It must not wait for another one then, nor start one.
 func Alone() bool { return program != nil && program.main != nil && program.main.keep != 0 }
 
+// helpers counts the goroutines that Helper has started since the last fork.
+var helpers atomic.Uint32
+
+// Helper runs f in a goroutine of its own, which fork takes into account after f has returned too.
+func Helper(f func()) {
+	helpers.Add(1)
+	go f()
+}
+
 // watchFork registers the functions that fork calls (pthread_atfork).
 func (p *Program) watchFork() error {
 	var addr [3]uintptr
@@ -78,15 +87,16 @@ func (p *Program) forkPrepare(u Upcall) {
 	}
 }
 
-// others reports whether a goroutine beside the caller's may run. That is so if a thread has made an upcall, and after a
-// collection, which leaves work for later. Else there is none but the dispatcher, which sleeps, and a program of one
-// thread, as a shell is, does not have to wait after each fork for a kernel thread that looks for work. Whoever was about
-// to end has done so a few forks later.
+// others reports whether a goroutine beside the caller's may run. That is so if there is another thread, which may make an
+// upcall at any time, if one has made an upcall, and after a collection, which leaves work for later. Else there is none
+// but the dispatcher, which sleeps, and a program of one thread, as a shell is, does not have to wait after each fork for a
+// kernel thread that looks for work. Whoever was about to end has done so a few forks later. forkLocks are held.
 func (p *Program) others() bool {
 	const few = 3
 	seq := atomic.LoadUint32(&foreignSeq)
 	debug.SetGCPercent(-1) // as it is: returns when nobody marks any more (runtime/mgcpacer.go)
-	if seq != p.forkSeq || seq != answered.Load() || p.uncollected.Value() == nil {
+	tcbs.drain()
+	if len(tcbs.m) > 1 || seq != p.forkSeq || seq != answered.Load() || helpers.Swap(0) > 0 || p.uncollected.Value() == nil {
 		p.forkSeq, p.calm = seq, 0
 	}
 	p.calm = min(p.calm+1, few+1)

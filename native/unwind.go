@@ -8,7 +8,7 @@ import "unsafe"
 // own.
 
 // callStub is where enter jumps to with everything as the function R11 wants it: it calls that, and then goes to entered.
-var callStub uintptr
+var callStub uintptr //lint:ignore U1000 assembly uses it
 
 // Gate says how such text goes on, and where it finds the Go frames.
 type Gate struct {

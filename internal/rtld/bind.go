@@ -56,7 +56,7 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 }
 
 // plain returns the address of the definition that symbol idx is bound to, where that is all there is to it: the
-// definition is not thread-local, no IFUNC, not unique and none of weld's own. It is 0 in all other cases, which symbol
+// definition is not thread-local, no IFUNC whose resolver has to be asked, not unique and none of weld's own. It is 0 in all other cases, which symbol
 // deals with. This is where a big library spends its time.
 func (b *binder) plain(idx uint32, plt bool) uintptr {
 	if int(idx) < len(b.values) && b.values[idx] != 0 {
@@ -85,15 +85,21 @@ func (b *binder) plain(idx uint32, plt bool) uintptr {
 	}
 	d := x.File.SymBytes(i)
 	shndx := binary.LittleEndian.Uint16(d[6:])
-	if t := elf.SymType(d[4] & 15); t == elf.STT_TLS || t == elf.STT_GNU_IFUNC || shndx == elf.SHN_UNDEF ||
-		elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE || x.System && services.get(h.Name()) != 0 {
+	t := elf.SymType(d[4] & 15)
+	if t == elf.STT_TLS || shndx == elf.SHN_UNDEF || elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE ||
+		x.System && services.get(h.Name()) != 0 {
 		return 0
 	}
-	b.dependsOn(x)
 	v := uintptr(binary.LittleEndian.Uint64(d[8:]))
-	if shndx != elf.SHN_ABS {
+	switch {
+	case t == elf.STT_GNU_IFUNC:
+		if v = x.chosen[i]; v == 0 {
+			return 0
+		}
+	case shndx != elf.SHN_ABS:
 		v += x.Mapping.Bias
 	}
+	b.dependsOn(x)
 	b.values[idx] = v
 	return v
 }

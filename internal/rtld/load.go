@@ -87,9 +87,9 @@ func (p *plan) openData(name string, data []byte) (*source, error) {
 	return s, nil
 }
 
-// mapFile maps the image in an open file, unless it is loaded already. program says that it is to be an executable. Its segments are mapped as soon as its headers
-// are known to be right, and its tables read there: so they are read once, and no other mapping of the file comes and
-// goes, which costs an interrupt of every processor that runs the program.
+// mapFile maps the image in an open file, unless it is loaded already. program says that it is to be an executable. Its
+// segments are mapped as soon as its headers are known to be right, and its tables read there: so they are read once, and
+// no other mapping of the file comes and goes, which costs an interrupt of every processor that runs the program.
 func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	t := tracing()
 	t.enter(PhaseMap)
@@ -145,7 +145,7 @@ func populateRelro(f *elf.File, m native.Mapping) {
 	var part *elf.Prog
 	for i := range f.Progs {
 		p := &f.Progs[i]
-		if p.Type == elf.PT_GNU_RELRO && p.Memsz <= most || p.Type == elf.PT_DYNAMIC && part == nil {
+		if p.Memsz <= most && (p.Type == elf.PT_GNU_RELRO || p.Type == elf.PT_DYNAMIC && part == nil) {
 			part = p
 		}
 	}
@@ -193,6 +193,18 @@ func checkHead(f *elf.File, program bool) error {
 	}
 	if err := f.CheckLoad(native.PageSize); err != nil {
 		return err
+	}
+	// What shares a page has the protection of the segment that comes last.
+	end := uint64(0) // of the last writable segment
+	for i := range f.Progs {
+		switch p := &f.Progs[i]; {
+		case p.Type != elf.PT_LOAD || p.Memsz == 0:
+		case p.Flags&elf.PF_W != 0:
+			end = p.Vaddr + p.Memsz
+		case p.Vaddr&^(native.PageSize-1) < end:
+			return &elf.FormatError{File: f.Name, Off: f.Phoff + uint64(i)*56,
+				What: fmt.Sprintf("a segment that is not writable begins at %#x, in the last page of a writable one, which ends at %#x", p.Vaddr, end)}
+		}
 	}
 	switch {
 	case program && !executable(f, f.Entry):

@@ -2,7 +2,6 @@ package rtld
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -35,18 +34,26 @@ var linker struct {
 	bindings atomic.Uint64
 }
 
-// knownObjects are the objects that are mapped; it is replaced when they change.
+// knownObjects are the objects that are mapped, sorted by their addresses and by those of their link_maps; it is replaced
+// when they change.
 type knownObjects struct {
-	byAddr []*Object
-	byMap  map[uintptr]*Object
+	byAddr, byMap []known
 }
+
+// known is an object and the address that it is sorted by. The object's own may be gone by the time that it is looked at.
+type known struct {
+	key uintptr
+	o   *Object
+}
+
+func (k known) compare(key uintptr) int { return cmp.Compare(k.key, key) }
 
 func init() {
 	linker.byMap = map[uintptr]*Object{}
 	linker.waits = map[uintptr]*Object{}
 	linker.collects = map[uintptr]bool{}
 	linker.inits.L = &linker.mu
-	noteObjects()
+	linker.known.Store(&knownObjects{})
 }
 
 // scopes keeps objects mapped while lookups read their tables. Who holds it takes no other lock and calls no native
@@ -116,25 +123,43 @@ func (r *reentrant) wait(c *sync.Cond) {
 	r.depth = depth
 }
 
-// noteObjects makes what is mapped now known to those who do not hold the lock. linker.mu is held.
-func noteObjects() {
-	k := &knownObjects{byMap: maps.Clone(linker.byMap)}
-	for _, o := range linker.byMap {
-		k.byAddr = append(k.byAddr, o)
+// noteObjects makes objects known to those who do not hold the lock, or others unknown to them. linker.mu is held.
+func noteObjects(mapped, gone []*Object) {
+	change := func(list []known, key func(*Object) uintptr) []known {
+		n := make([]known, 0, len(list)+len(mapped))
+		for _, k := range list {
+			if !slices.Contains(gone, k.o) {
+				n = append(n, k)
+			}
+		}
+		for _, o := range mapped {
+			i, _ := slices.BinarySearchFunc(n, key(o), known.compare)
+			n = slices.Insert(n, i, known{key(o), o})
+		}
+		return n
 	}
-	slices.SortFunc(k.byAddr, func(a, b *Object) int { return cmp.Compare(a.Mapping.Addr, b.Mapping.Addr) })
-	linker.known.Store(k)
+	old := linker.known.Load()
+	linker.known.Store(&knownObjects{
+		byAddr: change(old.byAddr, func(o *Object) uintptr { return o.Mapping.Addr }),
+		byMap:  change(old.byMap, func(o *Object) uintptr { return o.LinkMap }),
+	})
 }
 
-// objectOf returns the object of a link_map.
-func objectOf(m uintptr) *Object { return linker.known.Load().byMap[m] }
+// objectOf returns the object of a link_map, nil if there is none.
+func objectOf(m uintptr) *Object {
+	list := linker.known.Load().byMap
+	if i, ok := slices.BinarySearchFunc(list, m, known.compare); ok {
+		return list[i].o
+	}
+	return nil
+}
 
 // FindObject returns the object that an address lies in, nil if none does.
 func FindObject(pc uintptr) *Object {
 	list := linker.known.Load().byAddr
-	i := sort.Search(len(list), func(i int) bool { return list[i].Mapping.Addr > pc })
-	if i > 0 && list[i-1].Contains(pc) {
-		return list[i-1]
+	i := sort.Search(len(list), func(i int) bool { return list[i].key > pc })
+	if i > 0 && list[i-1].o.Contains(pc) {
+		return list[i-1].o
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func (p *plan) makeKnown() error {
 		}
 		linker.byMap[o.LinkMap] = o
 	}
-	noteObjects()
+	noteObjects(p.fresh, nil)
 	return nil
 }
 

@@ -129,6 +129,9 @@ func dropSpaces() {
 		if ns.main != 0 {
 			debug.FreeLinkMap(ns.main)
 		}
+		for _, s := range ns.search {
+			s.Close()
+		}
 		return true
 	})
 }
@@ -253,7 +256,7 @@ func adoptSystem() error {
 			linker.bindings.Add(1)
 		}
 	}
-	noteObjects()
+	noteObjects(fresh, nil)
 	listSystem(fresh)
 	tracing().systemLoaded(fresh)
 	return nil

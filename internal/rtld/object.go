@@ -57,6 +57,9 @@ type Object struct {
 	indexOnce sync.Once
 	index     []uint32 // symbols by address, see Covering
 
+	// Of an object of the system's: what resolvers of IFUNCs have chosen, by symbol. It is the same each time.
+	chosen map[uint32]uintptr
+
 	tls      uintptr // module number, 0 none
 	tlsFixed int     // offset of its static TLS from the thread pointer, 0 none
 	deepBind bool

@@ -40,6 +40,7 @@ type deferred struct {
 	r    elf.Rela
 	addr uintptr // of the resolver
 	what elf.R_X86_64
+	def  definition // if it is of a symbol
 }
 
 // relocateAll binds the new objects, what is needed before what needs it.
@@ -56,7 +57,7 @@ func (p *plan) relocateAll() error {
 	p.index = p.newIndex(p.root.searchList())
 	defer func() {
 		const kept = 1 << 12 // 32 KiB for the next open
-		if len(p.words) <= kept {
+		if p.words != nil && len(p.words) <= kept {
 			linker.words = p.words
 		}
 		p.index, p.words = nil, nil
@@ -221,10 +222,10 @@ func (b *binder) beside(t elf.RelaTable) (wait func() error) {
 		err  error
 	}
 	done := make(chan result, 1)
-	go func() {
+	native.Helper(func() {
 		rest, err := work()
 		done <- result{rest, err}
-	}()
+	})
 	return func() error {
 		rest, err := work()
 		other := <-done
@@ -433,6 +434,12 @@ func (b *binder) finish() error {
 			return b.fail(d.r, errResolver)
 		}
 		v := native.Call(d.addr)
+		if x := d.def.o; x != nil && x.System {
+			if x.chosen == nil {
+				x.chosen = map[uint32]uintptr{}
+			}
+			x.chosen[d.def.idx] = v
+		}
 		a := b.place(d.r.Off, widthOf(d.what))
 		if a == 0 {
 			return b.fail(d.r, errPlace)
@@ -535,7 +542,7 @@ func (b *binder) one(r elf.Rela) error {
 	case elf.R_X86_64_RELATIVE, elf.R_X86_64_RELATIVE64:
 		return put(o.Mapping.Bias + uintptr(r.Addend))
 	case elf.R_X86_64_IRELATIVE:
-		b.ifuncs = append(b.ifuncs, deferred{r, o.Mapping.Bias + uintptr(r.Addend), typ})
+		b.ifuncs = append(b.ifuncs, deferred{r, o.Mapping.Bias + uintptr(r.Addend), typ, definition{}})
 		return nil
 	}
 	d, ok, err := b.symbol(r)
@@ -550,7 +557,7 @@ func (b *binder) one(r elf.Rela) error {
 			v = d.addr()
 		}
 		if ok && d.sym.Type() == elf.STT_GNU_IFUNC {
-			b.ifuncs = append(b.ifuncs, deferred{r, v, typ})
+			b.ifuncs = append(b.ifuncs, deferred{r, v, typ, d})
 			return nil
 		}
 		return b.address(r, a, v)

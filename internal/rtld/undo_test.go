@@ -1,10 +1,13 @@
 package rtld
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,6 +231,67 @@ void start(void) {}
 		t.Errorf("resolver in data: %v", err)
 	}
 	before.check(t, d.Path)
+}
+
+// Pages are made present before an object is relocated: none that is not to be written to, and not as many as a header says.
+func TestHostilePages(t *testing.T) {
+	d := testenv.NewDir(t)
+	good, err := os.ReadFile(lib(d, "pages", "int a = 5;\nint *p = &a;\nint f(void) { return *p; }\n", "-nostdlib", "-Wl,-z,norelro"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.New("pages", good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(b []byte, i int, words ...uint64) {
+		for k, w := range words {
+			binary.LittleEndian.PutUint64(b[f.Phoff+uint64(i)*phdrSize+8*uint64(k):], w)
+		}
+	}
+	data, dynamic, note := -1, -1, -1
+	for i, p := range f.Progs {
+		switch {
+		case p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0:
+			data = i
+		case p.Type == elf.PT_DYNAMIC:
+			dynamic = i
+		case p.Type == elf.PT_NOTE && i > data:
+			note = i
+		}
+	}
+	if data < 0 || dynamic < 0 || note < 0 {
+		t.Fatalf("the fixture has other program headers: %v", f.Progs)
+	}
+	p := f.Progs[data]
+	before := stateOf(t, d.Path)
+	for want, change := range map[string]func(b []byte){
+		"last page of a writable one": func(b []byte) {
+			end := p.Vaddr + p.Memsz
+			set(b, note, uint64(elf.PT_LOAD)|uint64(elf.PF_R)<<32, p.Off+p.Memsz, end, end, 8, 8, native.PageSize)
+		},
+		"PT_DYNAMIC": func(b []byte) {
+			const huge = 1 << 30
+			set(b, data, uint64(elf.PT_LOAD)|uint64(p.Flags)<<32, p.Off, p.Vaddr, p.Vaddr, p.Filesz, huge+native.PageSize)
+			q := f.Progs[dynamic]
+			set(b, dynamic, uint64(elf.PT_DYNAMIC)|uint64(q.Flags)<<32, q.Off, q.Vaddr, q.Vaddr, q.Filesz, huge)
+		},
+	} {
+		b := append([]byte(nil), good...)
+		change(b)
+		o, err := Default.Open(Source{Name: "bad.so", R: bytes.NewReader(b), Size: int64(len(b))}, Now|NoInit, nil)
+		if err == nil {
+			o.Close()
+			t.Errorf("%s: it is opened", want)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+		var use syscall.Rusage
+		if syscall.Getrusage(syscall.RUSAGE_SELF, &use); use.Maxrss > 512<<10 {
+			t.Errorf("%s: the process has had %d KiB of memory", want, use.Maxrss)
+		}
+		before.check(t, d.Path)
+	}
 }
 
 // eachLoad calls f with the file offset of each PT_LOAD's program header.

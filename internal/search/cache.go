@@ -90,7 +90,8 @@ func (e *CacheError) Error() string {
 	return fmt.Sprintf("%s: offset %#x: %s", e.File, e.Off, e.What)
 }
 
-// ReadCache reads an ld.so.cache of this machine's byte order, but for its entries. The error is a *CacheError, or that of reading the file.
+// ReadCache reads an ld.so.cache of this machine's byte order, but for its entries. The error is a *CacheError, or that of
+// reading the file.
 func ReadCache(path string) (*Cache, error) {
 	data, err := osFS{}.ReadFile(path)
 	if err != nil {
@@ -273,6 +274,17 @@ type cacheState struct {
 	cache *Cache
 	err   error
 	unmap func() // may be nil
+}
+
+// Close gives back the memory of the cache file. No search may be under way, and what Cache has returned must not be used
+// any more.
+func (s *Searcher) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cache.unmap != nil {
+		s.cache.unmap()
+	}
+	s.cache = cacheState{}
 }
 
 // Cache gives the cache that the search uses, read anew if the file has changed. The error is a *CacheError, or that
