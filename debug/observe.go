@@ -72,7 +72,6 @@ var (
 	ErrSelf       = errors.New("this process itself")
 	ErrNoList     = errors.New("no list of loaded objects")
 	ErrCorrupt    = errors.New("corrupted list of loaded objects")
-	ErrChanging   = errors.New("the list of loaded objects does not come to rest")
 	ErrBreakpoint = errors.New("no breakpoints")
 )
 

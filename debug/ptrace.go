@@ -9,22 +9,20 @@ import (
 
 // Requests, options and events of ptrace(2) that package syscall does not have or has for the older interface only.
 const (
-	ptraceCont        = 7
-	ptraceDetach      = 17
-	ptraceSyscall     = 24
-	ptraceGetEventMsg = 0x4201
-	ptraceGetSigInfo  = 0x4202
-	ptraceSeize       = 0x4206
-	ptraceInterrupt   = 0x4207
-	ptraceListen      = 0x4208
+	ptraceCont       = 7
+	ptraceDetach     = 17
+	ptraceSyscall    = 24
+	ptraceGetSigInfo = 0x4202
+	ptraceSeize      = 0x4206
+	ptraceInterrupt  = 0x4207
+	ptraceListen     = 0x4208
 
 	optSysGood = 0x01
 	optClone   = 0x08
 	optExec    = 0x10
 
-	eventClone = 3
-	eventExec  = 4
-	eventStop  = 128
+	eventExec = 4
+	eventStop = 128
 
 	waitAll      = 0x40000000 // __WALL
 	waitOwn      = 0x20000000 // __WNOTHREAD: tracees and children of this kernel thread
@@ -37,6 +35,35 @@ func ptrace(request, tid int, addr, data uintptr) error {
 		return e
 	}
 	return nil
+}
+
+// waitInfo is the siginfo_t of waitid(2).
+type waitInfo struct {
+	signo, errno, code, _ int32
+	pid                   int32 // 0 if there is nothing to report
+	uid                   int32
+	status                int32 // of a stop: the signal, and from bit 8 the event
+	_                     [100]byte
+}
+
+// What pending is asked for.
+const (
+	waitAny   = 0 // P_ALL
+	waitOne   = 1 // P_PID
+	ofTracees = syscall.WEXITED | syscall.WSTOPPED | waitOwn
+)
+
+// ended reports whether it is of an end (CLD_EXITED to CLD_DUMPED), and not of a stop.
+func (i *waitInfo) ended() bool { return i.code >= 1 && i.code <= 3 }
+
+// pending returns what there is to wait for, and leaves it.
+func pending(kind, id, flags int) (info waitInfo, err error) {
+	_, _, e := syscall.Syscall6(syscall.SYS_WAITID, uintptr(kind), uintptr(id), uintptr(unsafe.Pointer(&info)),
+		uintptr(flags|syscall.WNOHANG|syscall.WNOWAIT|waitAll), 0, 0)
+	if e != 0 && e != syscall.EINTR {
+		return waitInfo{}, e
+	}
+	return info, nil
 }
 
 // sigInfo is the part of siginfo_t that a signal sent for a descriptor has (<asm-generic/siginfo.h>, _sigpoll).

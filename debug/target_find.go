@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"weld/image/elf"
@@ -138,11 +139,34 @@ func (t *target) debugSlot(prog *segments) (uint64, error) {
 
 // symbolsOf returns the addresses of the symbols _r_debug and of a state function of a file, 0 where it has none.
 func symbolsOf(path string, bias uint64) (record, brk uint64, err error) {
+	err = withFile(path, func(f *elf.File) (err error) {
+		record, brk, err = symbolsIn(f, bias)
+		return err
+	})
+	return record, brk, err
+}
+
+// withFile calls fn for the ELF file at path, which is a process's: that another one cuts it short meanwhile is an error.
+func withFile(path string, fn func(f *elf.File) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // of a runtime.Error: SIGBUS
+			err = &elf.FormatError{File: path, What: "it is shorter than when it was opened", Kind: elf.ErrTruncated}
+		default:
+			panic(p)
+		}
+	}()
 	f, err := elf.Open(path)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer f.Close()
+	return fn(f.File)
+}
+
+func symbolsIn(f *elf.File, bias uint64) (record, brk uint64, err error) {
 	for i, load := range []func() (elf.SymTable, error){
 		func() (elf.SymTable, error) { return f.DynSymbols(), nil },
 		f.SymtabSymbols,

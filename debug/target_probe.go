@@ -15,26 +15,23 @@ const ntStapsdt = 3
 // probes returns the places of the probes of provider rtld in the file that is mapped at addr, which the given path
 // leads to where the kernel does not say which it is. Those with a semaphore are left out: they are only reached after it
 // was counted up in the process's memory.
-func (t *target) probes(addr uint64, path string) map[string][]uint64 {
+func (t *target) probes(addr uint64, path string) (found map[string][]uint64) {
 	if p, _, err := t.fileAt(addr); err == nil {
 		path = p
 	}
-	f, err := elf.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
 	all := t.maps()
 	i := find(all, addr)
 	if i < 0 {
 		return nil
 	}
 	m := all[i]
-	bias, ok := biasOf(f.File, addr-m.start+m.offset, addr)
-	if !ok {
+	withFile(path, func(f *elf.File) error {
+		if bias, ok := biasOf(f, addr-m.start+m.offset, addr); ok {
+			found = probesOf(f, bias)
+		}
 		return nil
-	}
-	return probesOf(f.File, bias)
+	})
+	return found
 }
 
 // biasOf returns what a file was moved by that has the byte at offset off mapped at addr.

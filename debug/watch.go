@@ -62,10 +62,10 @@ type WatchOptions struct{ Method Method }
 //
 // The process is stopped only where its run-time linker says that the list changes (r_brk, and the probes reloc_start and
 // reloc_complete of provider rtld where the file that has r_brk has them), for some tens of microseconds. Nothing is
-// written into it: the breakpoints are debug registers that belong to descriptors of the watching process (perf_event_open(2)), and
-// reaching one sends the thread a signal that does nothing by default, which the watcher keeps from it. So even if the
-// watcher is killed by SIGKILL, no breakpoint stays behind and the process goes on; at worst a SIGWINCH that was under
-// way reaches it. Children are not followed; another program that it executes is.
+// written into it: the breakpoints are debug registers that belong to descriptors of the watching process
+// (perf_event_open(2)), and reaching one sends the thread a signal that does nothing by default, which the watcher keeps
+// from it. So even if the watcher is killed by SIGKILL, no breakpoint stays behind and the process goes on; at worst a
+// SIGWINCH that was under way reaches it. Children are not followed; another program that it executes is.
 //
 // A breakpoint takes one of four debug registers of each thread. A thread that blocks SIGWINCH, SIGURG and SIGCONT is
 // not stopped; what it has changed is seen within a second, as is what was changed in a way that r_brk did not tell.

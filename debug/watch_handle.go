@@ -7,7 +7,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // queue returns a function that has fn called for events one after the other, without waiting for it, and a
@@ -214,7 +213,11 @@ func (w *watcher) exec(th *thread) error {
 	if w.at, err = w.t.locate(); err != nil {
 		return err
 	}
-	if err := w.begin(EventExec); err != nil {
+	kind := EventExec
+	if !w.begun {
+		kind = EventAttached
+	}
+	if err := w.begin(kind); err != nil {
 		return err
 	}
 	w.resume(th, 0)
@@ -223,14 +226,7 @@ func (w *watcher) exec(th *thread) error {
 
 // exitStatus returns how the process has ended, which stays to be waited for.
 func (w *watcher) exitStatus() (ws syscall.WaitStatus) {
-	var info struct {
-		signo, errno, code, _ int32
-		pid, uid, status      int32
-		_                     [100]byte
-	}
-	const one = 1
-	syscall.Syscall6(syscall.SYS_WAITID, one, uintptr(w.t.pid), uintptr(unsafe.Pointer(&info)),
-		syscall.WEXITED|syscall.WNOHANG|syscall.WNOWAIT|waitAll, 0, 0)
+	info, _ := pending(waitOne, w.t.pid, syscall.WEXITED)
 	switch info.code {
 	case 1: // CLD_EXITED
 		return syscall.WaitStatus(info.status << 8)

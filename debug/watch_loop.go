@@ -28,6 +28,7 @@ type watcher struct {
 	child   chan os.Signal
 	emit    func(Event)
 	own     bool // the process is our child
+	begun   bool // EventAttached has been told
 	at      rendezvous
 	lists   *lists
 	program *segments
@@ -89,6 +90,19 @@ func (w *watcher) attach(pid int) (err error) {
 		return err
 	}
 	if err := w.seizeAll(); err != nil {
+		return err
+	}
+	w.know(&Snapshot{})
+	if err = w.attached(); err != nil {
+		if exec, _ := w.superseded(); exec {
+			return nil // it begins there
+		}
+	}
+	return err
+}
+
+func (w *watcher) attached() (err error) {
+	if err := w.t.reopen(); err != nil { // it may have executed another program before it was attached to
 		return err
 	}
 	if w.at, err = w.t.locate(); err != nil {
@@ -180,6 +194,7 @@ func (w *watcher) begin(kind EventKind) error {
 			return err
 		}
 	}
+	w.begun = true
 	w.emit(Event{Kind: kind, Time: snap.Time, PID: w.t.pid, Snapshot: snap, By: w.by()})
 	return nil
 }
@@ -311,7 +326,7 @@ func (w *watcher) follow() error {
 		case tid == w.t.pid && ended:
 			return w.end()
 		case tid != 0:
-			if err := w.handle(tid); err != nil {
+			if err := w.unless(w.handle(tid)); err != nil {
 				return err
 			}
 			spin = time.Now().Add(spinTime)
@@ -323,12 +338,22 @@ func (w *watcher) follow() error {
 		case <-w.child:
 		case <-w.ctx.Done():
 		case <-tick.C:
-			if err := w.poll(); err != nil {
+			if err := w.unless(w.poll()); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// unless returns an error of reading the process, unless it is due to what the process is about to report.
+func (w *watcher) unless(err error) error {
+	if err != nil {
+		if exec, ended := w.superseded(); exec || ended {
+			return nil
+		}
+	}
+	return err
 }
 
 // end takes note of the end of the process. Whoever has started it is to have its status.
@@ -381,5 +406,8 @@ func (w *watcher) poll() error {
 		return nil
 	}
 	w.differs = 0
-	return w.examine(0, time.Now(), true)
+	if err := w.examine(0, time.Now(), true); !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	return nil // as above
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // A tracer holds the threads of one process by ptrace and sets breakpoints in them. All its methods run on one kernel
@@ -67,7 +66,7 @@ func (c *tracer) seizeAll() error {
 			case err == nil:
 				c.threads[tid] = &thread{tid: tid, running: true}
 				again = true
-			case err == syscall.ESRCH && tid != c.t.pid:
+			case err == syscall.ESRCH && tid != c.t.pid, err == syscall.EPERM && tid != c.t.pid && c.gone(tid):
 			case err == syscall.EPERM && c.tracedByUs(tid):
 				c.threads[tid] = &thread{tid: tid, running: true} // made meanwhile by one that is attached
 				again = true
@@ -76,6 +75,11 @@ func (c *tracer) seizeAll() error {
 			default:
 				return c.t.failed(err)
 			}
+		}
+		if !again && !c.tracedByUs(c.t.pid) && c.t.alive() {
+			// One that was not attached to yet has executed another program, and has the id of the process now.
+			clear(c.threads)
+			again = true
 		}
 	}
 	return nil
@@ -97,6 +101,12 @@ func (c *tracer) tids() (tids []int, err error) {
 func (c *tracer) tracedByUs(tid int) bool {
 	s, err := c.t.status("task/" + strconv.Itoa(tid) + "/")
 	return err == nil && s["TracerPid"] == strconv.Itoa(syscall.Gettid())
+}
+
+// gone reports whether a thread has ended.
+func (c *tracer) gone(tid int) bool {
+	s, err := c.t.status("task/" + strconv.Itoa(tid) + "/")
+	return err != nil || strings.HasPrefix(s["State"], "Z") || strings.HasPrefix(s["State"], "X")
 }
 
 // arm sets all breakpoints in a thread. Breakpoints after the first are left out of all threads where there is no
@@ -222,34 +232,35 @@ func (c *tracer) reached(tid int, sig syscall.Signal) *breakpoint {
 // peek returns a thread that has something to report, 0 if none has. What it reports stays to be waited for. Children
 // that this process has and that are not traced are left to whoever has started them.
 func (c *tracer) peek() (tid int, ended bool, err error) {
-	var info struct {
-		signo, errno, code, _ int32
-		pid                   int32
-		_                     [108]byte
-	}
-	const flags = syscall.WNOHANG | syscall.WEXITED | syscall.WSTOPPED | syscall.WNOWAIT | waitAll | waitOwn
-	wait := func(kind, id int) error {
-		info.pid = 0
-		_, _, e := syscall.Syscall6(syscall.SYS_WAITID, uintptr(kind), uintptr(id), uintptr(unsafe.Pointer(&info)), flags, 0, 0)
-		if e == 0 || e == syscall.EINTR {
-			return nil
-		}
-		return e
-	}
-	const all, one = 0, 1
-	if err := wait(all, 0); err != nil || info.pid == 0 {
+	info, err := pending(waitAny, 0, ofTracees)
+	if err != nil || info.pid == 0 {
 		return 0, false, err
 	}
-	const exited, dumped = 1, 3 // CLD_EXITED to CLD_DUMPED
 	if c.threads[int(info.pid)] != nil || c.tracedByUs(int(info.pid)) {
-		return int(info.pid), info.code >= exited && info.code <= dumped, nil
+		return int(info.pid), info.ended(), nil
 	}
 	for tid := range c.threads {
-		if wait(one, tid) == nil && info.pid != 0 {
-			return tid, info.code >= exited && info.code <= dumped, nil
+		if info, err := pending(waitOne, tid, ofTracees); err == nil && info.pid != 0 {
+			return tid, info.ended(), nil
 		}
 	}
 	return 0, false, nil
+}
+
+// superseded waits for a moment and says whether what was read of the process means nothing any more, since it has become
+// another program, or has ended: that is to be reported then.
+func (c *tracer) superseded() (exec, ended bool) {
+	for range 50 {
+		info, err := pending(waitOne, c.t.pid, ofTracees)
+		switch {
+		case err != nil || info.ended():
+			return false, err == nil
+		case info.pid != 0 && info.status>>8 == eventExec:
+			return true, false
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return false, false
 }
 
 // take waits for what peek has shown.

@@ -38,7 +38,9 @@ func (c *stampCmd) Run() error {
 	}
 	name := c.Output
 	if name == "" {
-		name = c.File
+		if name, err = filepath.EvalSymlinks(c.File); err != nil { // the link stays one
+			return err
+		}
 	}
 	// The program may be running, and whatever fails must leave it as it is.
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+"-*")

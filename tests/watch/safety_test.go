@@ -117,6 +117,28 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// A process that becomes another program at any moment, when it is attached to or its lists are read, is watched all the
+// same: what was read of the old one is no error.
+func TestExecsMeanwhile(t *testing.T) {
+	d, _, libs := fixtures(t, false)
+	p := launch(t, d.Program("execer", "execer.c", "-pthread"), "500", libs[0])
+	for range 30 {
+		w, first := watch(t, p.pid())
+		if len(first.Namespaces) > 1 {
+			t.Errorf("%+v", first)
+		}
+		for execs := 0; execs < 5; {
+			if w.next().Event == "exec" {
+				execs++
+			}
+		}
+		w.stop(syscall.SIGINT)
+	}
+	if by, state := tracer(t, p.pid()); by != "0" || state == "T" || state == "t" {
+		t.Errorf("TracerPid %s, state %s", by, state)
+	}
+}
+
 // A process that is stopped by job control stays so, and one that is watched can be stopped and continued.
 func TestJobControl(t *testing.T) {
 	_, opener, libs := fixtures(t, false)
