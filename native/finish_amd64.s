@@ -119,7 +119,7 @@ ints:
 #define L_ret    64
 #define L_fret   72
 #define L_errno  80
-#define L_told   88 // not 0: the scheduler has been told that the goroutine is away
+#define L_told   88 // not 0: the scheduler has been told that the goroutine is away; raise_amd64.s knows it
 // in all 96 bytes
 
 // finishCall ends a call: it serves upcalls, and for a direct one reads errno and releases a thread that the call holds.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -208,5 +209,14 @@ func TestTLSWords(t *testing.T) {
 	m := th.mFS
 	if th.fs != fs || m == 0 || *word(m) != 0 || *word(m + 8) != uintptr(syscall.Gettid()) || *word(m + 16) != 0 {
 		t.Errorf("thread %#x of %#x is worn over %#x: %#x", th.fs, fs, m, Bytes(m, 24))
+	}
+}
+
+// The handler of raised signals tells by the return address whether an entry lets the scheduler know of its call.
+func TestEntryOrder(t *testing.T) {
+	e := &entryPC
+	list := slices.Concat(e.leaf[:], e.int[:], e.float[:], e.errno[:])
+	if !slices.IsSorted(list) {
+		t.Errorf("the entries lie at %#x", list)
 	}
 }

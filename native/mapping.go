@@ -34,7 +34,9 @@ func pageUp(a uintptr) uintptr   { return (a + PageSize - 1) &^ (PageSize - 1) }
 
 // MapImage maps the segments of f, which must have passed CheckLoad(PageSize), from the file fd: the whole address
 // range is reserved first, then each PT_LOAD laid over it with its protection and its zeroes (gABI, Program Loading).
-// Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less.
+// Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less. Each of the
+// others is a mapping of its own, also where a change of protection would do and take less: by these valgrind knows a
+// library.
 // An ET_EXEC goes to its own addresses and is refused where something is mapped there.
 func MapImage(f *elf.File, fd int) (Mapping, error) { return mapImage(f, fd, true) }
 
@@ -100,30 +102,12 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		if p.Type != elf.PT_LOAD || p.Memsz == 0 || p == mapped {
 			continue
 		}
-		if mapped != nil && m.within(mapped, p) {
-			continue
-		}
 		if err := m.segment(f, p, fd, clearText); err != nil {
 			Unmap(m.Addr, m.Size)
 			return Mapping{}, err
 		}
 	}
 	return m, nil
-}
-
-// within reports whether segment p is in memory as part of the mapping of the first one, which goes on to the end of the
-// image: at the same distance from its place in the file, all from there, and made to have the protection of p. That
-// takes less than a mapping of its own. A process may be forbidden to make executable what was not (PR_SET_MDWE, a
-// seccomp filter).
-func (m *Mapping) within(first, p *elf.Prog) bool {
-	if p.Filesz != p.Memsz || p.Vaddr-first.Vaddr != p.Off-first.Off || p.Flags&elf.PF_W != 0 {
-		return false
-	}
-	if p.Flags == first.Flags {
-		return true
-	}
-	start := pageDown(m.Bias + uintptr(p.Vaddr))
-	return Protect(start, pageUp(m.Bias+uintptr(p.Vaddr+p.Memsz))-start, prot(p.Flags)) == nil
 }
 
 // solid returns the first segment of f if the segments leave no pages between them free and it is all from the file;

@@ -19,6 +19,9 @@
 
 #define SYS_tgkill 234
 
+// A word of finishCall's frame (finish_amd64.s)
+#define L_told 88
+
 // raised is the handler (C convention: DI signal, SI siginfo, DX ucontext). A signal that native code has raised, or that an
 // instruction of it has, makes it go on in raisedOn, which calls Go; any other goes to the handler that was there
 // before, Go's.
@@ -47,6 +50,14 @@ notlent:
 	JEQ	chain
 
 native:
+	MOVQ	UC_greg(16)(DX), CX // RIP
+	LEAQ	runtime·text(SB), AX
+	CMPQ	CX, AX
+	JCS	notgo
+	LEAQ	runtime·etext(SB), AX
+	CMPQ	CX, AX
+	JCS	chain // Go, which ends the program in a handler of its own
+notgo:
 	CMPL	SI_code(SI), $0
 	JGT	mine // an instruction
 	CMPL	SI_code(SI), $SI_TKILL
@@ -107,20 +118,37 @@ sent:
 	RET
 lent:
 	// Go may end the program with a dump of the goroutine's stack, and relies on the stack pointer's being in it where the
-	// scheduler does not know of the call.
-	SUBQ	$24, SP
-	MOVQ	DX, 0(SP)
-	MOVQ	UC_greg(15)(DX), AX
-	MOVQ	AX, 8(SP)
+	// scheduler does not know of the call. Of a direct entry that tells it, it is known that it does (TestEntryOrder), and
+	// finishCall has noted it: there the stack pointer stays what it is, for debuggers.
+	MOVQ	T_goSP(R8), AX
+	MOVQ	(AX), CX
+	LEAQ	·int0(SB), R9
+	CMPQ	CX, R9
+	JCS	untold
+	LEAQ	·entries(SB), R9
+	CMPQ	CX, R9
+	JCS	chain
+	LEAQ	·finishCall(SB), R9
+	CMPQ	CX, R9
+	JCS	untold
+	LEAQ	·here(SB), R9
+	CMPQ	CX, R9
+	JCC	untold
+	CMPQ	(8+L_told)(AX), $0
+	JNE	chain
+untold:
+	PUSHQ	DX // not SUBQ: what the assembler knows of the stack pointer debuggers know
+	PUSHQ	UC_greg(15)(DX)
+	PUSHQ	$0
 	MOVQ	T_goSP(R8), AX
 	MOVQ	AX, UC_greg(15)(DX)
 	MOVQ	·chained(SB), AX
 	MOVQ	(AX)(DI*8), AX
 	CALL	AX
-	MOVQ	0(SP), DX
-	MOVQ	8(SP), AX
+	POPQ	AX
+	POPQ	AX
+	POPQ	DX
 	MOVQ	AX, UC_greg(15)(DX)
-	ADDQ	$24, SP
 	RET
 
 chain:

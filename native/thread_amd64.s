@@ -74,8 +74,9 @@ child:
 	ADDQ	$40, SP
 	RET
 
-// restorer ends a signal handler (sa_restorer).
-TEXT ·restorer(SB), NOSPLIT|NOFRAME, $0
+// restorer__sigaction ends a signal handler (sa_restorer). gdb takes a frame there for that of a signal handler only if the
+// name has this word in it.
+TEXT ·restorer__sigaction(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	$SYS_rt_sigreturn, AX
 	SYSCALL
 	INT	$3
@@ -173,7 +174,7 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 0(DI)
 	LEAQ	·fault(SB), AX
 	MOVQ	AX, 8(DI)
-	LEAQ	·restorer(SB), AX
+	LEAQ	·restorer__sigaction(SB), AX
 	MOVQ	AX, 16(DI)
 	LEAQ	·park(SB), AX
 	MOVQ	AX, 24(DI)

@@ -1,0 +1,5 @@
+//go:build cgo
+
+package main
+
+import "C" // links the program with the C library: the system's run-time linker starts it
