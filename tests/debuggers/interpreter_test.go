@@ -1,6 +1,7 @@
 package debuggers
 
 import (
+	"os/exec"
 	"testing"
 
 	"weld/internal/testenv"
@@ -36,4 +37,23 @@ func TestGDBProgram(t *testing.T) {
 			never(t, out, `internal-error`, `Corrupted shared library list`)
 		})
 	}
+}
+
+// Where weld has notes of the probes in its own file and is the program interpreter, gdb follows it by the probes, and the
+// two of a program's start are reached, in order, with the list of the program.
+func TestStampedInterpreter(t *testing.T) {
+	d, lib := fixture(t)
+	weld := d.Join("weld")
+	if out := tool(t, exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "stamp", "-o", weld, testenv.GoProgram(t, "weld/cmd/weld"))); out != "" {
+		t.Fatal(out)
+	}
+	program := d.Program("itself", "opener.c", "-O0", "-pie", "-Wl,--dynamic-linker="+weld)
+	out := tool(t, gdb(t, []string{"break -probe-stap rtld:init_start", "break -probe-stap rtld:init_complete", "break show", "run",
+		"print $_probe_argc", "print $_probe_arg0", "x/1dw $_probe_arg1+24", "continue",
+		"print $_probe_argc", "print $_probe_arg0", "x/1dw $_probe_arg1+24", "info sharedlibrary", "continue",
+		"maint info breakpoints", "kill"}, "--args", program, lib))
+	expect(t, out, `Breakpoint 1, .*weld_rtld_init_start`, `^\$1 = 2$`, `^\$2 = 0$`, `^0x.*:\s+1$`, // RT_ADD
+		`Breakpoint 2, .*weld_rtld_init_complete`, `^\$3 = 2$`, `^\$4 = 0$`, `^0x.*:\s+0$`, libc, // RT_CONSISTENT
+		hit+`show`, `shlib events .*<weld_rtld_init_complete>`, `shlib events .*<weld_rtld_reloc_complete>`)
+	never(t, out, `_dl_debug_state`, `internal-error`)
 }
