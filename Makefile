@@ -15,6 +15,10 @@ STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck
 # because they start a process for each library of the distribution.
 UNITS = $$($(GO) list ./... | grep -v '/tests$$')
 
+# What runs in the test's own process, and so differs by how that is built. The
+# others start programs, which they build alike each time.
+INSIDE = $$($(GO) list ./... | grep -v '/tests')
+
 .PHONY: all build setup check fmt vet staticcheck cross test test-static test-cgo test-noopt test-user fuzz soak bench
 
 all: build
@@ -56,11 +60,11 @@ test-static:
 	CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./tests
 
 test-cgo:
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(UNITS)
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(INSIDE)
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./tests
 
 test-noopt:
-	CGO_ENABLED=0 $(GO) test -short -gcflags=all='-N -l' -timeout $(TIMEOUT) ./...
+	CGO_ENABLED=0 $(GO) test -short -gcflags=all='-N -l' -timeout $(TIMEOUT) $(INSIDE) ./tests
 
 test-user:
 	@.ci/as-user $(GO)
