@@ -8,10 +8,23 @@ import (
 
 // GNUHash returns the DT_GNU_HASH hash of a symbol name.
 func GNUHash(name string) uint32 {
-	// h = 33*h + c, four steps at a time: the multiplications of one round
-	// do not wait for each other.
+	// h = 33*h + c, eight steps at a time: neighbours are put together in
+	// lanes of 16 bits, and those in lanes of 32.
+	const (
+		lanes16, lanes32 = 0x00ff00ff00ff00ff, 0x0000ffff0000ffff
+		pow4             = 33 * 33 * 33 * 33
+		pow8             = pow4 * pow4 & (1<<32 - 1)
+	)
 	h := uint32(5381)
-	for len(name) >= 4 {
+	for len(name) >= 8 {
+		w := uint64(name[0]) | uint64(name[1])<<8 | uint64(name[2])<<16 | uint64(name[3])<<24 |
+			uint64(name[4])<<32 | uint64(name[5])<<40 | uint64(name[6])<<48 | uint64(name[7])<<56
+		w = w&lanes16*33 + w>>8&lanes16
+		w = w&lanes32*(33*33) + w>>16&lanes32
+		h = h*pow8 + uint32(w)*pow4 + uint32(w>>32)
+		name = name[8:]
+	}
+	if len(name) >= 4 {
 		h = h*(33*33*33*33) + uint32(name[0])*(33*33*33) + uint32(name[1])*(33*33) + uint32(name[2])*33 + uint32(name[3])
 		name = name[4:]
 	}

@@ -145,7 +145,10 @@ func (f *File) match(i uint32, h *NameHash, ver *Version, flags LookupFlags) mat
 		return matchNo
 	}
 	if n := uint64(le.Uint32(b)); f != h.file || n != uint64(h.off) {
-		name := h.Name()
+		name := h.name
+		if !h.named {
+			name = h.Name()
+		}
 		end := n + uint64(len(name))
 		if end >= uint64(len(f.strtab)) || f.strtab[end] != 0 || string(f.strtab[n:end]) != name {
 			return matchNo
