@@ -2,7 +2,6 @@ package debuggers
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"testing"
 )
@@ -25,7 +24,7 @@ func lldb(t testing.TB, commands []string, args ...string) *exec.Cmd {
 		list = append(list, "-o", c)
 	}
 	cmd := exec.Command(program, append(list, args...)...)
-	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
+	cmd.Env = environment(nil)
 	return cmd
 }
 
