@@ -15,34 +15,21 @@ TEXT ·callEmpty(SB), NOSPLIT, $8-8
 	CALL	AX
 	RET
 
-// The functions of this executable. Each begins at the nop that a debugger replaces.
-TEXT weld_rtld_init_start(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
+// The functions of this executable: a nop (0x90), which a debugger replaces, and a return.
+#define SITE(name) \
+TEXT name(SB), NOSPLIT|NOFRAME, $0 \
+	BYTE	$0x90 \
 	RET
-TEXT weld_rtld_init_complete(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_map_start(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_map_complete(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_map_failed(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_reloc_start(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_reloc_complete(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_unmap_start(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
-TEXT weld_rtld_unmap_complete(SB), NOSPLIT|NOFRAME, $0
-	BYTE	$0x90	// nop
-	RET
+
+SITE(weld_rtld_init_start)
+SITE(weld_rtld_init_complete)
+SITE(weld_rtld_map_start)
+SITE(weld_rtld_map_complete)
+SITE(weld_rtld_map_failed)
+SITE(weld_rtld_reloc_start)
+SITE(weld_rtld_reloc_complete)
+SITE(weld_rtld_unmap_start)
+SITE(weld_rtld_unmap_complete)
 
 // func ownSites(list *[9]uintptr)
 TEXT ·ownSites(SB), NOSPLIT, $0-8
