@@ -17,11 +17,10 @@ import (
 func attached(t testing.TB, debugger func(ready string) *exec.Cmd, then func()) string {
 	t.Helper()
 	mark := testenv.NewDir(t).Join("attached")
-	done := make(chan string)
-	go func() { done <- tool(t, debugger("touch "+mark)) }()
+	end := begin(t, debugger("touch "+mark))
 	appears(t, mark)
 	then()
-	return <-done
+	return end()
 }
 
 // gdb on a process that has opened libraries already, and opens more.

@@ -141,13 +141,24 @@ func need(t testing.TB, tool, pkg string) {
 // tool runs a command to its end, and returns what it and what it starts have written to standard output and error.
 func tool(t testing.TB, cmd *exec.Cmd) string {
 	t.Helper()
+	return begin(t, cmd)()
+}
+
+// begin starts a tool, and returns what waits for its end as [tool] does.
+func begin(t testing.TB, cmd *exec.Cmd) (end func() string) {
+	t.Helper()
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = environment(cmd.Env)
-	if r := testenv.Run(t, cmd, patience); r.TimedOut {
-		t.Fatalf("%v does not end:\n%s", cmd.Args, out.String())
+	result := make(chan testenv.Result, 1)
+	go func() { result <- testenv.Run(t, cmd, patience) }()
+	return func() string {
+		t.Helper()
+		if r := <-result; r.TimedOut {
+			t.Fatalf("%v does not end:\n%s", cmd.Args, out.String())
+		}
+		return out.String()
 	}
-	return out.String()
 }
 
 // environment returns that of a tool. A thread that is preempted at a breakpoint comes by there twice, and not all debuggers
@@ -172,6 +183,7 @@ func launch(t testing.TB, cmd *exec.Cmd) *program {
 	t.Helper()
 	p := &program{t: t, cmd: cmd, lines: make(chan string, 100)}
 	cmd.Args = append(cmd.Args, "-")
+	cmd.Env = environment(cmd.Env)
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
 	if err1 != nil || err2 != nil {
