@@ -299,6 +299,8 @@ func TestTLSHandshake(t *testing.T) {
 	})
 
 	t.Run("untrusted", func(t *testing.T) {
+		runtime.LockOSThread() // the error queue is the thread's
+		defer runtime.UnlockOSThread()
 		ctx := o.CtxNew(o.ClientMethod())
 		defer o.CtxFree(ctx)
 		o.SetVerify(ctx, 1, nil)
