@@ -62,6 +62,8 @@ test-static:
 test-cgo:
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(INSIDE)
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./tests
+	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) -run '^TestMusl$$|^TestFreestanding$$' ./tests
+	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) ./native
 
 test-noopt:
 	CGO_ENABLED=0 $(GO) test -short -gcflags=all='-N -l' -timeout $(TIMEOUT) $(INSIDE) ./tests

@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -12,9 +13,7 @@ import (
 
 const bootStrapStack = 256 << 10
 
-// adopt makes the C library that the process was started with usable: it has no executable of ours, so the reserve
-// below the thread pointer is the TLS segment of a small library made in memory, which the system's run-time linker
-// puts into its static TLS block. That has little room left: the largest reserve that fits is taken.
+// adopt makes the C library that the process was started with usable, and finds a place for weld's words of each thread.
 func (l *clib) adopt() error {
 	stack, err := MapAnon("a start-up stack", PageSize+bootStrapStack)
 	if err != nil {
@@ -31,6 +30,21 @@ func (l *clib) adopt() error {
 	t.gslot = t.fs + uintptr(gOffset)
 	t.mFS = t.fs
 	l.spawner = t
+	if l.family == Musl {
+		err = l.useKeys(t)
+	} else {
+		err = l.useReserve(t)
+	}
+	if err == nil {
+		t.setFS(t.fs)
+	}
+	return err
+}
+
+// useReserve loads a small library made in memory: the process has no executable of ours, so the reserve below the thread
+// pointer is that library's TLS segment, which glibc puts into its static TLS block. That has little room left: the
+// largest reserve that fits is taken.
+func (l *clib) useReserve(t *thread) error {
 	var last string
 	for _, size := range []int{1408, 1024, 768, 512, 384, 256, 128} {
 		image, where, template := reserveLibrary(size)
@@ -60,10 +74,66 @@ func (l *clib) adopt() error {
 		reserve.image = Bytes(bias+template, uintptr(size))
 		reserve.mu.Unlock()
 		placeSlots(reserve.end)
-		t.setFS(t.fs)
 		return nil
 	}
 	return fmt.Errorf("no place in its static TLS block: %s", last)
+}
+
+// useKeys makes weld's words of a thread its values of keys of thread-specific data. musl keeps these in an array for each
+// thread, all 0 at first, whose address is in its TCB (pthread_impl.h), so that assembly finds them. The destructors put
+// back what musl has cleared at the end of a thread, where those of other keys may call weld still.
+func (l *clib) useKeys(t *thread) error {
+	for _, slot := range []*int{&threadSlot, &dtvSlot, &foreignSlot, &magicSlot, &hookSlot} {
+		keep, err := newThunk(&handler{}, entry.keepWord)
+		if err != nil {
+			return err
+		}
+		var key uint32
+		if r, _ := t.call(l.keyCreate, uintptr(unsafe.Pointer(&key)), keep.addr); r != 0 {
+			return fmt.Errorf("pthread_key_create: %w", syscall.Errno(r))
+		}
+		if wordsVia == 0 {
+			if wordsVia, err = l.keyValues(t, uintptr(key)); err != nil {
+				return err
+			}
+		}
+		*slot = 8 * int(key)
+		(*record)(Pointer(keep.record())).data = uintptr(*slot)
+	}
+	reserve.mu.Lock()
+	reserve.image, reserve.size, reserve.used = nil, 0, 0
+	reserve.mu.Unlock()
+	return nil
+}
+
+// keyValues returns where in a TCB the address of the values of keys lies: a value is set and looked for. What looks like
+// an address may be none, so the kernel is asked to read there.
+func (l *clib) keyValues(t *thread, key uintptr) (via uintptr, err error) {
+	fd, err := MemFile("weld-key", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer syscall.Close(fd)
+	token := t.addr()
+	if r, _ := t.call(threadSetSpecific, key, token); r != 0 {
+		return 0, fmt.Errorf("pthread_setspecific: %w", syscall.Errno(r))
+	}
+	defer t.call(threadSetSpecific, key, 0)
+	const pthreadSize = 200 // of struct pthread, at least
+	for via = 8; via < pthreadSize; via += 8 {
+		p := *word(t.fs + via)
+		var got [8]byte
+		if p == 0 || p%8 != 0 {
+			continue
+		}
+		if n, _, _ := syscall.RawSyscall6(syscall.SYS_PWRITE64, uintptr(fd), p+8*key, 8, 0, 0, 0); n != 8 {
+			continue
+		}
+		if n, _ := syscall.Pread(fd, got[:], 0); n == 8 && uintptr(binary.LittleEndian.Uint64(got[:])) == token {
+			return via, nil
+		}
+	}
+	return 0, errors.New("its TCB does not show the values of pthread_setspecific")
 }
 
 // ownThread returns the native thread of the current kernel thread, to which the goroutine is locked. In a process
@@ -71,15 +141,15 @@ func (l *clib) adopt() error {
 // only the stack is ours. Callbacks keep the goroutine locked, so native frames never move to another kernel thread.
 func ownThread() *thread {
 	fs := tcb()
-	if p := *word(fs + uintptr(threadSlot)); p != 0 {
+	if p := *weldWord(fs, threadSlot); p != 0 {
 		return (*thread)(Pointer(p))
 	}
 	t := freeOwn()
 	t.setFS(fs)
 	t.mFS = fs
 	t.errno = libc.errnoOf(fs)
-	reserve.enrol(fs) // libraries may have been opened since the thread was made; it has not run their code yet
-	t.call(libc.setSpecific, libc.key, 1)
+	reserve.enrol(fs)                               // libraries may have been opened since the thread was made; it has not run their code yet
+	t.call(threadSetSpecific, threadKey, lastRound) // after that no call can be made
 	return t
 }
 

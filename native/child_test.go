@@ -267,7 +267,7 @@ func function(t testing.TB, name string) uintptr {
 
 func muslChild([]string) {
 	var t inChild
-	if hostTCB { // a process that has glibc cannot have musl
+	if family() == Glibc && hostTCB { // a process that has glibc cannot have musl
 		var le *LibcError
 		if err := BringUp(Musl, ""); !errors.As(err, &le) || !errors.Is(err, ErrOtherLibc) {
 			t.Fatal("the error is ", err)

@@ -129,7 +129,7 @@ func ThreadBlock(fs, id uintptr) uintptr {
 	if i < uintptr(len(modules.list)) && modules.list[i] != nil && modules.list[i].fixed != 0 {
 		return fs + uintptr(modules.list[i].fixed)
 	}
-	dtv := *word(fs + uintptr(dtvSlot))
+	dtv := *weldWord(fs, dtvSlot)
 	if dtv == 0 || i >= *word(dtv) {
 		return 0
 	}

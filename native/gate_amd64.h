@@ -108,6 +108,7 @@
 
 // Where a thread's record lies from the thread pointer in a process that had no C library before (tls.go).
 #define threadSlotFixed -16
+#define lastRound 4 // of the destructors of a thread's data
 
 // The thread pointer of a kernel thread that Go made points into the array m.tls of its m. Go uses the word below it.
 // The word at it stays zero, which tells it from a TCB, and the next is weld's: the kernel thread's id.
@@ -153,3 +154,9 @@
 #define LOADCONTROL \
 	LDMXCSR	T_mxcsr(R12) \
 	FLDCW	T_fpcw(R12)
+
+// WORDS makes a thread pointer the address that weld's words of the thread are counted from (tls.go). The first word of
+// a TCB is its own address, so that nothing changes where wordsVia is 0.
+#define WORDS(tcb, tmp) \
+	MOVQ	·wordsVia(SB), tmp \
+	MOVQ	(tcb)(tmp*1), tcb

@@ -134,6 +134,7 @@ TEXT ·upcall(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	R11, U_record(SP)
 	MOVQ	0(FS), BX // the TCB's first word is its own address (psABI, variant II)
 	MOVQ	BX, U_fs(SP)
+	WORDS(BX, CX)
 	MOVQ	·magicSlot(SB), CX
 	MOVQ	(BX)(CX*1), AX
 	CMPQ	AX, ·magic(SB)

@@ -216,7 +216,7 @@ func (i *Interposer) Release() {
 
 // entered notes in the thread that it is in the hook, for hookNext, until the function that it returns is called.
 func (r *record) entered(fs uintptr) (leave func()) {
-	w := word(fs + uintptr(hookSlot))
+	w := weldWord(fs, hookSlot)
 	before := *w
 	*w = uintptr(unsafe.Pointer(r))
 	return func() { *w = before }

@@ -87,7 +87,7 @@ func TestOffsets(t *testing.T) {
 		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "heldCall": heldCall, "lentCall": lentCall,
 		"whyDone": whyDone, "whyUpcall": whyUpcall, "whyFault": whyFault,
 		"thunkShift": uintptr(bits.TrailingZeros(thunkSize)), "handlerHalf": handlerHalf, "handlerFirst": handlerFirst,
-		"nestShift": nestShift, "nestMultiplier": nestMultiplier,
+		"lastRound": lastRound, "nestShift": nestShift, "nestMultiplier": nestMultiplier,
 	}
 	for name, v := range want {
 		if g, ok := got[name]; !ok || g != uint64(v) {
@@ -205,7 +205,7 @@ func TestTLSWords(t *testing.T) {
 	if hostTCB {
 		return
 	}
-	th := (*thread)(Pointer(*word(fs + uintptr(threadSlot))))
+	th := (*thread)(Pointer(*weldWord(fs, threadSlot)))
 	m := th.mFS
 	if th.fs != fs || m == 0 || *word(m) != 0 || *word(m + 8) != uintptr(syscall.Gettid()) || *word(m + 16) != 0 {
 		t.Errorf("thread %#x of %#x is worn over %#x: %#x", th.fs, fs, m, Bytes(m, 24))

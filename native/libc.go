@@ -79,9 +79,8 @@ type clib struct {
 	dlopen, dlsym, dlclose, dlerror       uintptr
 	pthreadCreate, attrInit, attrSetStack uintptr
 	attrSetGuard, attrDestroy             uintptr
-	keyCreate, setSpecific, errnoLocation uintptr
+	keyCreate, errnoLocation              uintptr
 	cxaAtexit, exit, fflush               uintptr
-	key                                   uintptr
 	keyDone, atExit                       *Thunk
 	onExit                                []func()
 }
@@ -93,12 +92,13 @@ var entry struct {
 	upcall, fault, restorer, park, started, booted, lazyBind uintptr
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
 	orphanError, orphanDie, upcallThen, plainStub, entered   uintptr
+	keepWord, threadEnd                                      uintptr
 }
 
-func entryPoints(p *[16]uintptr)
+func entryPoints(p *[18]uintptr)
 
 func init() {
-	entryPoints((*[16]uintptr)(unsafe.Pointer(&entry)))
+	entryPoints((*[18]uintptr)(unsafe.Pointer(&entry)))
 	callStub = entry.plainStub
 	gOffset = findGOffset()
 	v, _ := readAuxv()
@@ -244,7 +244,7 @@ func (l *clib) find(debug uintptr) error {
 		{"pthread_create", &l.pthreadCreate}, {"pthread_attr_init", &l.attrInit},
 		{"pthread_attr_setstacksize", &l.attrSetStack}, {"pthread_attr_setguardsize", &l.attrSetGuard},
 		{"pthread_attr_destroy", &l.attrDestroy}, {"pthread_key_create", &l.keyCreate},
-		{"pthread_setspecific", &l.setSpecific}, {"__errno_location", &l.errnoLocation},
+		{"pthread_setspecific", &threadSetSpecific}, {"__errno_location", &l.errnoLocation},
 		{"__cxa_atexit", &l.cxaAtexit}, {"exit", &l.exit}, {"fflush", &l.fflush},
 		{"__tls_get_addr", &systemTLSGetAddr},
 	} {
@@ -276,10 +276,11 @@ func (l *clib) start() error {
 		return err
 	}
 	for _, h := range []struct {
-		p *(*Thunk)
-		f func(Upcall)
-	}{{&l.keyDone, l.serveThreadEnd}, {&l.atExit, l.serveExit}} {
-		t, err := NewThunk(h.f)
+		p      *(*Thunk)
+		f      func(Upcall)
+		target uintptr
+	}{{&l.keyDone, l.serveThreadEnd, entry.threadEnd}, {&l.atExit, l.serveExit, entry.upcall}} {
+		t, err := newThunk(&handler{raw: h.f}, h.target)
 		if err != nil {
 			return err
 		}
@@ -305,13 +306,13 @@ func (l *clib) start() error {
 	threads.Unlock()
 	if l.adopted {
 		// The first thread was that of a kernel thread of the Go runtime, borrowed.
-		*word(first.fs + uintptr(threadSlot)) = 0
+		*weldWord(first.fs, threadSlot) = 0
 		Unmap(first.stack-PageSize, bootStrapStack+PageSize)
 		nativeHeap.Free(first.addr(), unsafe.Sizeof(*first))
 	} else if fini := bootState[3]; fini != 0 && l.family == Glibc { // musl passes nothing in rdx
 		l.onSpawner(l.cxaAtexit, fini, 0, 0)
 	}
-	if l.key, err = l.newKey(l.keyDone.Addr()); err != nil {
+	if threadKey, err = l.newKey(l.keyDone.Addr()); err != nil {
 		return err
 	}
 	l.onSpawner(l.cxaAtexit, l.atExit.Addr(), 0, 0)
@@ -321,6 +322,9 @@ func (l *clib) start() error {
 	l.up.Store(true)
 	return nil
 }
+
+// What threadEnd calls: pthread_setspecific, and weld's key.
+var threadSetSpecific, threadKey uintptr
 
 // newKey makes a key of thread-specific data with a destructor.
 func (l *clib) newKey(destructor uintptr) (uintptr, error) {
@@ -488,21 +492,21 @@ func (l *clib) serveThreadStart(u Upcall) {
 	n := *(*threadNode)(Pointer(p))
 	nativeHeap.Free(p, unsafe.Sizeof(threadNode{}))
 	reserve.enrol(u.ThreadPointer())
-	Call(l.setSpecific, l.key, 1)
+	Call(threadSetSpecific, threadKey, 1) // the first round
 	u.SetResult(n.start)
 	u.SetResult2(n.arg)
 }
 
-// serveThreadEnd is the destructor of weld's key. Destructors of other keys may still use thread-local variables, so
-// it asks for a second round before it frees them (POSIX: pthread_key_create). What they touch after that is lost. On
-// a kernel thread of Go, where no call can be made any more, there is one round only.
+// lastRound is how often destructors are called while they set values again: PTHREAD_DESTRUCTOR_ITERATIONS of both
+// libraries. threadEnd tells it from the others.
+const lastRound = 4
+
+// serveThreadEnd is the destructor of weld's key, in its last round: threadEnd has let the others pass, because destructors
+// of other keys may still use thread-local variables. What they touch after that is lost.
 func (l *clib) serveThreadEnd(u Upcall) {
 	fs := u.ThreadPointer()
-	if !disown(fs) && u.Arg(0) == 1 {
-		Call(l.setSpecific, l.key, 2)
-		return
-	}
-	*word(fs + uintptr(foreignSlot)) = foreignEnds
+	disown(fs)
+	*weldWord(fs, foreignSlot) = foreignEnds
 	tcbs.remove(fs)
 }
 

@@ -68,9 +68,22 @@ func load(t testing.TB, path string) {
 	t.Fatalf("%s is not among the objects of the system's run-time linker", path)
 }
 
+// family is the C library of these tests: that of the process if it has one.
+var family = sync.OnceValue(func() Family {
+	libc.mu.Lock()
+	defer libc.mu.Unlock()
+	if libc.up.Load() {
+		return libc.family
+	}
+	if host, err := libc.host(); host && err == nil {
+		return libc.family
+	}
+	return Glibc
+})
+
 func bringUp(t testing.TB) {
 	t.Helper()
-	if err := BringUp(Glibc, ""); err != nil {
+	if err := BringUp(family(), ""); err != nil {
 		t.Fatal(err)
 	}
 }

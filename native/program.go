@@ -86,7 +86,6 @@ var (
 	blockedThreads   uint32
 	freshHead        uintptr // list of TCBs that tcbs does not have yet, linked through freshSlot
 	reserveSeq       uint64  // counts changes of the reserve's image
-	threadKey        uintptr
 	realSigaction    uintptr
 	realSignal       uintptr
 	realSysvSignal   uintptr
@@ -95,7 +94,6 @@ var (
 	realCreate11     uintptr
 	realMalloc       uintptr
 	realFree         uintptr
-	realSetSpecific  uintptr
 	realGetStack     uintptr
 	realGetSize      uintptr
 	realSetSize      uintptr
@@ -278,10 +276,9 @@ func (l *clib) startProgram(t *thread) error {
 	t.nest, t.unworn = 1, true
 	nests.enter(getg(), t)
 	var err error
-	if l.key, err = l.newKey(l.keyDone.Addr()); err != nil {
+	if threadKey, err = l.newKey(l.keyDone.Addr()); err != nil {
 		return err
 	}
-	threadKey, realSetSpecific = l.key, l.setSpecific
 	for name, real := range map[string]*uintptr{
 		"sigaction": &realSigaction, "signal": &realSignal, "sysv_signal": &realSysvSignal, "sigset": &realSigset,
 		"pthread_create": &realCreate, "thrd_create": &realCreate11, "malloc": &realMalloc, "free": &realFree,

@@ -396,7 +396,7 @@ push:
 current:
 	MOVQ	·threadKey(SB), DI
 	MOVQ	$1, SI
-	MOVQ	·realSetSpecific(SB), AX
+	MOVQ	·threadSetSpecific(SB), AX
 	CALL	AX
 	MOVQ	0(BX), R12
 	MOVQ	8(BX), R13

@@ -34,7 +34,7 @@ func serveRaised(u Upcall) {
 	r := (*raiseFrame)(Pointer(u.Arg(0)))
 	f := Fault{Signal: syscall.Signal(r.signal), PC: uintptr(r.regs[16]), SP: uintptr(r.regs[15]), Regs: r.regs}
 	where := "native code"
-	if *word(u.ThreadPointer() + uintptr(foreignSlot)) != notForeign {
+	if *weldWord(u.ThreadPointer(), foreignSlot) != notForeign {
 		where = "native code, on a thread made by it"
 	}
 	var b strings.Builder

@@ -48,6 +48,7 @@ TEXT ·tlsGetAddr(SB), NOSPLIT|NOFRAME, $0
 	BTRQ	$63, CX
 	JCC	system
 	MOVQ	0(FS), AX
+	WORDS(AX, DX)
 	MOVQ	·dtvSlot(SB), DX
 	MOVQ	(AX)(DX*1), DX
 	TESTQ	DX, DX
@@ -83,6 +84,7 @@ TEXT ·tlsdescDynamic(SB), NOSPLIT|NOFRAME, $0
 	BTRQ	$63, CX
 	JCC	slow
 	MOVQ	0(FS), AX
+	WORDS(AX, DX)
 	MOVQ	·dtvSlot(SB), DX
 	MOVQ	(AX)(DX*1), DX
 	TESTQ	DX, DX

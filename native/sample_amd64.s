@@ -54,6 +54,7 @@ TEXT ·sample(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	0(FS), AX
 	TESTQ	AX, AX // Go's own thread pointer has no TCB behind it
 	JEQ	chain
+	WORDS(AX, CX)
 	MOVQ	·magicSlot(SB), CX
 	MOVQ	(AX)(CX*1), R8
 	CMPQ	R8, ·magic(SB) // a TCB that weld knows nothing of

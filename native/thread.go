@@ -247,7 +247,8 @@ func (t *thread) setFS(fs uintptr) {
 	if program != nil {
 		t.gslot = uintptr(unsafe.Pointer(&t.scratch)) // the word there is the program's own
 	}
-	*word(fs + uintptr(threadSlot)) = t.addr()
+	*weldWord(fs, threadSlot) = t.addr()
+	*weldWord(fs, magicSlot) = magic // it may be the first one to say so: see useKeys
 }
 
 // stackSize is what new native threads get; see SetStackSize.

@@ -16,6 +16,7 @@ TEXT ·fault(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	0(FS), AX
 	TESTQ	AX, AX // Go's own thread pointer has no TCB behind it
 	JEQ	chain
+	WORDS(AX, CX)
 	MOVQ	·magicSlot(SB), CX
 	MOVQ	(AX)(CX*1), R8
 	CMPQ	R8, ·magic(SB) // a TCB that weld knows nothing of
@@ -117,14 +118,39 @@ sleep:
 // does not own, tells Go about it, and goes on to the real start routine.
 TEXT ·started(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	0(FS), AX
+	WORDS(AX, CX)
 	MOVQ	·foreignSlot(SB), CX
 	MOVQ	$1, (AX)(CX*1)
+	MOVQ	·magicSlot(SB), CX // it has that already, unless its words are musl's (adopt.go)
+	MOVQ	·magic(SB), DX
+	MOVQ	DX, (AX)(CX*1)
 	SUBQ	$8, SP
 	MOVQ	·threadStartRecord(SB), R11
 	CALL	·upcall(SB) // RAX: start routine, RDX: its argument
 	ADDQ	$8, SP
 	MOVQ	DX, DI
 	JMP	AX
+
+// threadEnd is the destructor of weld's key of thread-specific data (DI = value, the number of the round, from 1). It
+// sets the next value, which asks for one more round, until there is none: only that goes on to Go.
+TEXT ·threadEnd(SB), NOSPLIT|NOFRAME, $0
+	CMPQ	DI, $lastRound
+	JCC	last
+	LEAQ	1(DI), SI
+	MOVQ	·threadKey(SB), DI
+	MOVQ	·threadSetSpecific(SB), AX
+	JMP	AX
+last:
+	JMP	·upcall(SB)
+
+// keepWord is the destructor of the keys of useKeys (DI = value): the word of the thread that its record names gets back
+// the value.
+TEXT ·keepWord(SB), NOSPLIT|NOFRAME, $0
+	MOVQ	0(FS), AX
+	WORDS(AX, CX)
+	MOVQ	R_data(R11), CX
+	MOVQ	DI, (AX)(CX*1)
+	RET
 
 // func boot(entry, sp uintptr)
 //
@@ -167,7 +193,7 @@ TEXT ·booted(SB), NOSPLIT|NOFRAME, $0
 	POPQ	BP
 	RET
 
-// func entryPoints(p *[16]uintptr)
+// func entryPoints(p *[18]uintptr)
 TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	p+0(FP), DI
 	LEAQ	·upcall(SB), AX
@@ -202,5 +228,9 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 112(DI)
 	LEAQ	·entered(SB), AX
 	MOVQ	AX, 120(DI)
+	LEAQ	·keepWord(SB), AX
+	MOVQ	AX, 128(DI)
+	LEAQ	·threadEnd(SB), AX
+	MOVQ	AX, 136(DI)
 	RET
 

@@ -258,7 +258,7 @@ func (h *handler) callBig(f *upframe, g *abi.GoFrame) {
 func (h *handler) results(f *upframe, g *abi.GoFrame) {
 	h.plan.ToCResult(g, &f.frame)
 	if h.plan.Errno {
-		t := (*thread)(Pointer(*word(f.fs + uintptr(threadSlot))))
+		t := (*thread)(Pointer(*weldWord(f.fs, threadSlot)))
 		*(*int32)(Pointer(t.errno)) = *(*int32)(h.plan.ErrnoLoc.Addr(g, &f.frame))
 	}
 }

@@ -25,6 +25,9 @@ import (
 //	-56  how often the image had changed when the thread got its copy
 //	-64  the record of the interposer that the thread is in
 //
+// In a process that musl runs there is no reserve, since musl has no static TLS for what comes later: there weld's words
+// are thread-specific data (useKeys), all but g, and initial-exec variables of libraries have no place.
+//
 // General-dynamic variables are found through weld's own __tls_get_addr and vectors; a block is made when a thread
 // first touches it.
 const (
@@ -37,10 +40,14 @@ var (
 	threadSlot  int // offsets of weld's words from the thread pointer
 	dtvSlot     int
 	foreignSlot int
-	magicSlot   int //lint:ignore U1000 assembly uses it
+	magicSlot   int
 	freshSlot   int
 	seqSlot     int
 	hookSlot    int
+
+	// wordsVia is the distance from the thread pointer of the address that the offsets above, but for g's, are
+	// counted from. 0, as in most processes, is the thread pointer itself: that is the first word of a TCB (psABI).
+	wordsVia uintptr
 
 	// magic is of this process, so that it does not stand in a file.
 	magic = uintptr(unsafe.Pointer(&nests)) ^ nestMultiplier
@@ -72,6 +79,14 @@ func init() {
 	signReserve(reserve.image, 0)
 }
 
+// weldWord returns the address of the word of a thread that a slot stands for.
+func weldWord(fs uintptr, slot int) *uintptr {
+	if wordsVia != 0 {
+		fs = *word(fs + wordsVia)
+	}
+	return word(fs + uintptr(slot))
+}
+
 // placeSlots puts weld's words at the top of a reserve that ends at the given offset from the thread pointer.
 func placeSlots(end int) {
 	threadSlot, dtvSlot, foreignSlot, magicSlot, freshSlot, seqSlot = end-16, end-24, end-32, end-40, end-48, end-56
@@ -92,6 +107,9 @@ var ErrNoStaticTLS = errors.New("no room in the static TLS block")
 // starts again, with more.
 func AllocStaticTLS(init []byte, size, align, skew uintptr) (int, error) {
 	joinHost() // the reserve may lie elsewhere after that
+	if wordsVia != 0 {
+		return 0, fmt.Errorf("%w: %d bytes aligned to %d: musl has none for libraries that are opened later", ErrNoStaticTLS, size, align)
+	}
 	r := &reserve
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,7 +241,7 @@ func (l *tcbList) remove(fs uintptr) {
 	l.drain()
 	delete(l.m, fs)
 	l.mu.Unlock()
-	if p := word(fs + uintptr(dtvSlot)); *p != 0 {
+	if p := weldWord(fs, dtvSlot); *p != 0 {
 		modules.freeVector(fs, *p)
 		*p = 0
 	}
@@ -287,7 +305,7 @@ func RemoveTLSModule(id uintptr) {
 	modules.mu.Lock()
 	defer modules.mu.Unlock()
 	tcbs.each(func(fs uintptr) {
-		dtv := *word(fs + uintptr(dtvSlot))
+		dtv := *weldWord(fs, dtvSlot)
 		if dtv == 0 || i >= *word(dtv) {
 			return
 		}
@@ -308,7 +326,7 @@ func TLSAddr(fs, id, offset uintptr) (uintptr, error) {
 		return 0, fmt.Errorf("thread-local variable of module %#x: no such module", id)
 	}
 	m := modules.list[i]
-	slot := word(fs + uintptr(dtvSlot))
+	slot := weldWord(fs, dtvSlot)
 	dtv := *slot
 	if dtv == 0 || i >= *word(dtv) {
 		n := max(16, 2*uintptr(len(modules.list)))
@@ -324,7 +342,7 @@ func TLSAddr(fs, id, offset uintptr) (uintptr, error) {
 		}
 		dtv = bigger
 		*slot = dtv
-		if *word(fs + uintptr(foreignSlot)) != foreignEnds {
+		if *weldWord(fs, foreignSlot) != foreignEnds {
 			tcbs.add(fs)
 		}
 	}
@@ -391,8 +409,8 @@ var (
 func serveTLS(u Upcall) {
 	fs := u.ThreadPointer()
 	if libc.up.Load() && !tcbs.has(fs) {
-		// A thread that the C library made for itself: have its end told.
-		Call(libc.setSpecific, libc.key, 1)
+		// A thread that the C library made for itself: have its end told, in the first round, since it may be ending.
+		Call(threadSetSpecific, threadKey, lastRound)
 	}
 	pair := (*[2]uintptr)(Pointer(u.Arg(0)))
 	addr, err := TLSAddr(fs, pair[0], pair[1])

@@ -119,7 +119,7 @@ func serveForeign(f *upframe) {
 		panic(err)
 	}
 	t.sp = uintptr(unsafe.Pointer(f)) &^ 15 // it waits with all signals blocked: nothing comes below its frame
-	before := *word(f.fs + uintptr(threadSlot))
+	before := *weldWord(f.fs, threadSlot)
 	t.setFS(f.fs)
 	t.errno = libc.errnoOf(f.fs)
 	t.nest, t.unworn = 1, true // serveForeign's own
@@ -133,7 +133,7 @@ func serveForeign(f *upframe) {
 			panic(p) // nobody is left to recover: the runtime ends the program, while the thread waits
 		}
 		nests.leave(g)
-		*word(f.fs + uintptr(threadSlot)) = before
+		*weldWord(f.fs, threadSlot) = before
 		if program != nil {
 			f.mask = t.mask
 			answered.Add(1)

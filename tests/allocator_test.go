@@ -26,7 +26,7 @@ func init() {
 // TLS has to fit into the reserve of that one, and mostly does not.
 func TestJemalloc(t *testing.T) {
 	path := testenv.Library(t, "libjemalloc2", "libjemalloc.so.2")
-	if startedWithLibc {
+	if startedWith != "" {
 		r := testenv.Run(t, testenv.ChildCommand(t, "jemalloc", path), 2*time.Minute)
 		if !strings.HasSuffix(string(r.Stdout), "ok\n") && !strings.Contains(string(r.Stderr), "static TLS") {
 			t.Errorf("%v\n%s%s", r, r.Stdout, tail(r.Stderr, 60))

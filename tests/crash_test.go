@@ -174,7 +174,7 @@ func TestCrash(t *testing.T) {
 
 // With musl, whose abort is another one.
 func TestCrashMusl(t *testing.T) {
-	if startedWithLibc {
+	if startedWith != "" {
 		return // which is not musl
 	}
 	testenv.Need(t, "musl-gcc")

@@ -21,37 +21,37 @@ func init() {
 	testenv.Child("freestanding", freestandingChild)
 }
 
-// The C library that comes up is the one that the library was built for. In a
-// process that has glibc already, a library for musl is refused.
+// The C library that comes up is the one that the library was built for. A
+// process that has one already refuses libraries for the other.
 func TestMusl(t *testing.T) {
 	testenv.Need(t, "musl-gcc")
 	d := testenv.NewDir(t)
 	musl := d.MuslShared("libformusl.so", "musl.c")
-	glibc := d.Shared("libforglibc.so", "musl.c", "-pthread")
-	run := func(path string) testenv.Result {
-		return testenv.Run(t, testenv.ChildCommand(t, "libc of a library", path), time.Minute)
-	}
-	r := run(glibc)
-	if want := "7 PATH 2.333 -1 9 1611 ok\n"; string(r.Stdout) != want+"libc.so.6\n" {
-		t.Errorf("a library for glibc: %v %q, want %q\n%s", r, r.Stdout, want, tail(r.Stderr, 40))
-	}
-	r = run(musl)
-	if startedWithLibc {
-		if r.Code != 1 || !strings.Contains(string(r.Stderr), "libc") {
-			t.Errorf("a library for musl in a process with glibc: %v %q\n%s", r, r.Stdout, tail(r.Stderr, 40))
+	glibc := d.GlibcShared("libforglibc.so", "musl.c", "-pthread")
+	for name, path := range map[string]string{"musl": musl, "libc.so.6": glibc} {
+		r := testenv.Run(t, testenv.ChildCommand(t, "libc of a library", path), time.Minute)
+		if startedWith != "" && startedWith != name {
+			if r.Code != 1 || !strings.Contains(string(r.Stderr), "already has another C library") {
+				t.Errorf("a library for %s in a process with %s: %v %q\n%s", name, startedWith, r, r.Stdout, tail(r.Stderr, 40))
+			}
+			continue
 		}
-		return
-	}
-	if want := "7 PATH 2.333 -1 9 1611 ok\nmusl\n"; string(r.Stdout) != want {
-		t.Errorf("a library for musl: %v %q, want %q\n%s", r, r.Stdout, want, tail(r.Stderr, 40))
+		if want := "7 PATH 2.333 -1 9 1611 ok\n" + "681 681\n" + name + "\n"; string(r.Stdout) != want {
+			t.Errorf("a library for %s: %v %q, want %q\n%s", name, r, r.Stdout, want, tail(r.Stderr, 40))
+		}
 	}
 }
 
-// startedWithLibc says that this test binary is a dynamic program, as one with
-// cgo or the race detector is.
-var startedWithLibc = func() bool {
-	data, err := os.ReadFile("/proc/self/maps")
-	return err == nil && strings.Contains(string(data), "/libc.so.6")
+// startedWith names the C library of a test binary that is a dynamic program, as
+// one with cgo or the race detector is.
+var startedWith = func() string {
+	data, _ := os.ReadFile("/proc/self/maps")
+	for _, name := range []string{"libc.so.6", "musl"} {
+		if strings.Contains(string(data), name) {
+			return name
+		}
+	}
+	return ""
 }()
 
 func libcChild(args []string) {
@@ -62,6 +62,8 @@ func libcChild(args []string) {
 		Fail     func() (int32, syscall.Errno)              `sym:"fail"`
 		InThread func() int64                               `sym:"in_thread"`
 		Sort     func(v []int32, n int64, f *weld.Callback) `sym:"sort"`
+		Make     func()                                     `sym:"make_last"`
+		End      func(f *weld.Callback) int32               `sym:"thread_ends"`
 	}
 	must(weld.Bind(lib, &f))
 	text := f.Format(7)
@@ -78,6 +80,12 @@ func libcChild(args []string) {
 		sorted = "ok"
 	}
 	fmt.Println(text, rc, int(errno), f.InThread(), sorted)
+	must(cb.Close())
+	if cb, err = weld.NewCallback(func(n int32) int32 { runtime.GC(); return n }); err != nil {
+		must(err)
+	}
+	f.Make()
+	fmt.Println(f.End(cb), f.End(cb))
 	must(cb.Close())
 	maps, err := os.ReadFile("/proc/self/maps")
 	must(err)
@@ -115,7 +123,7 @@ func TestFreestanding(t *testing.T) {
 	d := testenv.NewDir(t)
 	lib := d.Shared("libfree.so", "freestanding.c", "-nostdlib", "-ffreestanding", "-fno-stack-protector")
 	runChild(t, "freestanding", lib)
-	if startedWithLibc {
+	if startedWith != "" {
 		return
 	}
 	// In a folder that is all there is, without any C library.

@@ -379,7 +379,7 @@ func TestProfileStorm(t *testing.T) {
 
 // With musl, of which little says how its frames are left.
 func TestProfileMusl(t *testing.T) {
-	if startedWithLibc {
+	if startedWith != "" {
 		return // which is not musl
 	}
 	testenv.Need(t, "musl-gcc")

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 	"testing"
 )
 
-// A Dir is a folder of compiled fixtures. What is compiled later sees what was
+// A Dir is a folder of compiled fixtures, made by gcc, or what CC names, and g++. What is compiled later sees what was
 // compiled earlier: the folder is on the linker's search path.
 type Dir struct {
 	Path string // absolute
@@ -61,7 +62,12 @@ func (d *Dir) Shared(out string, args ...string) string {
 	return d.compile("", out, append([]string{"-shared", "-fPIC", "-Wl,-soname," + filepath.Base(out)}, args...))
 }
 
-// MuslShared is Shared with musl-gcc.
+// GlibcShared is Shared with gcc whatever CC says, and MuslShared with musl-gcc.
+func (d *Dir) GlibcShared(out string, args ...string) string {
+	d.t.Helper()
+	return d.compile("gcc", out, append([]string{"-shared", "-fPIC", "-Wl,-soname," + filepath.Base(out)}, args...))
+}
+
 func (d *Dir) MuslShared(out string, args ...string) string {
 	d.t.Helper()
 	return d.compile("musl-gcc", out, append([]string{"-shared", "-fPIC", "-Wl,-soname," + filepath.Base(out)}, args...))
@@ -123,7 +129,7 @@ func (d *Dir) compile(cc, out string, args []string) string {
 		line = append(line, a)
 	}
 	if cc == "" {
-		cc = "gcc"
+		cc = cmp.Or(os.Getenv("CC"), "gcc")
 	}
 	Need(d.t, cc)
 
