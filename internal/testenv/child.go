@@ -99,6 +99,9 @@ func Run(t testing.TB, cmd *exec.Cmd, timeout time.Duration) Result {
 	if cmd.Stderr == nil {
 		cmd.Stderr = &stderr
 	}
+	if raceEnv != "" {
+		cmd.Env = append(cmd.Environ(), raceEnv)
+	}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
