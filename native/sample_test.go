@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -154,7 +155,13 @@ func samplerFullChild([]string) {
 	sampling.tail, sampling.head = 4096-64, 4096-64
 	for range 3 {
 		lost := SamplesLost()
-		spinning(t, 30, func(int) { time.Sleep(time.Millisecond) })
+		spinning(t, 30, func(int) { // a signal that comes before the one before it is served is none
+			taken := func() uint64 { return atomic.LoadUint64(&sampling.head) + SamplesLost() }
+			had := taken()
+			for end := time.Now().Add(5 * time.Second); taken() == had && time.Now().Before(end); {
+				time.Sleep(100 * time.Microsecond)
+			}
+		})
 		if SamplesLost() == lost {
 			t.Fatal("none of 30 samples was lost in a ring of a page")
 		}
