@@ -70,7 +70,7 @@ func loadObject() error {
 	}
 	objectFile = linkMap(lm).Name
 	sites.Store(list)
-	native.SetCallStub(m.Bias + objectStub)
+	native.SetCallStub(m.Bias+objectStub, m.Bias+objectBridge+1)
 	return nil
 }
 
@@ -111,7 +111,8 @@ const (
 	objectFrames  = 0x700 // .eh_frame
 	objectText    = 0x1000
 	objectStub    = objectText + uintptr(numProbes)*siteSize
-	objectTextEnd = objectStub + stubSize
+	objectBridge  = objectStub + stubSize
+	objectTextEnd = objectBridge + siteSize
 	siteSize      = 16
 	stubSize      = 16
 
@@ -131,7 +132,7 @@ func runtimeObject() []byte {
 	str("")
 
 	// Text, and the dynamic symbols of it.
-	const dynsyms = 1 + int(numProbes) + 1
+	const dynsyms = 1 + int(numProbes) + 2
 	define := func(i int, name string, at, size uintptr) {
 		sym := b[objectDynsym+i*24:]
 		le.PutUint32(sym, str(name))
@@ -150,8 +151,10 @@ func runtimeObject() []byte {
 	}
 	gate := native.DescribeGate()
 	copy(b[objectStub:], callStub(gate))
-	define(dynsyms-1, stubName, objectStub, stubSize)
-	frames := ehFrame(objectFrames, objectText, uint64(objectStub), stubSize, gate)
+	define(dynsyms-2, stubName, objectStub, stubSize)
+	copy(b[objectBridge:], bridgeStub)
+	define(dynsyms-1, bridgeName, objectBridge, uintptr(len(bridgeStub)))
+	frames := ehFrame(objectFrames, objectText, uint64(objectStub), stubSize, uint64(objectBridge), gate)
 	copy(b[objectFrames:objectText], frames)
 	soname := str("weld-probes.so")
 	copy(b[objectDynstr:], strs)

@@ -120,7 +120,8 @@ ints:
 #define L_fret   72
 #define L_errno  80
 #define L_told   88 // not 0: the scheduler has been told that the goroutine is away; raise_amd64.s knows it
-// in all 96 bytes
+#define L_frame  96 // the upframe that is served
+// in all 112 bytes
 
 // finishCall ends a call: it serves upcalls, and for a direct one reads errno and releases a thread that the call holds.
 // It is called where enter came back on thread R12 with the reason R13 and the flags R10, and returns what the entry
@@ -131,7 +132,7 @@ ints:
 //
 // All upcalls are served here, without a return in between: the processor predicts returns by calls, and that of the
 // native function which called goes with its call.
-TEXT ·finishCall(SB), NOSPLIT, $96-0
+TEXT ·finishCall(SB), NOSPLIT, $112-0
 	NO_LOCAL_POINTERS
 	MOVQ	R12, L_thread(SP)
 	MOVQ	R10, L_flags(SP)
@@ -157,10 +158,28 @@ locked:
 	EXITSYSCALL
 serve:
 	MOVQ	L_thread(SP), AX
+	CMPQ	T_why(AX), $whyUpcall
+	JNE	fault // there is no frame
+	MOVQ	T_frame(AX), DI
+	MOVQ	DI, L_frame(SP)
+	MOVQ	R14, U_g(DI)
+	MOVQ	8(R14), SI // g.stack.hi
+	LEAQ	-16(SP), R8 // where CALL fromNative has its return address
+	SUBQ	R8, SI
+	MOVQ	SI, U_depth(DI)
+fault:
 	MOVQ	L_base(SP), BX
 	MOVQ	L_flags(SP), CX
-	MOVQ	·servePC(SB), R11
-	CALL	R11
+	MOVQ	·bridge(SB), R11
+	TESTQ	R11, R11
+	JEQ	unseen
+	PUSHQ	R11
+	CALL	·fromNative(SB)
+	POPQ	R11
+	JMP	served
+unseen:
+	CALL	·callServe(SB)
+served:
 	MOVQ	L_flags(SP), AX
 	TESTQ	$lentCall, AX
 	JNE	lent
@@ -224,6 +243,34 @@ toThread:
 	RET
 	CALL	runtime·entersyscall(SB) // never: has the linker check the stack that the calls above need
 	CALL	runtime·exitsyscall(SB)
+	RET
+
+// fromNative calls callServe in such a way that the Go runtime and debuggers see different callers of it: the runtime that
+// of fromNative, with the Go functions that have called native code, and debuggers the word above its return address, which
+// leads to that native code (see Gate.Bridge). Both look for a description of a frame by the return address, but debuggers
+// by the last byte of the call. So the call is at the very end of fromNative, which is as long as the linker aligns functions
+// to: it returns to the beginning of fromNativeDone, whose frame for the runtime is that of a function just called. For
+// debuggers there is one word more on the stack in fromNative, since the instruction before the call would have put it there.
+TEXT ·fromNative(SB), NOSPLIT|NOFRAME, $0
+	JMP	call
+	BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90
+	BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90
+	BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90; BYTE $0x90
+	PUSHQ	AX // never
+call:
+	CALL	·callServe(SB)
+
+TEXT ·fromNativeDone(SB), NOSPLIT|NOFRAME, $0
+	RET
+
+// callServe calls serve with its arguments in registers. It sets up no frame pointer, which lldb would follow: what Go says
+// of the frames within does not include it.
+TEXT ·callServe(SB), NOSPLIT|NOFRAME, $0
+	NO_LOCAL_POINTERS
+	ADJSP	$24 // for the arguments of serve
+	MOVQ	·servePC(SB), R11
+	CALL	R11
+	ADJSP	$-24
 	RET
 
 // here stores its return address for finishCall. Native code comes back there.

@@ -40,7 +40,9 @@
 #define U_next    240
 #define U_fs      248
 #define U_mask    256
-#define U_ret     264 // the return address: with it the frame is a multiple of 16
+#define U_g       264
+#define U_depth   272
+#define U_ret     280 // the return address: with it the frame is a multiple of 16
 
 // record (upcall.go)
 #define R_orphan  16

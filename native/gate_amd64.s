@@ -89,9 +89,13 @@ TEXT ·enterAgain(SB), NOSPLIT|NOFRAME, $0
 	LDMXCSR	T_mxcsr(R12)
 	FLDCW	T_fpcw(R12)
 	MOVQ	T_frame(R12), SP
+	MOVQ	U_next(SP), AX
+	MOVQ	AX, T_frame(R12)
 	JMP	·upreturn(SB)
 guarded:
 	MOVQ	T_frame(R12), SP
+	MOVQ	U_next(SP), AX
+	MOVQ	AX, T_frame(R12)
 	LOADCONTROL
 	CALL	·unmask(SB)
 	JMP	·upreturn(SB)
@@ -160,6 +164,8 @@ guarded:
 kept:
 	CALL	·mask(SB)
 lent:
+	MOVQ	T_frame(R12), AX
+	MOVQ	AX, U_next(SP)
 	MOVQ	SP, T_frame(R12)
 	MOVL	$whyUpcall, R13
 	JMP	·suspend(SB)

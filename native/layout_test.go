@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"go/ast"
 	"go/importer"
 	"go/parser"
@@ -62,7 +63,7 @@ func TestOffsets(t *testing.T) {
 
 		"U_saved": unsafe.Offsetof(uf.saved), "U_record": unsafe.Offsetof(uf.record), "U_done": unsafe.Offsetof(uf.done),
 		"U_next": unsafe.Offsetof(uf.next), "U_fs": unsafe.Offsetof(uf.fs), "U_ret": unsafe.Offsetof(uf.ret),
-		"U_mask": unsafe.Offsetof(uf.mask), "R_orphan": unsafe.Offsetof(record{}.orphan),
+		"U_mask": unsafe.Offsetof(uf.mask), "U_g": unsafe.Offsetof(uf.g), "U_depth": unsafe.Offsetof(uf.depth), "R_orphan": unsafe.Offsetof(record{}.orphan),
 		"R_data": unsafe.Offsetof(record{}.data),
 
 		"F_calls": unsafe.Offsetof(failure{}.calls), "F_from": unsafe.Offsetof(failure{}.from), "F_to": unsafe.Offsetof(failure{}.to),
@@ -115,6 +116,30 @@ func TestOffsets(t *testing.T) {
 	if !hostTCB && int(int64(got["threadSlotFixed"])) != threadSlot {
 		t.Errorf("threadSlotFixed is %d in gate_amd64.h, %d in Go", int64(got["threadSlotFixed"]), threadSlot)
 	}
+}
+
+// TestFinishFrame looks at what unwind.go says of finishCall and fromNative: the text of one, the place of the other, and
+// where the end of a goroutine's stack stands.
+func TestFinishFrame(t *testing.T) {
+	data, err := os.ReadFile("finish_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{fmt.Sprintf("#define L_frame  %d ", servedFrame), fmt.Sprintf("TEXT ·finishCall(SB), NOSPLIT, $%d-0\n", finishFrame)} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("finish_amd64.s does not say %q", want)
+		}
+	}
+	call := Bytes(entry.fromNative+fromNativeSize-5, 5)
+	if entry.fromNativeDone != entry.fromNative+fromNativeSize || call[0] != 0xe8 {
+		t.Errorf("fromNative is at %#x, the function behind it at %#x, and the call before that is % x", entry.fromNative, entry.fromNativeDone, call)
+	}
+	here := 0
+	lo, hi := *word(getg()), *word(getg() + DescribeGate().GoStackEnd)
+	if at := uintptr(unsafe.Pointer(&here)); lo >= at || at >= hi || hi-lo > 1<<30 {
+		t.Errorf("the goroutine's stack is from %#x to %#x, a variable in it at %#x", lo, hi, at)
+	}
+	runtime.KeepAlive(&here)
 }
 
 // TestLinknames compares the declarations of what package native links to with those of the runtime.

@@ -92,13 +92,13 @@ var entry struct {
 	upcall, fault, restorer, park, started, booted, lazyBind uintptr
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
 	orphanError, orphanDie, upcallThen, plainStub, entered   uintptr
-	keepWord, threadEnd                                      uintptr
+	keepWord, threadEnd, fromNative, fromNativeDone          uintptr
 }
 
-func entryPoints(p *[18]uintptr)
+func entryPoints(p *[20]uintptr)
 
 func init() {
-	entryPoints((*[18]uintptr)(unsafe.Pointer(&entry)))
+	entryPoints((*[20]uintptr)(unsafe.Pointer(&entry)))
 	callStub = entry.plainStub
 	gOffset = findGOffset()
 	v, _ := readAuxv()

@@ -193,7 +193,7 @@ TEXT ·booted(SB), NOSPLIT|NOFRAME, $0
 	POPQ	BP
 	RET
 
-// func entryPoints(p *[18]uintptr)
+// func entryPoints(p *[20]uintptr)
 TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	p+0(FP), DI
 	LEAQ	·upcall(SB), AX
@@ -232,5 +232,9 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 128(DI)
 	LEAQ	·threadEnd(SB), AX
 	MOVQ	AX, 136(DI)
+	LEAQ	·fromNative(SB), AX
+	MOVQ	AX, 144(DI)
+	LEAQ	·fromNativeDone(SB), AX
+	MOVQ	AX, 152(DI)
 	RET
 

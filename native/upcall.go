@@ -18,10 +18,12 @@ type upframe struct {
 	frame
 	saved  [6]uintptr // rbx rbp r12 r13 r14 r15
 	record *record
-	done   uint64 // futex of a foreign thread
-	next   uintptr
+	done   uint64  // futex of a foreign thread
+	next   uintptr // of a foreign thread, the frame posted before; of a lent one, the frame that is served meanwhile, further up
 	fs     uintptr // thread pointer
 	mask   uint64  // signals that a foreign thread has blocked
+	g      uintptr // of a lent one, for unwinders: the goroutine,
+	depth  uintptr // and how far from the top of its stack the Go frame is that serves it (finishCall)
 	ret    uintptr // return address of the thunk's caller
 }
 
@@ -58,18 +60,18 @@ func serve(t *thread, base, flags uintptr) {
 	}
 	at := t.frame
 	t.sp = at &^ 15 // calls nested in the callback go below
+	f := (*upframe)(Pointer(at))
 	done := false
 	defer func() {
 		if !done {
 			resetControl()
-			t.sp = base
+			t.frame, t.sp = f.next, base
 			release(t) // also for a caller that holds it
 		}
 	}()
-	f := (*upframe)(Pointer(at))
 	f.record.serve(Upcall{f})
 	done = true
-	t.frame, t.sp = at, base
+	t.sp = base
 }
 
 // The dispatcher answers upcalls of threads that Go did not lend: they put their frames on a list and wait.

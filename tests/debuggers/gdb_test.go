@@ -122,6 +122,13 @@ func TestGDB(t *testing.T) {
 				`Value returned is \$1 = 8`, `^result 10$`, ended},
 		},
 		{
+			// The goroutine's stack has moved since the outer calls.
+			name:     "callbacks nested",
+			commands: []string{"break twice", "run", "bt", "continue", "bt", "continue", "bt", "finish", "up 4", "info frame", "continue"},
+			todo:     []string{"open " + lib, "nest libshapes.so call_back 2"},
+			want:     []string{chain(0, 2), chain(1, 2), chain(2, 2), `Value returned is \$1 = 4`, `^result 9$`, ended},
+		},
+		{
 			name: "reload",
 			// Something else lies where it was by then.
 			commands: []string{"break twice", "run", "info symbol twice", "print &counter", "continue", "print &counter", "info sharedlibrary", "continue"},
@@ -221,4 +228,16 @@ func TestGDBEvents(t *testing.T) {
 		count(t, loaded, many, n)
 		count(t, unloaded, `/libmany\d+\.so$`, n)
 	}
+}
+
+// chain matches the backtrace in the function twice, called by nested(n) of the debuggee, which the library's call_back has
+// called, called by nested(n + 1), and so on, up to last.
+func chain(n, last int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `^#0  twice \(n=%d\) at .*\n`, n)
+	for ; n <= last; n++ {
+		const more = `(#\d+ .* (weld/native|main)\..*\n)+`
+		fmt.Fprintf(&b, `#\d+ .*__morestack .*\n%s#\d+ .* main\.nested .*\n%s#\d+ .* weld_callback .*\n#\d+ .* call_back \(f=.*, n=%d\) .*\n`, more, more, n)
+	}
+	return b.String() + `#\d+ .*__morestack .*\n(#\d+ .* weld/native\..*\n)+#\d+ .* main\.nest .*\n(#\d+ .*\n)*#\d+ .* main\.main `
 }

@@ -89,6 +89,14 @@ func TestLLDB(t *testing.T) {
 				stop + "debuggee-\\w+`main\\.end"},
 		},
 		{
+			name:     "callbacks nested",
+			before:   []string{"breakpoint set -n twice"},
+			commands: []string{"continue", "bt"},
+			todo:     []string{"open " + lib, "nest libshapes.so call_back 1"},
+			want: []string{"`twice\\(n=0\\)(.*\n)+.*`__morestack(.*\n)+.*`main\\.nested(.*\n)+.*`weld_callback(.*\n).*`call_back\\(.*n=0\\)(.*\n).*`__morestack" +
+				"(.*\n)+.*`main\\.nested(.*\n)+.*`weld_callback(.*\n).*`call_back\\(.*n=1\\)(.*\n).*`__morestack(.*\n)+.*`main\\.nest (.*\n)+.*`main\\.main"},
+		},
+		{
 			// At the same address lldb 19 loses the breakpoint, in a program of glibc too.
 			name:     "reload",
 			before:   []string{"breakpoint set -n twice"},

@@ -316,5 +316,5 @@ func watchProbes(t *testing.T, p *program, lib string) {
 	if err != nil {
 		t.Error(err)
 	}
-	expect(t, strings.Join(seen, "\n"), `probe reloc_start 0x\w+`, `^load `+lib+` true`, `^relocation `+lib+` true`, `^unload `+lib+` true`)
+	expect(t, strings.Join(seen, "\n"), `probe reloc_complete 0x\w+`, `^load `+lib+` true`, `^relocation `+lib+` true`, `^unload `+lib+` true`)
 }

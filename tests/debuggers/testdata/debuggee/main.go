@@ -8,6 +8,7 @@
 //	closens N                close a namespace
 //	call NAME FUNC [INT...]  call int FUNC(int, ...) of a library, of up to three arguments
 //	back NAME FUNC INT       call int FUNC(int (*)(int), int), the function being Go, which calls int twice(int) of the library
+//	nest NAME FUNC INT       the same, the Go function calling FUNC again with one less until it is 0, and twice after that
 //	spin NAME FUNC MS        call FUNC(1) for a time
 //	mark NAME                call the function marked
 package main
@@ -100,6 +101,8 @@ func do(f []string) (string, error) {
 		return fmt.Sprint("result ", r), err
 	case "back":
 		return back(library(f[1]), f[2], ints(f[3:])[0])
+	case "nest":
+		return nest(library(f[1]), f[2], ints(f[3:])[0])
 	case "spin":
 		return spin(library(f[1]), f[2], ints(f[3:])[0])
 	case "mark":
@@ -159,6 +162,42 @@ func back(lib *weld.Library, name string, n int32) (string, error) {
 
 //go:noinline
 func goBack(twice func(int32) int32, n int32) int32 { return twice(n) + 1 }
+
+func nest(lib *weld.Library, name string, n int32) (string, error) {
+	twice, err := weld.Func[func(int32) int32](lib, "twice")
+	if err != nil {
+		return "", err
+	}
+	f, err := weld.Func[func(cb uintptr, n int32) int32](lib, name)
+	if err != nil {
+		return "", err
+	}
+	var cb *weld.Callback
+	if cb, err = weld.NewCallback(func(n int32) int32 { return nested(f, twice, cb, n) }); err != nil {
+		return "", err
+	}
+	defer cb.Close()
+	return fmt.Sprint("result ", f(cb.Addr(), n)), nil
+}
+
+//go:noinline
+func nested(f func(uintptr, int32) int32, twice func(int32) int32, cb *weld.Callback, n int32) (r int32) {
+	deep(1000) // the goroutine's stack moves
+	if n > 0 {
+		r = f(cb.Addr(), n-1)
+	}
+	return r + twice(n)
+}
+
+//go:noinline
+func deep(n int) (sum byte) {
+	var room [256]byte
+	if n > 0 {
+		sum = deep(n - 1)
+	}
+	room[n%len(room)] = sum + 1
+	return room[n%len(room)]
+}
 
 func spin(lib *weld.Library, name string, ms int32) (string, error) {
 	f, err := weld.Func[func(int32) int32](lib, name)
