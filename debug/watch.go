@@ -28,7 +28,8 @@ type Event struct {
 	Kind EventKind
 	Time time.Time // when it was complete
 	// Duration is how long it took the process, without the time it was stopped for: of a load or an unload from RT_ADD or
-	// RT_DELETE to RT_CONSISTENT, of a relocation from probe reloc_start to reloc_complete. 0 if the beginning was not seen.
+	// RT_DELETE to RT_CONSISTENT, of a relocation to probe reloc_complete from reloc_start or, where threads stop at
+	// map_complete, from there. 0 if the beginning was not seen.
 	Duration  time.Duration
 	PID, TID  int
 	Namespace int
@@ -61,18 +62,22 @@ type WatchOptions struct{ Method Method }
 // returned when Watch returns; the process does not wait for fn. Errors are *ProcessError.
 //
 // The process is stopped only where its run-time linker says that the list changes (r_brk, and the probes reloc_start and
-// reloc_complete of provider rtld where the file that has r_brk has them), for some tens of microseconds. Nothing is
+// reloc_complete of provider rtld where the file that has r_brk has them), for some tens of microseconds. A static program
+// that has the probes, as those of this module have, is stopped less: at map_complete and unmap_complete only, while the
+// kernel notes when it reaches r_brk and reloc_complete. That is so until it has a second namespace. Nothing is
 // written into it: the breakpoints are debug registers that belong to descriptors of the watching process
 // (perf_event_open(2)), and reaching one sends the thread a signal that does nothing by default, which the watcher keeps
 // from it. So even if the watcher is killed by SIGKILL, no breakpoint stays behind and the process goes on; at worst a
 // SIGWINCH that was under way reaches it. Children are not followed; another program that it executes is.
 //
-// A breakpoint takes one of four debug registers of each thread. A thread that blocks SIGWINCH, SIGURG and SIGCONT is
+// A breakpoint takes one of four debug registers of each thread, and where the kernel notes times a thread has a buffer of
+// 12 KiB, which counts as locked memory of the watching process (kernel.perf_event_mlock_kb); where there is none the
+// process stops instead. A thread that blocks SIGWINCH, SIGURG and SIGCONT is
 // not stopped; what it has changed is seen within a second, as is what was changed in a way that r_brk did not tell.
 // Where the kernel permits no breakpoints (kernel.perf_event_paranoid above 2 for a user without CAP_PERFMON, seccomp, no
 // debug register left) the process is stopped at each of its system calls instead (Auto).
 //
-// The calling process must not ignore SIGCHLD.
+// The calling process must not ignore SIGCHLD. Not all that the process causes reach those who are notified of it.
 func Watch(ctx context.Context, pid int, opt WatchOptions, fn func(Event)) error {
 	_, err := watch(ctx, opt, fn, func(w *watcher) error { return w.attach(pid) })
 	return err

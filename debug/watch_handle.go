@@ -4,28 +4,37 @@ package debug
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// queue returns a function that has fn called for events one after the other, without waiting for it, and a
-// function that waits until all were.
-func queue(fn func(Event)) (add func(Event), wait func()) {
+// How many events, and for how long, may wait for the watcher to have nothing to do: it and the process may be all that
+// there are processors for.
+const (
+	maxQueued = 64
+	maxWait   = 10 * time.Millisecond
+)
+
+// queue returns a function that has fn called for events one after the other, without waiting for it: when there are many,
+// or flush is called. wait does that and waits until fn was called for all.
+func queue(fn func(Event)) (add func(Event), flush, wait func()) {
 	var mu sync.Mutex
 	var events []Event
-	closed := false
+	var oldest time.Time
+	closed, due := false, false
 	some := sync.NewCond(&mu)
 	done := make(chan bool)
 	go func() {
 		defer close(done)
 		for {
 			mu.Lock()
-			for len(events) == 0 && !closed {
+			for !due && !closed {
 				some.Wait()
 			}
 			batch := events
-			events = nil
+			events, due = nil, false
 			mu.Unlock()
 			if batch == nil {
 				return
@@ -37,11 +46,25 @@ func queue(fn func(Event)) (add func(Event), wait func()) {
 	}()
 	add = func(e Event) {
 		mu.Lock()
+		defer mu.Unlock()
+		if len(events) == 0 {
+			oldest = time.Now()
+		}
 		events = append(events, e)
-		mu.Unlock()
-		some.Signal()
+		if !due && (len(events) >= maxQueued || time.Since(oldest) > maxWait) {
+			due = true
+			some.Signal()
+		}
 	}
-	return add, func() {
+	flush = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(events) > 0 && !due {
+			due = true
+			some.Signal()
+		}
+	}
+	return add, flush, func() {
 		mu.Lock()
 		closed = true
 		mu.Unlock()
@@ -56,6 +79,13 @@ func (w *watcher) handle(tid int) error {
 	ws, ok := w.take(tid)
 	if !ok {
 		return nil
+	}
+	var at *breakpoint
+	if ws.Stopped() && ws>>16 == 0 {
+		at = w.reached(tid, ws.StopSignal()) // before others are set, which may have the same descriptors
+	}
+	if err := w.merge(); err != nil {
+		return err
 	}
 	th := w.threads[tid]
 	if !ws.Stopped() {
@@ -83,10 +113,8 @@ func (w *watcher) handle(tid int) error {
 			delete(w.threads, tid)
 			return nil
 		}
-		if err := w.arm(th); err != nil && !w.syscalls {
-			if err := w.fallBack(err); err != nil {
-				return err
-			}
+		if err := w.armed(w.arm(th)); err != nil {
+			return err
 		}
 		w.resume(th, 0)
 		return nil
@@ -94,12 +122,12 @@ func (w *watcher) handle(tid int) error {
 		w.resume(th, 0)
 		return nil
 	case sig == syscallStop:
-		err := w.examine(tid, now, false)
+		err := w.examine(tid, now, 0, false)
 		w.goOn(th, 0)
 		return err
 	}
-	if b := w.reached(tid, sig); b != nil {
-		err := w.hit(b, tid, now)
+	if at != nil {
+		err := w.hit(at, tid, now)
 		w.goOn(th, 0)
 		return err
 	}
@@ -113,8 +141,11 @@ func (w *watcher) handle(tid int) error {
 
 // goOn resumes a thread that has stopped at a change.
 func (w *watcher) goOn(th *thread, sig syscall.Signal) {
-	if len(w.waiting) > 0 {
+	if len(w.waiting) > 0 || w.mapped {
 		now := time.Now()
+		if w.mapped {
+			w.reloc, w.mapped = now, false
+		}
 		for _, s := range w.waiting {
 			s.began = now
 		}
@@ -130,13 +161,19 @@ func (w *watcher) fallBack(err error) error {
 	}
 	w.disarmAll()
 	w.syscalls = true
-	w.sites = nil
+	w.sites, w.sampled = nil, false
 	w.interruptAll()
 	return nil
 }
 
 // hit handles a breakpoint.
 func (w *watcher) hit(b *breakpoint, tid int, now time.Time) error {
+	if strings.HasPrefix(b.site.what, "probe reloc_") && time.Since(w.set) < time.Second {
+		// What another thread has stopped for before may have had the same descriptor.
+		if err := w.examine(tid, now, 0, false); err != nil {
+			return err
+		}
+	}
 	switch b.site.what {
 	case "DT_DEBUG":
 		return w.appear()
@@ -144,8 +181,20 @@ func (w *watcher) hit(b *breakpoint, tid int, now time.Time) error {
 		w.reloc = time.Now()
 	case "probe reloc_complete":
 		w.relocated(tid, now)
+	case "probe map_complete", "probe unmap_complete":
+		t := w.turns
+		w.turns = turns{}
+		w.mapped = b.site.what == "probe map_complete"
+		var took time.Duration
+		if !t.begin.IsZero() {
+			took = t.end.Sub(t.begin)
+		}
+		if !t.end.IsZero() {
+			now = t.end
+		}
+		return w.examine(tid, now, took, false)
 	default:
-		return w.examine(tid, now, false)
+		return w.examine(tid, now, 0, false)
 	}
 	return nil
 }
@@ -176,8 +225,8 @@ func (w *watcher) relocated(tid int, now time.Time) {
 	}
 }
 
-// examine reports how the lists have changed.
-func (w *watcher) examine(tid int, now time.Time, late bool) error {
+// examine reports how the lists have changed, and how long that took if it is known.
+func (w *watcher) examine(tid int, now time.Time, took time.Duration, late bool) error {
 	if w.lists.record == 0 {
 		return w.appear()
 	}
@@ -186,6 +235,9 @@ func (w *watcher) examine(tid int, now time.Time, late bool) error {
 		return w.t.failed(err)
 	}
 	for _, c := range changes {
+		if took > 0 {
+			c.took = took
+		}
 		w.emit(Event{Kind: c.kind, Time: now, Duration: c.took, PID: w.t.pid, TID: tid, Namespace: c.space.ID,
 			Objects: slices.Clone(c.objects), Late: late})
 		if c.kind == EventLoad {
@@ -193,6 +245,9 @@ func (w *watcher) examine(tid int, now time.Time, late bool) error {
 				return err
 			}
 		}
+	}
+	if w.sampled != w.samplable() {
+		return w.choose()
 	}
 	return nil
 }
@@ -204,8 +259,8 @@ func (w *watcher) exec(th *thread) error {
 	}
 	th = &thread{tid: th.tid}
 	w.threads[th.tid] = th
-	w.waiting, w.reloc, w.differs, w.sought = nil, time.Time{}, 0, 0
-	w.syscalls = false
+	w.waiting, w.reloc, w.mapped, w.differs, w.sought = nil, time.Time{}, false, 0, 0
+	w.syscalls, w.unsampled = false, false
 	if err := w.t.reopen(); err != nil {
 		return err
 	}

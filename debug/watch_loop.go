@@ -9,15 +9,18 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
 
 const (
 	pollInterval = 500 * time.Millisecond
-	spinTime     = 200 * time.Microsecond
-	maxSites     = 4  // debug registers of x86
-	maxSought    = 32 // objects of a static program that are searched for probes
+	alertTime    = 20 * time.Millisecond // how long after a stop the next one is waited for on the kernel thread itself
+	alertStep    = time.Millisecond
+	relocPause   = time.Millisecond // until the end of a relocation is looked for, at first
+	maxSites     = 4                // debug registers of x86
+	maxSought    = 32               // objects of a static program that are searched for probes
 )
 
 // watcher follows the lists of a process.
@@ -27,17 +30,26 @@ type watcher struct {
 	ctx     context.Context
 	child   chan os.Signal
 	emit    func(Event)
-	own     bool // the process is our child
-	begun   bool // EventAttached has been told
+	flush   func() // has what was emitted told
+	own     bool   // the process is our child
+	begun   bool   // EventAttached has been told
 	at      rendezvous
 	lists   *lists
 	program *segments
 	waiting []*space  // changes that have begun while a thread is stopped
 	reloc   time.Time // when a relocation has begun
-	sought  int       // objects that were searched for probes
-	differs int       // how many looks in a row have shown something new
-	status  syscall.WaitStatus
-	gone    bool
+	mapped  bool      // a relocation begins when a thread goes on
+	brk     uint64    // r_brk, 0 if the program has no list yet
+	probes  map[string][]uint64
+	wanted  []site    // what was asked for; sites may be fewer
+	set     time.Time // when it was asked for
+	turns   turns
+	// unsampled is set if breakpoints cannot be sampled.
+	unsampled bool
+	sought    int // objects that were searched for probes
+	differs   int // how many looks in a row have shown something new
+	status    syscall.WaitStatus
+	gone      bool
 }
 
 // watch runs a watcher on a kernel thread of its own, which ends with it and so lets go of what is still traced.
@@ -45,8 +57,8 @@ func watch(ctx context.Context, opt WatchOptions, fn func(Event), begin func(*wa
 	child := make(chan os.Signal, 1)
 	signal.Notify(child, syscall.SIGCHLD)
 	defer signal.Stop(child)
-	events, wait := queue(fn)
-	w := &watcher{opt: opt, ctx: ctx, child: child, emit: events}
+	emit, flush, wait := queue(fn)
+	w := &watcher{opt: opt, ctx: ctx, child: child, emit: emit, flush: flush}
 	w.threads, w.fds = map[int]*thread{}, map[int]*breakpoint{}
 	w.options = optSysGood | optClone | optExec
 	done := make(chan error)
@@ -75,6 +87,7 @@ func (w *watcher) run(begin func(*watcher) error) error {
 		err = w.follow()
 	}
 	if !w.gone {
+		w.merge()
 		w.detachAll()
 		if err == nil {
 			w.emit(Event{Kind: EventDetached, Time: time.Now(), PID: w.t.pid})
@@ -194,6 +207,9 @@ func (w *watcher) begin(kind EventKind) error {
 			return err
 		}
 	}
+	if err := w.choose(); err != nil {
+		return err
+	}
 	w.begun = true
 	w.emit(Event{Kind: kind, Time: snap.Time, PID: w.t.pid, Snapshot: snap, By: w.by()})
 	return nil
@@ -212,15 +228,18 @@ func (w *watcher) know(snap *Snapshot) {
 // plan chooses where threads are to stop, and sets breakpoints there.
 func (w *watcher) plan() error {
 	w.disarmAll()
-	w.sites = nil
+	w.sites, w.sampled, w.brk, w.probes = nil, false, 0, nil
+	w.samples, w.lost, w.turns = nil, false, turns{}
 	if w.at.record == 0 {
-		w.sites = []site{{w.at.slot, true, "DT_DEBUG"}}
+		w.sites = []site{{addr: w.at.slot, write: true, what: "DT_DEBUG"}}
 	} else if brk, err := w.breakAddress(); err != nil {
 		return err
 	} else if brk != 0 {
-		w.sites = []site{{brk, false, "r_brk"}}
+		w.brk = brk
 		w.addProbes(w.t.probes(brk, ""))
+		w.sites = w.stops()
 	}
+	w.wanted = w.sites
 	if w.opt.Method != SystemCalls && !w.syscalls {
 		if len(w.sites) == 0 && w.opt.Method == Breakpoints {
 			return w.t.fail(ErrBreakpoint, "r_brk is not set, and no file has the symbol _dl_debug_state: there is nothing to stop at")
@@ -236,7 +255,7 @@ func (w *watcher) plan() error {
 		}
 		w.disarmAll()
 	}
-	w.sites = nil
+	w.sites, w.wanted = nil, nil
 	w.syscalls = true
 	for _, th := range w.threads {
 		th.begun = true
@@ -245,24 +264,65 @@ func (w *watcher) plan() error {
 	return nil
 }
 
-// addProbes makes sites of the probes that tell of relocation.
+// addProbes takes note of probes if they tell of relocation.
 func (w *watcher) addProbes(probes map[string][]uint64) {
-	if len(probes["reloc_complete"]) == 0 {
-		return
+	if len(probes["reloc_complete"]) > 0 {
+		w.probes = probes
 	}
+}
+
+// stops are the sites where threads are to stop if none is sampled.
+func (w *watcher) stops() []site {
+	sites := []site{{addr: w.brk, what: "r_brk", change: true}}
 	for _, name := range []string{"reloc_complete", "reloc_start"} {
-		for _, addr := range probes[name] {
-			if len(w.sites) < maxSites {
-				w.sites = append(w.sites, site{addr, false, "probe " + name})
+		for _, addr := range w.probes[name] {
+			if len(sites) < maxSites {
+				sites = append(sites, site{addr: addr, what: "probe " + name})
 			}
 		}
 	}
+	return sites
+}
+
+// choose sets the breakpoints anew if others are better: threads stop where the list was changed, and what else is of
+// interest is sampled; or they stop at all.
+func (w *watcher) choose() error {
+	if w.syscalls || w.brk == 0 {
+		return nil
+	}
+	sites, sampled := w.stops(), w.samplable()
+	if sampled {
+		sites = []site{
+			{addr: w.probes["map_complete"][0], what: "probe map_complete", change: true},
+			{addr: w.probes["unmap_complete"][0], what: "probe unmap_complete", change: true},
+			{addr: w.brk, what: "r_brk", sampled: true},
+			{addr: w.probes["reloc_complete"][0], what: "probe reloc_complete", sampled: true},
+		}
+	}
+	if slices.Equal(sites, w.wanted) {
+		return nil
+	}
+	w.sites, w.wanted, w.sampled, w.turns, w.set = sites, sites, sampled, turns{}, time.Now()
+	return w.armed(w.armAll())
+}
+
+// armed takes the result of setting breakpoints: where some cannot be sampled threads stop at all, where none can be set
+// at system calls.
+func (w *watcher) armed(err error) error {
+	switch {
+	case err == nil || w.syscalls:
+		return nil
+	case err == errUnsampled:
+		w.unsampled = true
+		return w.choose()
+	}
+	return w.fallBack(err)
 }
 
 // seekProbes looks for probes in objects that a static program has loaded: its run-time linker is in its own file, and may
 // keep them in an object of theirs.
 func (w *watcher) seekProbes(objects []Object) error {
-	if w.syscalls || len(w.sites) != 1 || w.sites[0].what != "r_brk" || w.t.aux[atBase] != 0 {
+	if w.syscalls || w.brk == 0 || w.probes != nil || w.t.aux[atBase] != 0 {
 		return nil
 	}
 	for i := range objects {
@@ -271,9 +331,8 @@ func (w *watcher) seekProbes(objects []Object) error {
 		}
 		w.sought++
 		if o := &objects[i]; o.Start != 0 && o.Name != "" {
-			if w.addProbes(w.t.probes(o.Start, o.Path)); len(w.sites) > 1 {
-				w.disarmAll()
-				return w.armAll()
+			if w.addProbes(w.t.probes(o.Start, o.Path)); w.probes != nil {
+				return w.choose()
 			}
 		}
 	}
@@ -310,9 +369,11 @@ func (w *watcher) by() (by []string) {
 
 // follow handles what threads report until the process ends or the context is done.
 func (w *watcher) follow() error {
+	blockChild() // not before: a program that is started has the signal mask of who starts it
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	var spin time.Time // until when to ask again at once
+	var alert time.Time // until when to wait for the next stop without the help of package os/signal
+	pause := relocPause
 	for !w.gone {
 		if w.ctx.Err() != nil {
 			return nil
@@ -324,17 +385,36 @@ func (w *watcher) follow() error {
 		case err != nil:
 			return w.t.failed(err)
 		case tid == w.t.pid && ended:
+			w.merge()
 			return w.end()
 		case tid != 0:
 			if err := w.unless(w.handle(tid)); err != nil {
 				return err
 			}
-			spin = time.Now().Add(spinTime)
+			alert = time.Now().Add(alertTime)
 			continue
-		case time.Now().Before(spin):
+		case time.Now().Before(alert):
+			if awaitChild(alertStep) {
+				continue
+			}
+		}
+		if err := w.unless(w.merge()); err != nil {
+			return err
+		}
+		w.flush()
+		if time.Now().Before(alert) {
+			runtime.Gosched()
 			continue
 		}
+		var soon <-chan time.Time
+		if w.sampled && !w.reloc.IsZero() { // it ends without a stop
+			soon = time.After(pause)
+			pause = min(2*pause, pollInterval)
+		} else {
+			pause = relocPause
+		}
 		select {
+		case <-soon:
 		case <-w.child:
 		case <-w.ctx.Done():
 		case <-tick.C:
@@ -369,6 +449,9 @@ func (w *watcher) end() error {
 func (w *watcher) poll() error {
 	if w.lists.record == 0 || w.syscalls {
 		return nil
+	}
+	if err := w.merge(); err != nil {
+		return err
 	}
 	r := listReader{mem: w.t, left: maxObjects, known: map[uint64]*Object{}}
 	for _, s := range w.lists.spaces {
@@ -406,7 +489,8 @@ func (w *watcher) poll() error {
 		return nil
 	}
 	w.differs = 0
-	if err := w.examine(0, time.Now(), true); !errors.Is(err, ErrCorrupt) {
+	w.turns = turns{}
+	if err := w.examine(0, time.Now(), 0, true); !errors.Is(err, ErrCorrupt) {
 		return err
 	}
 	return nil // as above

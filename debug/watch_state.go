@@ -12,6 +12,8 @@ type lists struct {
 	spaces map[uint64]*space
 	// describe fills in what the lists do not say of an object.
 	describe func(*Object)
+	chain    []uint64 // the records, as they were read last
+	ahead    readAhead
 }
 
 // space is what is known of one namespace.
@@ -34,6 +36,54 @@ type bulkReader interface {
 	readMany(p []byte, size int, addrs []uint64) bool
 }
 
+// readAhead is memory of which pieces are read at once.
+type readAhead struct {
+	mem    io.ReaderAt
+	pieces []piece
+	last   int // the piece that was asked for last
+}
+
+type piece struct {
+	addr uint64
+	b    []byte
+}
+
+// begin forgets what was read.
+func (a *readAhead) begin(mem io.ReaderAt) { a.mem, a.pieces, a.last = mem, a.pieces[:0], 0 }
+
+// fetch reads the same number of bytes at each of the addresses, and returns all; nil if they are not all there.
+func (a *readAhead) fetch(addrs []uint64, size int) []byte {
+	bulk, can := a.mem.(bulkReader)
+	if !can || len(addrs) == 0 || len(addrs) > 1000 {
+		return nil
+	}
+	all := make([]byte, len(addrs)*size)
+	if !bulk.readMany(all, size, addrs) {
+		return nil
+	}
+	for i, addr := range addrs {
+		a.pieces = append(a.pieces, piece{addr, all[i*size : (i+1)*size]})
+	}
+	return all
+}
+
+// ReadAt makes it an io.ReaderAt. Pieces are mostly asked for in the order in which they were fetched.
+func (a *readAhead) ReadAt(p []byte, addr int64) (int, error) {
+	for range a.pieces {
+		if a.last++; a.last >= len(a.pieces) {
+			a.last = 0
+		}
+		m := &a.pieces[a.last]
+		if off := uint64(addr) - m.addr; uint64(addr) >= m.addr && off <= uint64(len(m.b)) && uint64(len(m.b))-off >= uint64(len(p)) {
+			if int(off)+len(p) < len(m.b) {
+				a.last-- // the rest of it is asked for next
+			}
+			return copy(p, m.b[off:]), nil
+		}
+	}
+	return a.mem.ReadAt(p, addr)
+}
+
 // set takes over what was read before.
 func (l *lists) set(spaces []Namespace) {
 	l.spaces = map[uint64]*space{}
@@ -45,10 +95,16 @@ func (l *lists) set(spaces []Namespace) {
 // update reads what has changed. wait is called with a space whose change has begun: began is to be set when the process
 // goes on.
 func (l *lists) update(now time.Time, wait func(*space)) ([]change, error) {
-	r := listReader{mem: l.mem, left: maxObjects}
+	l.ahead.begin(l.mem)
+	l.ahead.fetch(l.chain, recordSize+8)
+	r := listReader{mem: &l.ahead, left: maxObjects}
 	records, err := r.records(l.record)
 	if err != nil {
 		return nil, err
+	}
+	l.chain = l.chain[:0]
+	for i := range records {
+		l.chain = append(l.chain, records[i].Record)
 	}
 	var changes []change
 	for _, n := range records {
@@ -126,16 +182,12 @@ func (l *lists) diff(r *listReader, s *space, n Namespace) (changes []change, er
 
 // tail reads what was added behind the last entry that is known; ok is false if anything before has changed.
 func (l *lists) tail(r *listReader, s *space, n Namespace) (added []Object, ok bool) {
-	bulk, can := l.mem.(bulkReader)
-	if !can || n.First != s.First || len(s.Objects) == 0 || len(s.Objects) > 1000 {
-		return nil, false
-	}
 	addrs := make([]uint64, len(s.Objects))
 	for i := range s.Objects {
 		addrs[i] = s.Objects[i].LinkMap
 	}
-	b := make([]byte, len(addrs)*linkMapFields)
-	if !bulk.readMany(b, linkMapFields, addrs) {
+	b := l.ahead.fetch(addrs, linkMapFields)
+	if n.First != s.First || b == nil {
 		return nil, false
 	}
 	prev := uint64(0)

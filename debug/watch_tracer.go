@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // A tracer holds the threads of one process by ptrace and sets breakpoints in them. All its methods run on one kernel
@@ -20,7 +21,9 @@ type tracer struct {
 	syscalls bool // threads stop at system calls
 	threads  map[int]*thread
 	sites    []site
+	sampled  bool                // some of sites are sampled, so all are needed
 	fds      map[int]*breakpoint // by descriptor: what a signal says
+	sampler
 }
 
 // thread is a thread that is traced.
@@ -29,6 +32,8 @@ type thread struct {
 	running bool
 	begun   bool // it has breakpoints
 	fds     []int
+	ring    []byte // where breakpoints are sampled, nil if none is
+	ringFD  int
 	cont    int // how many SIGCONT of ours to keep from it
 }
 
@@ -37,6 +42,10 @@ type site struct {
 	addr  uint64
 	write bool // a write to it, not its execution
 	what  string
+	// change is set if threads stop there since the list has changed; such sites come first.
+	change bool
+	// sampled is set if it is enough to know when it is reached.
+	sampled bool
 }
 
 type breakpoint struct {
@@ -109,23 +118,53 @@ func (c *tracer) gone(tid int) bool {
 	return err != nil || strings.HasPrefix(s["State"], "Z") || strings.HasPrefix(s["State"], "X")
 }
 
-// arm sets all breakpoints in a thread. Breakpoints after the first are left out of all threads where there is no
-// register for them.
+// errUnsampled says that there are not all breakpoints where some are sampled.
+var errUnsampled = errors.New("no sampled breakpoints")
+
+// arm sets all breakpoints in a thread, in the place of those that it has. Breakpoints after the first are left out of all
+// threads where there is no register for them; where some are sampled that is errUnsampled.
 func (c *tracer) arm(th *thread) error {
-	th.begun = true
+	old := th.fds
+	c.drop(th)
+	th.fds, th.begun = nil, true
+	// Those that tell of changes are kept until the others are set, as far as there are registers, so that none goes by unseen.
+	kept := 0
+	for kept < len(old) && c.fds[old[kept]].site.change {
+		kept++
+	}
+	release := func(n int) {
+		for len(old) > n {
+			syscall.Close(old[len(old)-1])
+			old = old[:len(old)-1]
+		}
+	}
+	defer release(0)
+	release(kept)
 	if c.syscalls {
 		return nil
 	}
 	sig := c.signal(th.tid)
 	for i := 0; i < len(c.sites); i++ {
 		s := c.sites[i]
-		fd, err := openBreakpoint(th.tid, s.addr, s.write, sig)
+		open := func() (int, error) {
+			if s.sampled {
+				return openSampled(th, s.addr)
+			}
+			return openBreakpoint(th.tid, s.addr, s.write, sig)
+		}
+		fd, err := open()
+		if err == syscall.ENOSPC && len(old) > 0 {
+			release(0)
+			fd, err = open()
+		}
 		switch {
 		case err == nil:
 			th.fds = append(th.fds, fd)
 			c.fds[fd] = &breakpoint{th.tid, s}
 		case err == syscall.ESRCH: // it is about to end
 			return nil
+		case c.sampled:
+			return errUnsampled
 		case i > 0:
 			c.sites = c.sites[:i]
 		default:
@@ -174,6 +213,7 @@ func (c *tracer) disarm(th *thread) {
 	for _, fd := range th.fds {
 		syscall.Close(fd)
 	}
+	c.drop(th)
 	th.fds, th.begun = nil, false
 }
 
@@ -265,8 +305,9 @@ func (c *tracer) superseded() (exec, ended bool) {
 
 // take waits for what peek has shown.
 func (c *tracer) take(tid int) (ws syscall.WaitStatus, ok bool) {
-	got, err := syscall.Wait4(tid, &ws, waitAll|syscall.WNOHANG, nil)
-	return ws, err == nil && got == tid
+	var status uint32
+	got, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, uintptr(tid), uintptr(unsafe.Pointer(&status)), waitAll|syscall.WNOHANG, 0, 0, 0)
+	return syscall.WaitStatus(status), e == 0 && int(got) == tid
 }
 
 // ownProcess reports whether a thread is one of the process, and not of a child.

@@ -296,7 +296,7 @@ func TestProbesOfObject(t *testing.T) {
 			p.ask("o %s", probes)
 		}
 		w, first := watch(t, p.pid(), "--by=breakpoints")
-		if got, want := len(first.By), map[bool]int{true: 3, false: 1}[before]; got != want {
+		if got, want := len(first.By), map[bool]int{true: 4, false: 1}[before]; got != want {
 			t.Errorf("changes are seen by %q, want %d", first.By, want)
 		}
 		if !before {

@@ -137,6 +137,7 @@ type event struct {
 	PID, TID   int
 	Namespace  int
 	Duration   int64 `json:"duration_ns"`
+	Time       int64 `json:"time_ns"`
 	Late       bool
 	Objects    []object
 	Exe, Found string

@@ -1,5 +1,6 @@
 // A static program without a C library that has a list of its own. Each byte on standard input makes a change, which is
-// told by r_brk and, with -DPROBES, by probes of provider rtld. -DDAMAGE=... damages the list first.
+// told by r_brk and, with -DPROBES, by probes of provider rtld; but q makes 1,000 that come to nothing, as opens that fail do.
+// -DDAMAGE=... damages the list first.
 struct link_map {
 	unsigned long l_addr;
 	const char *l_name;
@@ -88,6 +89,15 @@ void run(void)
 	damage();
 	call3(1, 1, "ready\n", 6);
 	while (call3(0, 0, &c, 1) == 1) {
+		if (c == 'q') {
+			for (int i = 0; i < 1000; i++) {
+				state(1);
+				state(0);
+				PROBE(map_failed);
+			}
+			call3(1, 1, "done\n", 5);
+			continue;
+		}
 		PROBE(map_start);
 		state(1);
 		add(2, "/no/such/second");

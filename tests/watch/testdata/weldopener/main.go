@@ -5,7 +5,10 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 
 	"weld"
 )
@@ -31,6 +34,27 @@ func main() {
 				continue
 			}
 			fmt.Println("value", value())
+		case "n": // open and close so many times, on as many threads as there are paths
+			times, paths, _ := strings.Cut(arg, " ")
+			n, err := strconv.Atoi(times)
+			var all sync.WaitGroup
+			for _, path := range strings.Fields(paths) {
+				all.Go(func() {
+					runtime.LockOSThread()
+					for range n {
+						lib, e := weld.Open(path)
+						if e == nil {
+							e = lib.Close()
+						}
+						if e != nil {
+							fmt.Println("error", e)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			fmt.Println("opened", n, err)
 		case "c":
 			fmt.Println("close", open[arg].Close())
 		}
