@@ -110,7 +110,8 @@ const (
 	objectDynstr  = 0x500
 	objectFrames  = 0x700 // .eh_frame
 	objectText    = 0x1000
-	objectStub    = objectText + uintptr(numProbes)*siteSize
+	objectChange  = objectText + uintptr(numProbes)*siteSize
+	objectStub    = objectChange + siteSize
 	objectBridge  = objectStub + stubSize
 	objectTextEnd = objectBridge + siteSize
 	siteSize      = 16
@@ -132,7 +133,7 @@ func runtimeObject() []byte {
 	str("")
 
 	// Text, and the dynamic symbols of it.
-	const dynsyms = 1 + int(numProbes) + 2
+	const dynsyms = 1 + int(numProbes) + 3
 	define := func(i int, name string, at, size uintptr) {
 		sym := b[objectDynsym+i*24:]
 		le.PutUint32(sym, str(name))
@@ -147,8 +148,15 @@ func runtimeObject() []byte {
 		for i := site + 2; i < site+siteSize; i++ {
 			b[i] = 0xcc // int3
 		}
-		define(1+p, "rtld_"+info.name, site, 2)
+		size := uintptr(2)
+		if probe(p) == mapStart || probe(p) == unmapStart {
+			size = 3
+			b[site+1], b[site+2] = 0xeb, byte(objectChange-(site+size)) // jmp
+		}
+		define(1+p, "rtld_"+info.name, site, size)
 	}
+	b[objectChange] = 0xc3 // ret
+	define(dynsyms-3, changeSite, objectChange, 1)
 	gate := native.DescribeGate()
 	copy(b[objectStub:], callStub(gate))
 	define(dynsyms-2, stubName, objectStub, stubSize)
@@ -242,6 +250,10 @@ func runtimeObject() []byte {
 	copy(note[16:], sum[:])
 	return b
 }
+
+// changeSite names what the functions of map_start and unmap_start go on to: one place that is reached when the list is about
+// to change, for who has few breakpoints (see Watch).
+const changeSite = "rtld_change"
 
 type objectSection struct {
 	name  string

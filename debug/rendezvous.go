@@ -142,7 +142,7 @@ func (v *Rendezvous) EndMap() {
 
 // FailMap says that they could not be mapped. What was added stays.
 func (v *Rendezvous) FailMap() {
-	if v.add != nil {
+	if len(v.add) > 0 {
 		v.EndMap()
 		return
 	}
@@ -213,7 +213,7 @@ func (v *Rendezvous) link() uintptr {
 	} else {
 		atomic.StoreUintptr(&v.r.first, first)
 	}
-	v.maps, v.add = append(v.maps, v.add...), nil
+	v.maps, v.add = append(v.maps, v.add...), v.add[:0]
 	return first
 }
 

@@ -96,7 +96,7 @@ func TestList(t *testing.T) {
 	check()
 }
 
-// Each probe has a function of its own, a nop to begin with, in the runtime object and in the executable.
+// Each probe has a function of its own, a nop and a return, at once or after a jump, in the runtime object and in the executable.
 func TestSites(t *testing.T) {
 	SetUpProbes(true)
 	list := *sites.Load()
@@ -104,8 +104,13 @@ func TestSites(t *testing.T) {
 	ownSites(&own)
 	for _, l := range [][]uintptr{list[:], own[:]} {
 		for i, a := range l {
-			if b := native.Bytes(a, 2); b[0] != 0x90 || b[1] != 0xc3 || slices.Index(l, a) != i {
-				t.Errorf("probe %s at %#x: % x", probeNames[i].name, a, b)
+			b := native.Bytes(a, 3)
+			next := b[1:]
+			if next[0] == 0xeb { // jmp
+				next = native.Bytes(a+3+uintptr(next[1]), 1)
+			}
+			if b[0] != 0x90 || next[0] != 0xc3 || slices.Index(l, a) != i {
+				t.Errorf("probe %s at %#x: % x, then % x", probeNames[i].name, a, b, next)
 			}
 		}
 	}

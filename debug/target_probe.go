@@ -14,7 +14,7 @@ const ntStapsdt = 3
 
 // probes returns the places of the probes of provider rtld in the file that is mapped at addr, which the given path
 // leads to where the kernel does not say which it is. Those with a semaphore are left out: they are only reached after it
-// was counted up in the process's memory.
+// was counted up in the process's memory. With them is changeSite, where the file has that symbol.
 func (t *target) probes(addr uint64, path string) (found map[string][]uint64) {
 	if p, _, err := t.fileAt(addr); err == nil {
 		path = p
@@ -28,6 +28,10 @@ func (t *target) probes(addr uint64, path string) (found map[string][]uint64) {
 	withFile(path, func(f *elf.File) error {
 		if bias, ok := biasOf(f, addr-m.start+m.offset, addr); ok {
 			found = probesOf(f, bias)
+			h := elf.Hash(changeSite)
+			if _, sym, ok := f.Lookup(&h, nil); ok && len(found) > 0 {
+				found[changeSite] = []uint64{bias + sym.Value}
+			}
 		}
 		return nil
 	})

@@ -186,11 +186,11 @@ func (w *watcher) hit(b *breakpoint, tid int, now time.Time) error {
 		w.turns = turns{}
 		w.mapped = b.site.what == "probe map_complete"
 		var took time.Duration
-		if !t.begin.IsZero() {
-			took = t.end.Sub(t.begin)
-		}
 		if !t.end.IsZero() {
 			now = t.end
+		}
+		if !t.begin.IsZero() {
+			took = now.Sub(t.begin)
 		}
 		return w.examine(tid, now, took, false)
 	default:

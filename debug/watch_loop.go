@@ -292,10 +292,14 @@ func (w *watcher) choose() error {
 	}
 	sites, sampled := w.stops(), w.samplable()
 	if sampled {
+		start := site{addr: w.brk, what: "r_brk", sampled: true}
+		if at := w.probes[changeSite]; at != nil {
+			start = site{addr: at[0], what: changeSite, sampled: true}
+		}
 		sites = []site{
 			{addr: w.probes["map_complete"][0], what: "probe map_complete", change: true},
 			{addr: w.probes["unmap_complete"][0], what: "probe unmap_complete", change: true},
-			{addr: w.brk, what: "r_brk", sampled: true},
+			start,
 			{addr: w.probes["reloc_complete"][0], what: "probe reloc_complete", sampled: true},
 		}
 	}

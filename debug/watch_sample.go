@@ -144,7 +144,8 @@ func (s *sampler) sorted() []sample {
 	return got
 }
 
-// turns are the times when r_brk was reached last: what begins and what ends a change of the list.
+// turns are the times when r_brk was reached last: what begins and what ends a change of the list. Where changeSite is
+// watched, end is not known.
 type turns struct{ begin, end time.Time }
 
 func (t *turns) add(at time.Time) { t.begin, t.end = t.end, at }
@@ -157,10 +158,13 @@ func (w *watcher) merge() error {
 		}
 	}
 	for _, s := range w.sorted() {
-		if s.addr == w.brk {
-			w.turns.add(w.when(s))
-		} else {
-			w.relocated(s.tid, w.when(s))
+		switch at := w.when(s); {
+		case s.addr == w.brk:
+			w.turns.add(at)
+		case slices.Contains(w.probes[changeSite], s.addr):
+			w.turns = turns{begin: at}
+		default:
+			w.relocated(s.tid, at)
 		}
 	}
 	if w.lost {

@@ -39,7 +39,7 @@ dynamic, of glibc, musl or weld. What is a number is a process id, unless -- sta
 The process is stopped for some tens of microseconds where its run-time linker says that its list changes: at r_brk, and at the
 probes rtld:reloc_start and rtld:reloc_complete of the file that has r_brk, if there are any; without them relocation is not
 told of. A process of weld's is stopped at rtld:map_complete and rtld:unmap_complete only, as long as it has one namespace: the
-kernel notes when it reaches r_brk and rtld:reloc_complete. Nothing is written into the process. The breakpoints are debug
+kernel notes when it reaches the start of a change and rtld:reloc_complete. Nothing is written into the process. The breakpoints are debug
 registers that the kernel clears when weld ends, so also after kill -9 none stays behind, and the process goes on. Where the
 kernel permits none (kernel.perf_event_paranoid above 2, containers), the process stops at all its system calls instead
 (--by=syscalls), and times are less exact. "late" marks what was seen by looking, twice a second: a thread that blocks
