@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -36,7 +37,7 @@ func pageUp(a uintptr) uintptr   { return (a + PageSize - 1) &^ (PageSize - 1) }
 // range is reserved first, then each PT_LOAD laid over it with its protection and its zeroes (gABI, Program Loading).
 // Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less. Each of the
 // others is a mapping of its own, also where a change of protection would do and take less: by these valgrind knows a
-// library.
+// library. Where an image was before (Mapping.Unmap) nothing is reserved, and no mapping has to be cut for the next one.
 // An ET_EXEC goes to its own addresses and is refused where something is mapped there.
 func MapImage(f *elf.File, fd int) (Mapping, error) { return mapImage(f, fd, true) }
 
@@ -64,8 +65,7 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		return m, &elf.FormatError{File: f.Name, What: "its fixed address is 0, where nothing is mapped"}
 	}
 	if f.Type == elf.ET_EXEC {
-		const mapFixedNoReplace = 0x100000
-		a, err := Map(f.Name, lo, m.Size, 0, reserveFlags|mapFixedNoReplace, -1, 0)
+		a, err := mapFile(f.Name, lo, m.Size, 0, reserveFlags|mapFixedNoReplace, -1, 0)
 		if err == nil && a != lo {
 			Unmap(a, m.Size)
 			err = &MapError{f.Name, m.Size, syscall.EEXIST}
@@ -75,14 +75,17 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		}
 		m.Addr = a
 	} else if first := solid(f); align == PageSize && first != nil {
-		a, err := Map(f.Name, 0, m.Size, prot(first.Flags), syscall.MAP_PRIVATE, fd, int64(first.Off)-int64(uintptr(first.Vaddr)-lo))
+		if m, ok := m.vacant(f, fd, lo, clearText); ok {
+			return m, nil
+		}
+		a, err := mapFile(f.Name, 0, m.Size, prot(first.Flags), syscall.MAP_PRIVATE, fd, int64(first.Off)-int64(uintptr(first.Vaddr)-lo))
 		if err != nil {
 			return m, err
 		}
 		m.Addr, m.Bias, mapped = a, a-lo, first
 	} else {
 		extra := align - PageSize
-		a, err := Map(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
+		a, err := mapFile(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
 		if err != nil {
 			return m, err
 		}
@@ -102,7 +105,7 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		if p.Type != elf.PT_LOAD || p.Memsz == 0 || p == mapped {
 			continue
 		}
-		if err := m.segment(f, p, fd, clearText); err != nil {
+		if _, err := m.segment(f, p, fd, clearText, syscall.MAP_FIXED); err != nil {
 			Unmap(m.Addr, m.Size)
 			return Mapping{}, err
 		}
@@ -131,37 +134,139 @@ func solid(f *elf.File) (first *elf.Prog) {
 	return first
 }
 
-func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int, clearText bool) error {
+// segment maps a segment with MAP_FIXED or mapFixedNoReplace. It returns the end of what it has mapped, also if it fails.
+func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int, clearText bool, fixed int) (end uintptr, err error) {
 	start := m.Bias + uintptr(p.Vaddr)
 	fileEnd := start + uintptr(p.Filesz)
 	memEnd := start + uintptr(p.Memsz)
-	first := pageDown(start)
+	end = pageDown(start)
 	pr := prot(p.Flags)
-	zeroFrom := first
+	lay := func(to uintptr, flags, fd int, off int64) error {
+		a, err := mapFile(f.Name, end, to-end, pr, syscall.MAP_PRIVATE|fixed|flags, fd, off)
+		if err == nil && a != end { // before Linux 4.17 mapFixedNoReplace is nothing but a wish
+			Unmap(a, to-end)
+			err = &MapError{f.Name, to - end, syscall.EEXIST}
+		}
+		if err == nil {
+			end = to
+		}
+		return err
+	}
 	if p.Filesz > 0 {
-		zeroFrom = pageUp(fileEnd)
-		off := int64(p.Off) - int64(start-first)
-		if _, err := Map(f.Name, first, zeroFrom-first, pr, syscall.MAP_PRIVATE|syscall.MAP_FIXED, fd, off); err != nil {
-			return err
+		if err := lay(pageUp(fileEnd), 0, fd, int64(p.Off)-int64(start-end)); err != nil {
+			return end, err
 		}
 	}
-	if end := pageUp(memEnd); end > zeroFrom {
-		if _, err := Map(f.Name, zeroFrom, end-zeroFrom, pr, syscall.MAP_PRIVATE|syscall.MAP_FIXED|syscall.MAP_ANON, -1, 0); err != nil {
-			return err
+	filed := end
+	if to := pageUp(memEnd); to > end {
+		if err := lay(to, syscall.MAP_ANON, -1, 0); err != nil {
+			return end, err
 		}
 	}
-	if tail := min(memEnd, zeroFrom); p.Filesz > 0 && tail > fileEnd {
+	if tail := min(memEnd, filed); p.Filesz > 0 && tail > fileEnd {
 		if p.Flags&elf.PF_W == 0 && !clearText {
-			return nil
+			return end, nil
 		}
 		if p.Flags&elf.PF_W == 0 {
 			if err := Protect(pageDown(fileEnd), PageSize, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
-				return &MapError{f.Name, PageSize, err}
+				return end, &MapError{f.Name, PageSize, err}
 			}
 			defer Protect(pageDown(fileEnd), PageSize, pr)
 		}
 		// What follows the file bytes in their last page belongs to nobody: zero all of it, as the kernel does.
-		clear(Bytes(fileEnd, zeroFrom-fileEnd))
+		clear(Bytes(fileEnd, filed-fileEnd))
+	}
+	return end, nil
+}
+
+// mapFixedNoReplace is MAP_FIXED_NOREPLACE, of Linux 4.17.
+const mapFixedNoReplace = 0x100000
+
+// vacated is a range of addresses that images were unmapped from. Somebody else may have mapped something there since.
+var vacated struct {
+	sync.Mutex
+	addr, size uintptr
+}
+
+// Unmap gives the image back.
+func (m Mapping) Unmap() error {
+	err := unmapFile(m.Addr, m.Size)
+	v := &vacated
+	v.Lock()
+	defer v.Unlock()
+	switch {
+	case err != nil:
+	case m.Addr+m.Size == v.addr:
+		v.addr, v.size = m.Addr, m.Size+v.size
+	case v.addr+v.size == m.Addr:
+		v.size += m.Size
+	case m.Size >= v.size:
+		v.addr, v.size = m.Addr, m.Size
+	}
+	return err
+}
+
+// vacant maps f, which has lowest address lo and no gaps, at the upper end of the vacated range, as long as nobody else is
+// in the way.
+func (m Mapping) vacant(f *elf.File, fd int, lo uintptr, clearText bool) (Mapping, bool) {
+	v := &vacated
+	v.Lock()
+	defer v.Unlock()
+	if m.Size > v.size {
+		return m, false
+	}
+	v.size -= m.Size
+	m.Addr = v.addr + v.size
+	m.Bias = m.Addr - lo
+	for i := range f.Progs {
+		p := &f.Progs[i]
+		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
+			continue
+		}
+		if end, err := m.segment(f, p, fd, clearText, mapFixedNoReplace); err != nil {
+			if end > m.Addr {
+				Unmap(m.Addr, end-m.Addr)
+			}
+			v.size = 0
+			return Mapping{}, false
+		}
+	}
+	return m, true
+}
+
+// Protect changes the protection of a part of the image.
+func (m Mapping) Protect(addr, size uintptr, prot int) error {
+	if size > quick {
+		return Protect(addr, size, prot)
+	}
+	if _, _, e := syscall.RawSyscall(syscall.SYS_MPROTECT, addr, size, uintptr(prot)); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// quick is the size in bytes up to which the scheduler is not told that the kernel is at work on a mapping. For a small
+// library its part takes as long as the kernel's: once a goroutine has run for 10 ms, it takes the processor away in
+// every system call that it finds it in, and wakes another thread for that.
+const quick = 1 << 20
+
+func mapFile(what string, addr, size uintptr, prot, flags int, fd int, off int64) (uintptr, error) {
+	if size > quick {
+		return Map(what, addr, size, prot, flags, fd, off)
+	}
+	p, _, e := syscall.RawSyscall6(syscall.SYS_MMAP, addr, size, uintptr(prot), uintptr(flags), uintptr(fd), uintptr(off))
+	if e != 0 {
+		return 0, &MapError{what, size, e}
+	}
+	return p, nil
+}
+
+func unmapFile(addr, size uintptr) error {
+	if size > quick {
+		return Unmap(addr, size)
+	}
+	if _, _, e := syscall.RawSyscall(syscall.SYS_MUNMAP, addr, size, 0); e != 0 {
+		return e
 	}
 	return nil
 }
