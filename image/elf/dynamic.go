@@ -76,7 +76,7 @@ func (f *File) ptr(v uint64) uint64 {
 // dynNums are the entries that are needed only while the tables are found.
 type dynNums struct {
 	relaEnt, relEnt, relrEnt, symEnt uint64
-	relaCount, verdefs               uint64
+	relaCount                        uint64
 	soname, rpath, runpath           uint64
 	hasSoname                        bool
 }
@@ -214,8 +214,6 @@ func (f *File) decodeEntries() dynNums {
 			d.Versym = f.ptr(v)
 		case DT_VERDEF:
 			d.Verdef = f.ptr(v)
-		case DT_VERDEFNUM:
-			n.verdefs = v
 		case DT_VERNEED:
 			d.Verneed = f.ptr(v)
 		case DT_TLSDESC_PLT:
@@ -292,7 +290,7 @@ func (f *File) dynString(tag DynTag, off uint64, limit int) (string, error) {
 	if b == nil {
 		return "", f.errAddr(nil, f.Dynamic.Addr, "%v: string %#x is outside DT_STRTAB (%#x bytes) or longer than %#x", tag, off, len(f.strtab), limit)
 	}
-	return string(b), nil
+	return intern(b), nil
 }
 
 // cstring returns the NUL-terminated string at off in tab, without the NUL;

@@ -31,6 +31,7 @@ type File struct {
 	loaded bool
 	bias   uint64
 	segs   []segment
+	room   [4]segment // for segs, which are as many as a rule
 
 	dyn     []byte // PT_DYNAMIC up to DT_NULL
 	symtab  []byte // NumSymbols entries
@@ -48,7 +49,8 @@ type File struct {
 
 	versions []Version // by index
 	verNeeds []VerNeed
-	verDefs  []VerDef
+	defsOnce sync.Once
+	verDefs  []VerDef // see VersionDefs
 
 	sectOnce sync.Once
 	sections []Section
@@ -84,6 +86,7 @@ func New(name string, data []byte) (*File, error) {
 	if err := f.checkExtent(size); err != nil {
 		return nil, err
 	}
+	f.segs = f.room[:0]
 	for i := range f.Progs {
 		p := &f.Progs[i]
 		off := min(p.Off, size)
@@ -155,6 +158,7 @@ func (f *File) Attach(mem []byte, opt LoadedOptions) error { return f.attach(mem
 
 func (f *File) attach(mem []byte, opt LoadedOptions, header bool) error {
 	f.loaded, f.bias = true, opt.Bias
+	f.segs = f.room[:0]
 	size := uint64(len(mem))
 	for i := range f.Progs {
 		p := &f.Progs[i]

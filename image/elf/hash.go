@@ -74,14 +74,18 @@ func (f *File) SymHash(s Sym) NameHash {
 	return h
 }
 
-// SymHashAt is SymHash of symbol i. If DT_GNU_HASH has the symbol the hash is
-// taken from there, and the name not read before a lookup needs it.
-func (f *File) SymHashAt(i uint32) NameHash {
-	s, _ := f.Sym(i)
-	if hash, ok := f.gnu.hashOf(i); ok {
-		return NameHash{file: f, off: s.Name, GNU: hash}
+// SymHashAt makes h SymHash of symbol i, which must be less than NumSymbols. If
+// DT_GNU_HASH has the symbol the hash is taken from there, and the name not
+// read before a lookup needs it.
+func (f *File) SymHashAt(i uint32, h *NameHash) {
+	// A Sym or a NameHash that is copied stalls on the narrow fields just written.
+	*h = NameHash{}
+	h.file, h.off = f, le.Uint32(f.SymBytes(i))
+	hash, ok := f.gnu.hashOf(i)
+	if !ok {
+		hash = GNUHash(h.Name())
 	}
-	return f.SymHash(s)
+	h.GNU = hash
 }
 
 // Name returns the name. That of a symbol is a view of its file's string table.

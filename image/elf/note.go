@@ -110,7 +110,7 @@ func notes(b []byte, vaddr, align uint64) iter.Seq[Note] {
 			if 12+namesz > size-off || descsz != 0 && (desc > size-off || descsz > size-off-desc) {
 				return
 			}
-			n := Note{Name: string(bytes.TrimSuffix(e[12:12+namesz], []byte{0})), Type: le.Uint32(e[8:]), Vaddr: vaddr + off}
+			n := Note{Name: intern(bytes.TrimSuffix(e[12:12+namesz], []byte{0})), Type: le.Uint32(e[8:]), Vaddr: vaddr + off}
 			if descsz != 0 {
 				n.Desc = e[desc : desc+descsz : desc+descsz]
 			}

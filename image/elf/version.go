@@ -73,8 +73,16 @@ func (f *File) Version(i uint32) VersionRef {
 func (f *File) VersionNeeds() []VerNeed { return f.verNeeds }
 
 // VersionDefs returns the versions that the file defines. The slice is not
-// to be changed.
-func (f *File) VersionDefs() []VerDef { return f.verDefs }
+// to be changed. The list is made by the first call: few libraries are asked.
+func (f *File) VersionDefs() []VerDef {
+	f.defsOnce.Do(func() {
+		if f.Dynamic.Verdef != 0 {
+			p := versionParser{f: f, budget: f.nameBudget(), list: true}
+			p.defs(f.Dynamic.Verdef) // without an error, as when the file was read
+		}
+	})
+	return f.verDefs
+}
 
 // VersionName returns the name of version idx, and for a wanted version the
 // library it is wanted from. It is false for the indices 0 and 1 and for
@@ -102,22 +110,17 @@ func (f *File) SymVersion(i uint32) *Version {
 	return v
 }
 
-// versionParser reads DT_VERNEED and DT_VERDEF. The strings read last are kept
-// for entries that share them: a definition names the one before it as its
-// parent, and all libraries are asked for the same few versions. The total of
-// the others is bounded: strings that overlap in one table must not add up to
-// more than a few times the table.
+// versionParser reads DT_VERNEED and DT_VERDEF. The total of the long names is
+// bounded: strings that overlap in one table must not add up to more than a few
+// times the table.
 type versionParser struct {
 	f       *File
-	recent  [16]versionString // by offset
 	budget  int
 	entries int
+	list    bool // defs makes the list of definitions, and else the table by index
 }
 
-type versionString struct {
-	off uint32
-	s   string
-}
+func (f *File) nameBudget() int { return 4*len(f.strtab) + maxName }
 
 // usual is how many entries of a table there is room made for at once, if the
 // file says that there are so many.
@@ -128,9 +131,8 @@ func (f *File) parseVersions(n *dynNums) error {
 	if d.Verneed == 0 && d.Verdef == 0 {
 		return nil
 	}
-	p := versionParser{f: f, budget: 4*len(f.strtab) + maxName}
+	p := versionParser{f: f, budget: f.nameBudget()}
 	f.verNeeds = make([]VerNeed, 0, min(len(d.Needed), usual))
-	f.verDefs = make([]VerDef, 0, min(n.verdefs, usual))
 	if d.Verneed != 0 {
 		if err := p.needs(d.Verneed); err != nil {
 			return err
@@ -165,19 +167,22 @@ func (p *versionParser) next(what string, at uint64, dist uint32, size uint64) e
 }
 
 func (p *versionParser) str(what string, at uint64, off uint32) (string, error) {
-	known := &p.recent[off%uint32(len(p.recent))]
-	if known.off == off && known.s != "" {
-		return known.s, nil
-	}
+	b, err := p.name(what, at, off)
+	return intern(b), err
+}
+
+func (p *versionParser) name(what string, at uint64, off uint32) ([]byte, error) {
 	b := cstring(p.f.strtab, uint64(off), maxName)
 	if b == nil {
-		return "", p.f.errAddr(nil, at, "%s: string %#x is outside DT_STRTAB (%#x bytes) or longer than %#x", what, off, len(p.f.strtab), maxName)
+		return nil, p.f.errAddr(nil, at, "%s: string %#x is outside DT_STRTAB (%#x bytes) or longer than %#x", what, off, len(p.f.strtab), maxName)
 	}
-	if p.budget -= len(b); p.budget < 0 {
-		return "", p.f.errAddr(ErrTooLarge, at, "%s: the names add up to more than four times DT_STRTAB", what)
+	if len(b) > longName {
+		p.budget -= len(b)
 	}
-	*known = versionString{off, string(b)}
-	return known.s, nil
+	if p.budget < 0 {
+		return nil, p.f.errAddr(ErrTooLarge, at, "%s: the names add up to more than four times DT_STRTAB", what)
+	}
+	return b, nil
 }
 
 // set enters a version in the table by index. It is the first of so many whose
@@ -266,14 +271,14 @@ func (p *versionParser) defs(addr uint64) error {
 			if err != nil {
 				return err
 			}
-			s, err := p.str(what, addr+aux, le.Uint32(a))
-			if err != nil {
+			name, err := p.name(what, addr+aux, le.Uint32(a))
+			switch {
+			case err != nil:
 				return err
-			}
-			if i == 0 {
-				def.Name = s
-			} else {
-				def.Parents = append(def.Parents, s)
+			case i == 0:
+				def.Name = intern(name)
+			case p.list:
+				def.Parents = append(def.Parents, intern(name))
 			}
 			dist := le.Uint32(a[4:])
 			if err := p.next(what, addr+aux, dist, auxSize); err != nil {
@@ -284,8 +289,10 @@ func (p *versionParser) defs(addr uint64) error {
 			}
 			aux += uint64(dist)
 		}
-		f.verDefs = append(f.verDefs, def)
-		if !def.Base {
+		switch {
+		case p.list:
+			f.verDefs = append(f.verDefs, def)
+		case !def.Base:
 			p.set(def.Index, Version{Name: def.Name, Hash: def.Hash}, 1)
 		}
 		dist := le.Uint32(e[16:])
