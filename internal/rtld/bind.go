@@ -55,65 +55,77 @@ func (b *binder) symbol(r elf.Rela) (definition, bool, error) {
 	return definition{}, false, nil
 }
 
+// absent stands in binder.values for the address of what is undefined and weak, which is 0.
+const absent = ^uintptr(0)
+
 // plain returns the address of the definition that symbol idx is bound to, where that is all there is to it: the
-// definition is not thread-local, no IFUNC whose resolver has to be asked, not unique and none of weld's own. It is 0 in all other cases, which symbol
-// deals with. This is where a big library spends its time.
-func (b *binder) plain(idx uint32, plt bool) uintptr {
+// definition is not thread-local, no IFUNC whose resolver has to be asked, not unique and none of weld's own; or there is
+// none, and need not be. ok is false in all other cases, which symbol deals with. This is where a big library spends its
+// time.
+func (b *binder) plain(idx uint32, plt bool) (addr uintptr, ok bool) {
 	if int(idx) < len(b.values) && b.values[idx] != 0 {
-		return b.values[idx]
+		if v := b.values[idx]; v != absent {
+			return v, true
+		}
+		return 0, true
 	}
 	f := b.o.File
 	if idx == 0 || int(idx) >= f.NumSymbols() {
-		return 0
+		return 0, false
 	}
 	e := f.SymBytes(idx)
-	if e[5]&3 != uint8(elf.STV_DEFAULT) || elf.SymBind(e[4]>>4) == elf.STB_LOCAL {
-		return 0
+	bind := elf.SymBind(e[4] >> 4)
+	if e[5]&3 != uint8(elf.STV_DEFAULT) || bind == elf.STB_LOCAL {
+		return 0, false
 	}
 	flags := elf.LookupOldest
 	if plt {
 		flags |= elf.LookupPLT
 	}
-	h := f.SymHashAt(idx)
+	var h elf.NameHash
+	f.SymHashAt(idx, &h)
 	ver := f.SymVersion(idx)
 	if b.values == nil {
-		b.values = b.p.scratch(b.o)
+		b.values = b.scratch()
 	}
 	x, i := b.find(&h, ver, flags)
 	if i == 0 {
-		return 0
+		if bind != elf.STB_WEAK || services.may(h.GNU) {
+			return 0, false
+		}
+		if !plt { // what is looked up for a PLT slot may be there for others
+			b.values[idx] = absent
+		}
+		return 0, true
 	}
 	d := x.File.SymBytes(i)
 	shndx := binary.LittleEndian.Uint16(d[6:])
 	t := elf.SymType(d[4] & 15)
 	if t == elf.STT_TLS || shndx == elf.SHN_UNDEF || elf.SymBind(d[4]>>4) == elf.STB_GNU_UNIQUE ||
-		x.System && services.get(h.Name()) != 0 {
-		return 0
+		x.System && services.may(h.GNU) && services.get(h.Name()) != 0 {
+		return 0, false
 	}
 	v := uintptr(binary.LittleEndian.Uint64(d[8:]))
 	switch {
 	case t == elf.STT_GNU_IFUNC:
 		if v = x.chosen[i]; v == 0 {
-			return 0
+			return 0, false
 		}
 	case shndx != elf.SHN_ABS:
 		v += x.Mapping.Bias
 	}
 	b.dependsOn(x)
-	b.values[idx] = v
-	return v
+	if v != absent {
+		b.values[idx] = v
+	}
+	return v, v != 0
 }
 
 // dependsOn is the object's, once for each that it is bound to.
 func (b *binder) dependsOn(x *Object) {
-	if x == b.o || b.bound[x] {
-		return
+	if x != b.o && !x.System && x.visit(b.bound) {
+		b.o.dependsOn(x)
 	}
-	if b.bound == nil {
-		b.bound = map[*Object]bool{}
-	}
-	b.bound[x] = true
-	b.o.dependsOn(x)
 }
 
 func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
@@ -126,7 +138,8 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	if plt {
 		flags |= elf.LookupPLT
 	}
-	h := o.File.SymHashAt(idx)
+	var h elf.NameHash
+	o.File.SymHashAt(idx, &h)
 	var d definition
 	x, i := b.find(&h, o.File.SymVersion(idx), flags)
 	ok := x != nil

@@ -78,12 +78,11 @@ func collect() {
 // unused returns the objects that no handle leads to, in any namespace. What is being initialised is in use, and so is
 // what a finaliser that runs may call.
 func unused() []*Object {
-	live := map[*Object]bool{}
+	live := newWalk()
 	var mark func(list []*Object)
 	mark = func(list []*Object) {
 		for _, o := range list {
-			if !live[o] && !o.System {
-				live[o] = true
+			if !o.System && o.visit(live) {
 				mark(o.deps)
 				mark(o.filtees)
 				mark(o.reldeps)
@@ -92,9 +91,9 @@ func unused() []*Object {
 	}
 	mark(linker.dying)
 	for _, ns := range linker.spaces {
-		for _, o := range ns.objects {
+		for i, o := range ns.objects {
 			if o.opens > 0 || o.pinned || o.init == initRunning || o.busy > 0 {
-				mark([]*Object{o})
+				mark(ns.objects[i : i+1])
 				linker.later = linker.later || o.opens == 0 && o.busy > 0
 			}
 		}
@@ -102,7 +101,7 @@ func unused() []*Object {
 	var dead []*Object
 	for _, ns := range linker.spaces {
 		for _, o := range ns.objects {
-			if !live[o] {
+			if o.mark != live {
 				dead = append(dead, o)
 			}
 		}
@@ -113,27 +112,43 @@ func unused() []*Object {
 // hide takes objects out of their namespaces and scopes. They themselves go on seeing what they saw.
 func hide(dead []*Object) {
 	gone := func(o *Object) bool { return slices.Contains(dead, o) }
-	touched := map[*Namespace]bool{}
 	for _, o := range dead {
-		touched[o.Space] = true
-		list := append(slices.Clone(*o.scopes.Load()), &scope{*o.Space.global.Load()})
-		o.scopes.Store(&list)
-	}
-	for ns := range touched {
-		ns.objects = slices.DeleteFunc(slices.Clone(ns.objects), gone)
-		g := slices.DeleteFunc(slices.Clone(*ns.global.Load()), gone)
-		ns.global.Store(&g)
-		for _, o := range ns.objects {
-			old := *o.scopes.Load()
-			list := slices.DeleteFunc(slices.Clone(old), func(s *scope) bool { return slices.ContainsFunc(s.list, gone) })
-			if len(list) == 0 {
-				list = []*scope{{o.closure}}
-			}
+		if global := *o.Space.global.Load(); slices.ContainsFunc(global, gone) {
+			list := append(slices.Clone(*o.scopes.Load()), &scope{global})
 			o.scopes.Store(&list)
+		}
+	}
+	for i, o := range dead {
+		if !firstOfSpace(dead, i) {
+			continue
+		}
+		ns := o.Space
+		ns.objects = slices.DeleteFunc(slices.Clone(ns.objects), gone)
+		if global := *ns.global.Load(); slices.ContainsFunc(global, gone) {
+			g := slices.DeleteFunc(slices.Clone(global), gone)
+			ns.global.Store(&g)
+		}
+		for _, o := range ns.objects {
+			within := func(s *scope) bool { return slices.ContainsFunc(s.list, gone) }
+			old := *o.scopes.Load()
+			if !slices.ContainsFunc(old, within) {
+				continue
+			}
+			list := slices.DeleteFunc(slices.Clone(old), within)
+			if len(list) == 0 {
+				o.scopes.Store(oneScope(o.closure))
+			} else {
+				o.scopes.Store(&list)
+			}
 		}
 		maps.DeleteFunc(ns.unique, func(_ string, u uniqueSymbol) bool { return gone(u.o) })
 	}
 	linker.bindings.Add(1)
+}
+
+// firstOfSpace reports whether no object before the one of index i in a list is of its namespace.
+func firstOfSpace(list []*Object, i int) bool {
+	return slices.IndexFunc(list, func(o *Object) bool { return o.Space == list[i].Space }) == i
 }
 
 // unload unmaps objects that nobody can reach.
@@ -146,9 +161,9 @@ func unload(dead []*Object) {
 	}
 	linker.subs += uint64(len(dead))
 	linker.dying = slices.DeleteFunc(linker.dying, func(o *Object) bool { return slices.Contains(dead, o) })
-	done := unlist(dead)
+	unlist(dead)
 	unmap(dead)
-	done()
+	unlisted(dead)
 }
 
 // unmap gives back all memory of objects. linker.mu is held.
@@ -163,7 +178,7 @@ func unmap(list []*Object) {
 	for _, o := range list {
 		o.dropTLS()
 		tlsPairs.free(o)
-		native.Unmap(o.Mapping.Addr, o.Mapping.Size)
+		o.Mapping.Unmap()
 		o.freePhdrs()
 		freeLinkMap(o)
 		if o.fd >= 0 {

@@ -14,35 +14,6 @@ import (
 	"weld/native"
 )
 
-// plan is one open: what it has mapped and read, before any of it is relocated, and what must be undone if it fails.
-type plan struct {
-	ns     *Namespace
-	flags  Flags
-	caller *Object // the object whose code asks, nil for the program
-	root   *Object
-
-	mapping, listed bool // debuggers know that it maps, that it has mapped
-
-	index *index // for the scope of root, while the new objects are relocated
-
-	callerAddr uintptr // see Source.Caller
-	isProgram  bool    // it is a Program's
-
-	search *search.Pass // for the files of its libraries
-
-	preload []string // of a Program: what comes behind it in the scope
-
-	fresh []*Object // new objects, breadth first
-	errs  []error
-	words []uintptr // see scratch
-	used  int       // how many words are not zero
-
-	// What it has changed in objects that were there before, and in the namespace's table.
-	named  []named
-	pinned []*Object
-	unique []string
-}
-
 func (p *plan) isDlopen(from *Object) bool { return from == nil || from == p.caller && p.root == nil }
 
 // Open opens a library in the namespace and returns it with one handle more. caller is the object whose code asks,
@@ -71,11 +42,14 @@ func (ns *Namespace) open(src Source, flags Flags, caller *Object) (*Object, err
 		return nil, &OpenError{Name: src.Name, Err: ErrClosed}
 	}
 	debug.SetUpProbes(true)
-	p := &plan{ns: ns, flags: flags, caller: caller, callerAddr: src.Caller}
-	if err := p.load(src); err != nil {
-		return nil, asOpenError(src.Name, p.root, err)
-	}
+	p := newPlan(ns, flags)
+	p.caller, p.callerAddr = caller, src.Caller
+	err := p.load(src)
 	root := p.root
+	p.end()
+	if err != nil {
+		return nil, asOpenError(src.Name, root, err)
+	}
 	order := initOrder(root)
 	if flags&NoInit != 0 {
 		for _, o := range order {
@@ -246,13 +220,9 @@ func (p *plan) get(name string, from *Object) (*Object, error) {
 // addName notes another name that an object was found under.
 func (p *plan) addName(o *Object, name string) {
 	o.names = append(o.names, name)
-	p.named = append(p.named, named{o, name})
-}
-
-// named is a name that an object was given.
-type named struct {
-	o    *Object
-	name string
+	if o.plan != p { // it is there also if the open fails
+		p.named = append(p.named, named{o, name})
+	}
 }
 
 func (p *plan) loaded(name string) *Object {
@@ -397,14 +367,13 @@ func (p *plan) readNeeded() error {
 
 // breadthFirst returns the closure of o in the order in which symbols are looked up.
 func breadthFirst(o *Object) []*Object {
-	var list []*Object
-	seen := map[*Object]bool{}
+	list := make([]*Object, 0, 1+len(o.deps)) // as a rule there is no more
+	walk := newWalk()
 	var visit func(o *Object)
 	visit = func(o *Object) {
-		if seen[o] {
+		if !o.visit(walk) {
 			return
 		}
-		seen[o] = true
 		for _, f := range o.filtees {
 			visit(f)
 		}
@@ -449,8 +418,9 @@ func (p *plan) checkVersions() error {
 
 // setScopes gives the new objects the closure as a scope.
 func (p *plan) setScopes() {
+	scopes := oneScope(p.root.closure)
 	for _, o := range p.fresh {
-		o.scopes.Store(&[]*scope{{p.root.closure}})
+		o.scopes.Store(scopes)
 		o.deepBind = p.flags&DeepBind != 0
 	}
 }
@@ -495,9 +465,9 @@ func (p *plan) undo() {
 	}
 	switch {
 	case p.listed:
-		done := unlist(p.fresh)
+		unlist(p.fresh)
 		unmap(p.fresh)
-		done()
+		unlisted(p.fresh)
 	case p.fresh != nil:
 		unmap(p.fresh)
 		fallthrough

@@ -21,6 +21,9 @@ const (
 // at the end of the breadth-first list, so that a tie goes the way it does there. DF_1_INITFIRST comes first of all; if
 // several new objects ask for it, the one that was loaded last.
 func initOrder(root *Object) []*Object {
+	if !slices.ContainsFunc(root.closure, func(o *Object) bool { return o != root && o.init != initDone }) {
+		return []*Object{root}
+	}
 	list := dependencyOrder(root.closure, false)
 	// In a cycle the one that was opened comes last.
 	if i := slices.Index(list, root); i >= 0 {
@@ -39,6 +42,9 @@ func initOrder(root *Object) []*Object {
 // finiOrder returns objects in the order in which finalisers run: what needs before what is needed, be it by DT_NEEDED
 // or because it was bound to it. Where the two contradict each other DT_NEEDED counts.
 func finiOrder(list []*Object) []*Object {
+	if len(list) < 2 {
+		return list
+	}
 	order := dependencyOrder(list, true)
 	slices.Reverse(order)
 	if slices.ContainsFunc(list, func(o *Object) bool { return o.reldeps != nil }) {
@@ -51,17 +57,17 @@ func finiOrder(list []*Object) []*Object {
 // dependencyOrder sorts objects so that each comes after all that it needs, cycles aside; reldeps says whether what it
 // was bound to outside its closure counts.
 func dependencyOrder(list []*Object, reldeps bool) []*Object {
-	pending := map[*Object]bool{}
+	pending := newWalk()
 	for _, o := range list {
-		pending[o] = true
+		o.mark = pending
 	}
 	out := make([]*Object, 0, len(list))
 	var walk func(o *Object)
 	walk = func(o *Object) {
-		if !pending[o] {
+		if o.mark != pending {
 			return
 		}
-		delete(pending, o)
+		o.mark = 0
 		for _, d := range o.deps {
 			walk(d)
 		}
@@ -141,13 +147,15 @@ func (o *Object) runInit() {
 	args := []uintptr{argc, argv, envp} // of all calls: a big library has a thousand initialisers
 	list := o.functions(d.InitArray)
 	if t := tracing(); t != nil {
-		defer t.ran(EventInit, o, len(list)+present(d.Init))()
+		defer t.ran(EventInit, o, list.count()+present(d.Init))()
 	}
 	if d.Init != 0 {
 		native.Call(o.addr(d.Init), args...)
 	}
-	for _, f := range list {
-		native.Call(f, args...)
+	for i := range list.len() {
+		if f := list.at(i); f != 0 {
+			native.Call(f, args...)
+		}
 	}
 }
 
@@ -155,11 +163,13 @@ func (o *Object) runInit() {
 func (o *Object) runFini() {
 	d := &o.File.Dynamic
 	list := o.functions(d.FiniArray)
-	if t := tracing(); t != nil && len(list)+present(d.Fini) > 0 {
-		defer t.ran(EventFini, o, len(list)+present(d.Fini))()
+	if t := tracing(); t != nil && list.count()+present(d.Fini) > 0 {
+		defer t.ran(EventFini, o, list.count()+present(d.Fini))()
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		native.Call(list[i])
+	for i := list.len() - 1; i >= 0; i-- {
+		if f := list.at(i); f != 0 {
+			native.Call(f)
+		}
 	}
 	if d.Fini != 0 {
 		native.Call(o.addr(d.Fini))
@@ -174,19 +184,33 @@ func present(f uint64) int {
 	return 0
 }
 
-// functions returns the addresses in an array of initialisers or finalisers; 0 and -1 are no functions.
-func (o *Object) functions(r elf.Range) []uintptr {
-	b, ok := o.File.Bytes(r.Addr, r.Size)
-	if !ok {
-		return nil // it cannot be read
+// functions returns an array of initialisers or finalisers.
+func (o *Object) functions(r elf.Range) functionArray {
+	b, _ := o.File.Bytes(r.Addr, r.Size) // nil if it cannot be read
+	return b
+}
+
+// functionArray is an array of addresses of functions as it stands in memory; 0 and -1 are no functions.
+type functionArray []byte
+
+func (a functionArray) len() int { return len(a) / 8 }
+
+// at returns entry i, 0 if it is no function.
+func (a functionArray) at(i int) uintptr {
+	if f := uintptr(binary.LittleEndian.Uint64(a[i*8:])); f != ^uintptr(0) {
+		return f
 	}
-	list := make([]uintptr, 0, len(b)/8)
-	for ; len(b) >= 8; b = b[8:] {
-		if f := uintptr(binary.LittleEndian.Uint64(b)); f != 0 && f != ^uintptr(0) {
-			list = append(list, f)
+	return 0
+}
+
+// count returns the number of functions.
+func (a functionArray) count() (n int) {
+	for i := range a.len() {
+		if a.at(i) != 0 {
+			n++
 		}
 	}
-	return list
+	return n
 }
 
 // finiAll runs the finalisers of all that is loaded when the process ends through the C library's exit: the last

@@ -83,19 +83,27 @@ func (p *plan) endReloc() {
 	}
 }
 
-// unlist takes objects that are about to be unmapped out of the lists of debuggers. The function it returns is to be
-// called when they are.
-func unlist(list []*Object) (done func()) {
-	gone := map[*Namespace][]uintptr{}
-	for _, o := range list {
-		gone[o.Space] = append(gone[o.Space], o.LinkMap)
+// unlist takes objects that are about to be unmapped out of the lists of debuggers.
+func unlist(list []*Object) {
+	for i, o := range list {
+		if !firstOfSpace(list, i) {
+			continue
+		}
+		gone := make([]uintptr, 0, 8)
+		for _, x := range list[i:] {
+			if x.Space == o.Space {
+				gone = append(gone, x.LinkMap)
+			}
+		}
+		o.Space.rendezvous().StartUnmap(gone)
 	}
-	for ns, maps := range gone {
-		ns.rendezvous().StartUnmap(maps)
-	}
-	return func() {
-		for ns := range gone {
-			ns.rendezvous().EndUnmap()
+}
+
+// unlisted tells debuggers that they are unmapped.
+func unlisted(list []*Object) {
+	for i, o := range list {
+		if firstOfSpace(list, i) {
+			o.Space.rendezvous().EndUnmap()
 		}
 	}
 }

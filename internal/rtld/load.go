@@ -55,7 +55,7 @@ type source struct {
 
 // unmap gives the image back.
 func (s *source) unmap() {
-	native.Unmap(s.mapping.Addr, s.mapping.Size)
+	s.mapping.Unmap()
 	if s.fd >= 0 {
 		syscall.Close(s.fd)
 	}
@@ -287,19 +287,6 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	t.enter(PhaseSearch)
 	defer t.leave()
 	began := t.now()
-	var found *source
-	var tried []func() // tells of what was not taken
-	accept := func(path string) error {
-		s, err := p.openPath(path)
-		if err != nil {
-			if t != nil {
-				tried = append(tried, func() { p.traceTried(name, path, from, err) })
-			}
-			return acceptError(err)
-		}
-		found = s
-		return nil
-	}
 	var req *search.Requester
 	if from != nil {
 		req = from.search
@@ -308,15 +295,17 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	var path string
 	var err error
 	if p.isDlopen(from) {
-		path, err = s.FindDlopen(name, req, accept)
+		path, err = s.FindDlopen(name, req, p.accept)
 	} else {
-		path, err = s.Find(name, req, accept)
+		path, err = s.Find(name, req, p.accept)
 	}
+	found, refused := p.found, p.tried
+	p.found, p.tried = nil, nil
 	if t != nil && found != nil {
 		found.searched = time.Since(began) - found.mapped
 	}
-	for _, tell := range tried {
-		tell()
+	for _, x := range refused {
+		p.traceTried(name, x.path, from, x.err)
 	}
 	if err != nil {
 		return nil, p.openError(name, from, err)
@@ -328,12 +317,31 @@ func (p *plan) find(name string, from *Object, needed []string) (*source, error)
 	return found, nil
 }
 
+// tryFile maps the file at a path for find.
+func (p *plan) tryFile(path string) error {
+	s, err := p.openPath(path)
+	if err != nil {
+		if tracing() != nil {
+			p.tried = append(p.tried, tried{path, err})
+		}
+		return acceptError(err)
+	}
+	p.found = s
+	return nil
+}
+
+// tried is a file that find has not taken.
+type tried struct {
+	path string
+	err  error
+}
+
 // searcher returns the search of the plan's namespace, one for the whole plan.
 func (p *plan) searcher(f search.Flavor) *search.Pass {
-	if s := p.ns.searcher(f); p.search == nil || p.search.Searcher != s {
-		p.search = s.Pass()
+	if s := p.ns.searcher(f); p.search.Searcher != s {
+		p.search = search.Pass{Searcher: s}
 	}
-	return p.search
+	return &p.search
 }
 
 // openError turns the error of a search into ours: what a candidate was refused for is the reason, if there was one.

@@ -22,7 +22,9 @@ var linker struct {
 	dying  []*Object           // whose finalisers run or are about to
 	later  bool                // collect left something for later
 	eager  bool                // what may be bound lazily is bound at load where it is defined
-	words  []uintptr           // for scratch; whoever uses it takes it away
+	walks  uint64              // see newWalk
+	binder *binder             // for the next open; whoever uses it takes it away
+	spare  *plan               // the same
 
 	// collects holds the goroutines that are in collect.
 	collects map[uintptr]bool
@@ -125,20 +127,28 @@ func (r *reentrant) wait(c *sync.Cond) {
 
 // noteObjects makes objects known to those who do not hold the lock, or others unknown to them. linker.mu is held.
 func noteObjects(mapped, gone []*Object) {
+	old := linker.known.Load()
+	most := len(old.byAddr) + len(mapped)
+	room := make([]known, 2*most)
 	change := func(list []known, key func(*Object) uintptr) []known {
-		n := make([]known, 0, len(list)+len(mapped))
+		n := room[:0:most]
+		room = room[most:]
 		for _, k := range list {
 			if !slices.Contains(gone, k.o) {
 				n = append(n, k)
 			}
 		}
 		for _, o := range mapped {
-			i, _ := slices.BinarySearchFunc(n, key(o), known.compare)
-			n = slices.Insert(n, i, known{key(o), o})
+			k := known{key(o), o}
+			n = append(n, k)
+			i := len(n) - 1
+			for ; i > 0 && n[i-1].key > k.key; i-- {
+				n[i] = n[i-1]
+			}
+			n[i] = k
 		}
 		return n
 	}
-	old := linker.known.Load()
 	linker.known.Store(&knownObjects{
 		byAddr: change(old.byAddr, func(o *Object) uintptr { return o.Mapping.Addr }),
 		byMap:  change(old.byMap, func(o *Object) uintptr { return o.LinkMap }),

@@ -245,7 +245,7 @@ func adoptSystem() error {
 	}
 	for _, o := range fresh {
 		o.closure = breadthFirst(o)
-		o.scopes.Store(&[]*scope{{o.closure}})
+		o.scopes.Store(oneScope(o.closure))
 		linker.bindings.Add(1)
 		redirect(o)
 	}

@@ -40,6 +40,7 @@ type Object struct {
 	scopes  atomic.Pointer[[]*scope] // closures it was opened as part of, in that order
 	looked  atomic.Pointer[lookedIn]
 	reldeps []*Object   // what it was bound to outside its closure, in that order
+	mark    uint64      // of the walk that came by last, see visit
 	opens   int         // handles
 	busy    int         // other reasons not to unload it now
 	pinned  bool        // never unloaded
@@ -71,8 +72,35 @@ type lookedIn struct {
 	list []*Object
 }
 
+// newWalk begins a walk over objects and returns its number. linker.mu is held.
+func newWalk() uint64 {
+	linker.walks++
+	return linker.walks
+}
+
+// visit marks the object with a walk. It returns false if it was marked with it already.
+func (o *Object) visit(walk uint64) bool {
+	if o.mark == walk {
+		return false
+	}
+	o.mark = walk
+	return true
+}
+
 // scope is a list of objects to look a symbol up in, in order.
 type scope struct{ list []*Object }
+
+// oneScope returns what Object.scopes is for one scope.
+func oneScope(list []*Object) *[]*scope {
+	x := &struct { // one block of memory
+		scope scope
+		first [1]*scope
+		all   []*scope
+	}{scope: scope{list}}
+	x.first[0] = &x.scope
+	x.all = x.first[:]
+	return &x.all
+}
 
 // fileID is what tells files apart.
 type fileID struct{ dev, ino uint64 }

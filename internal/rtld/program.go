@@ -61,7 +61,8 @@ func (g *Program) Load() error {
 	t := tracing()
 	t.enter(PhasePlan)
 	defer t.leave()
-	p := &plan{ns: Default, flags: NoDelete, isProgram: true}
+	p := newPlan(Default, NoDelete)
+	p.isProgram = true
 	linker.eager = !g.Lazy
 	s := g.started
 	if s == nil {
@@ -126,10 +127,12 @@ func (g *Program) Load() error {
 	g.native.HandOver()
 	order := slices.DeleteFunc(initOrder(program), func(o *Object) bool { return o == program })
 	argc, argv, envp := native.Arguments()
-	if list := program.functions(program.File.Dynamic.PreinitArray); len(list) > 0 {
-		done := t.ran(EventInit, program, len(list))
-		for _, f := range list {
-			native.Call(f, argc, argv, envp)
+	if list := program.functions(program.File.Dynamic.PreinitArray); list.count() > 0 {
+		done := t.ran(EventInit, program, list.count())
+		for i := range list.len() {
+			if f := list.at(i); f != 0 {
+				native.Call(f, argc, argv, envp)
+			}
 		}
 		done()
 	}
@@ -308,7 +311,7 @@ func (o *Object) store(writes []slot) error {
 func addProgramServices() error {
 	t := &services
 	for name, addr := range native.ProgramServices() {
-		t.m[name] = addr
+		t.add(name, addr)
 		t.wraps[name] = true
 	}
 	for name, thunk := range t.thunks {

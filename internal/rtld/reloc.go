@@ -12,113 +12,7 @@ import (
 	"weld/native"
 )
 
-// binder applies the relocations of one object.
-type binder struct {
-	p       *plan
-	o       *Object
-	values  []uintptr         // by symbol number: addresses of definitions that are plain
-	others  map[uint32]cached // the rest: thread-local, IFUNC, absent
-	list    []*Object         // where symbols are looked up
-	index   *index            // of that, nil if there is none
-	bound   map[*Object]bool  // what the object was bound to
-	ifuncs  []deferred
-	segs    []span // where relocations may write
-	last    span
-	missing []SymbolError
-	seen    map[string]bool
-	warmed  uint // of no meaning
-	large   bool // it has many relocations
-
-	relativeOnly bool // a worker: at any other relocation it stops, and
-	stopped      int  // this is one more than that relocation's number
-}
-
-type span struct{ lo, hi uintptr }
-
-// deferred is a relocation whose value a resolver computes: those run when all others are done.
-type deferred struct {
-	r    elf.Rela
-	addr uintptr // of the resolver
-	what elf.R_X86_64
-	def  definition // if it is of a symbol
-}
-
-// relocateAll binds the new objects, what is needed before what needs it.
-func (p *plan) relocateAll() error {
-	var missing []SymbolError
-	for i := len(p.fresh) - 1; i >= 0; i-- {
-		o := p.fresh[i]
-		if o.File.TLS != nil {
-			if err := o.addTLS(); err != nil {
-				return &OpenError{Name: o.Path, Path: o.Path, Err: err}
-			}
-		}
-	}
-	p.index = p.newIndex(p.root.searchList())
-	defer func() {
-		const kept = 1 << 12 // 32 KiB for the next open
-		if p.words != nil && len(p.words) <= kept {
-			linker.words = p.words
-		}
-		p.index, p.words = nil, nil
-	}()
-	for _, o := range p.order() {
-		b := &binder{p: p, o: o}
-		if err := b.traced(); err != nil {
-			return err
-		}
-		missing = append(missing, b.missing...)
-	}
-	if missing != nil {
-		return &UndefinedError{missing}
-	}
-	return nil
-}
-
-// scratch returns a zero for each symbol of o, for use until the next call: all objects share the memory, since to touch
-// new memory costs more than what is done with it.
-func (p *plan) scratch(o *Object) []uintptr {
-	if p.words == nil {
-		most := 512 // a page, which does for all but one library in ten
-		for _, o := range p.fresh {
-			most = max(most, o.File.NumSymbols())
-		}
-		if p.words, linker.words = linker.words, nil; len(p.words) < most {
-			p.words = make([]uintptr, most)
-			populate(p.words)
-		}
-		p.used = len(p.words)
-	}
-	n := o.File.NumSymbols()
-	clear(p.words[:min(n, p.used)])
-	p.used = max(n, p.used)
-	return p.words[:n]
-}
-
-// populate makes the pages of a new, zero table present. Else each would come twice, once when it is read, and once more,
-// with an interrupt of all processors, when it is written to.
-func populate[T any](table []T) {
-	size := uintptr(len(table)) * unsafe.Sizeof(*new(T))
-	if size < 8*native.PageSize {
-		clear(table)
-		return
-	}
-	start := uintptr(unsafe.Pointer(unsafe.SliceData(table)))
-	first := (start + native.PageSize - 1) &^ (native.PageSize - 1)
-	native.Populate(first, (start+size)&^(native.PageSize-1)-first)
-}
-
-// order returns the new objects, last of the breadth-first order first, as glibc relocates them.
-func (p *plan) order() []*Object {
-	var list []*Object
-	for i := len(p.root.closure) - 1; i >= 0; i-- {
-		if o := p.root.closure[i]; o.plan == p {
-			list = append(list, o)
-		}
-	}
-	return list
-}
-
+// object applies the relocations of the object.
 func (b *binder) object() error {
 	o, f := b.o, b.o.File
 	for _, s := range f.Progs {
@@ -294,6 +188,9 @@ func (b *binder) rela(t elf.RelaTable) error {
 	if !b.large {
 		ahead = n
 	}
+	if n < 128 { // a few symbols, whose table is touched all over
+		warm = n
+	}
 	for i := 0; i < n; i++ {
 		if i == ahead {
 			ahead = b.populate(data, i, n)
@@ -319,7 +216,7 @@ func (b *binder) rela(t elf.RelaTable) error {
 		}
 		// The next common one: the address of a symbol.
 		if typ := elf.R_X86_64(uint32(e[1])); typ == elf.R_X86_64_64 || typ == elf.R_X86_64_GLOB_DAT || typ == elf.R_X86_64_JMP_SLOT {
-			if v := b.plain(uint32(e[1]>>32), typ == elf.R_X86_64_JMP_SLOT); v != 0 {
+			if v, ok := b.plain(uint32(e[1]>>32), typ == elf.R_X86_64_JMP_SLOT); ok {
 				a := b.place(e[0], 8)
 				if a == 0 {
 					return b.fail(t.At(i), errPlace)
@@ -418,7 +315,7 @@ func (b *binder) plt() error {
 // early binds a function that may be bound lazily, if it is defined; a is its slot. What nothing defines is an error of
 // the call, if there is one.
 func (b *binder) early(r elf.Rela, a uintptr) (done bool, err error) {
-	if v := b.plain(r.Sym, true); v != 0 {
+	if v, _ := b.plain(r.Sym, true); v != 0 {
 		*(*uintptr)(native.Pointer(a)) = v + uintptr(r.Addend)
 		return true, nil
 	}

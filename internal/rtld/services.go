@@ -18,7 +18,8 @@ type serviceTable struct {
 	once         sync.Once
 	err          error
 	m            map[string]uintptr
-	threadObject uintptr // destructor of thread-local objects
+	hashes       [16]uint64 // a filter of their names, see may
+	threadObject uintptr    // destructor of thread-local objects
 	thunks       map[string]*native.Thunk
 	wraps        map[string]bool // those that end in the C library's own, and are nothing without
 	dls          map[string]bool // those that the system's libgcc_s gets too
@@ -27,6 +28,15 @@ type serviceTable struct {
 var services serviceTable
 
 func (t *serviceTable) get(name string) uintptr { return t.m[name] }
+
+// may reports whether there may be a function of a name with this hash (DT_GNU_HASH).
+func (t *serviceTable) may(hash uint32) bool { return t.hashes[hash>>6&15]>>(hash&63)&1 != 0 }
+
+func (t *serviceTable) add(name string, addr uintptr) {
+	t.m[name] = addr
+	h := elf.GNUHash(name)
+	t.hashes[h>>6&15] |= 1 << (h & 63)
+}
 
 // instead returns the address of weld's own function of a name, if it takes the place of the system's definition of it,
 // or of none.
@@ -43,9 +53,8 @@ func setUp() error {
 	t.once.Do(func() {
 		native.Prepare()
 		t.thunks = map[string]*native.Thunk{}
-		m := map[string]uintptr{
-			"__tls_get_addr": native.TLSGetAddr(),
-		}
+		t.m = map[string]uintptr{}
+		t.add("__tls_get_addr", native.TLSGetAddr())
 		for name, f := range map[string]func(native.Upcall){
 			"dlopen": serveDlopen, "dlmopen": serveDlmopen, "dlclose": serveDlclose, "dlerror": serveDlerror,
 			"dlsym": serveDlsym, "dlvsym": serveDlvsym, "dladdr": serveDladdr, "dladdr1": serveDladdr1,
@@ -59,7 +68,7 @@ func setUp() error {
 				t.err = err
 				return
 			}
-			m[name] = th.Addr()
+			t.add(name, th.Addr())
 			t.thunks[name] = th
 		}
 		th, err := native.NewThunk(serveThreadObject)
@@ -78,11 +87,10 @@ func setUp() error {
 				t.err = err
 				return
 			}
-			m[name] = th.Addr()
+			t.add(name, th.Addr())
 			t.wraps[name] = true
 		}
 		t.wraps["backtrace_symbols"], t.wraps["backtrace_symbols_fd"] = true, true
-		t.m = m
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
 		native.LazyBinder = bindLazily
 		native.Locate = describe

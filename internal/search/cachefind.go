@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // A selection says which entries of a cache will do that are for some processors only.
@@ -43,7 +42,7 @@ func (c *Cache) find(name string, flags uint32, sel func() selection) (path stri
 			if err != nil {
 				return "", err
 			}
-			return c.best(name, mid, flags, sync.OnceValue(sel))
+			return c.best(name, mid, flags, sel)
 		}
 	}
 	return "", err
@@ -52,6 +51,14 @@ func (c *Cache) find(name string, flags uint32, sel func() selection) (path stri
 func (c *Cache) best(name string, first int, flags uint32, sel func() selection) (string, error) {
 	best := math.MaxInt
 	path := ""
+	var s selection
+	asked := false
+	wanted := func() *selection {
+		if !asked {
+			s, asked = sel(), true
+		}
+		return &s
+	}
 	for i := first; i < c.count; i++ {
 		e, err := c.Entry(i)
 		if err != nil {
@@ -62,15 +69,15 @@ func (c *Cache) best(name string, first int, flags uint32, sel func() selection)
 			return strings.Clone(path), nil
 		case e.Flags != flags:
 		case e.named():
-			if e.ISALevel() > sel().level {
+			if e.ISALevel() > wanted().level {
 				continue
 			}
-			if p := slices.Index(sel().hwcaps, e.HWCapName); p >= 0 && p < best {
+			if p := slices.Index(wanted().hwcaps, e.HWCapName); p >= 0 && p < best {
 				best, path = p, e.Path
 			}
 		case path != "": // entries of named folders come before the others
 			return strings.Clone(path), nil
-		case e.HWCap == 0 || sel().legacyFits(e.HWCap):
+		case e.HWCap == 0 || wanted().legacyFits(e.HWCap):
 			return strings.Clone(e.Path), nil
 		}
 	}

@@ -340,9 +340,10 @@ func (r *request) try(path, why string) verdict {
 	opened := true
 	var err error
 	if r.accept != nil {
-		err = r.accept(path)
-		var pe *fs.PathError
-		opened = !(errors.As(err, &pe) && pe.Op == "open")
+		if err = r.accept(path); err != nil {
+			var pe *fs.PathError
+			opened = !(errors.As(err, &pe) && pe.Op == "open")
+		}
 	} else {
 		var fi fs.FileInfo
 		if fi, err = r.s.fs.Stat(r.s.HostPath(path)); err != nil {
