@@ -35,7 +35,7 @@ func SetUpProbes(object bool) {
 // loadObject maps the runtime object and puts it into the list.
 func loadObject() error {
 	data := runtimeObject()
-	fd, err := native.MemFile("weld-probes.so", data)
+	fd, err := native.ObjectFile("weld-probes.so", data)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"weld/image/elf"
 )
@@ -273,32 +272,3 @@ func unmapFile(addr, size uintptr) error {
 
 // Memory returns the bytes of the mapping. Parts of it may not be readable.
 func (m Mapping) Memory() []byte { return Bytes(m.Addr, m.Size) }
-
-// MemFile makes a file in memory that holds data, to be mapped, or opened by others by its FileName.
-func MemFile(name string, data []byte) (fd int, err error) {
-	const sysMemfdCreate, cloexec = 319, 1
-	n := append([]byte(name), 0)
-	if len(n) > 200 {
-		n = append(n[len(n)-200:len(n)-1:len(n)-1], 0)
-	}
-	r, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&n[0])), cloexec, 0)
-	if e != 0 {
-		return -1, fmt.Errorf("make a file in memory for %s: %w", name, e)
-	}
-	fd = int(r)
-	for off := 0; off < len(data); {
-		w, err := syscall.Pwrite(fd, data[off:], int64(off))
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			syscall.Close(fd)
-			return -1, fmt.Errorf("write %s to memory: %w", name, err)
-		}
-		off += w
-	}
-	return fd, nil
-}
-
-// FileName returns the path by which other processes open what a file descriptor of this one stands for.
-func FileName(fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", syscall.Getpid(), fd) }

@@ -74,7 +74,7 @@ func (p *plan) openPath(path string) (*source, error) {
 // openData maps an image from memory: it is put into a file in memory, which its segments are mapped from like those
 // of any other. That stays open as long as the object is loaded, so that debuggers can read it.
 func (p *plan) openData(name string, data []byte) (*source, error) {
-	fd, err := native.MemFile(filepath.Base(name), data)
+	fd, err := native.ObjectFile(filepath.Base(name), data)
 	if err != nil {
 		return nil, err
 	}

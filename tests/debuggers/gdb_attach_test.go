@@ -74,6 +74,19 @@ func TestGcore(t *testing.T) {
 	lookAtCore(t, debuggee(t, static), core, lib, `^#0  twice \(n=42\) at `, `^#1 .* add_numbers \(a=40, b=2\) at `)
 }
 
+// With a folder for the files of what is in memory only, the core leads to them: a library from memory has its symbols, and
+// the backtrace goes on to Go's functions.
+func TestCoreWithFiles(t *testing.T) {
+	t.Parallel()
+	d, lib := fixture(t)
+	core := d.Join("filed")
+	cmd := gdb(t, []string{"break twice", "run", "gcore " + core, "kill"}, "--args", debuggee(t, static), "load "+lib, "nest libshapes.so call_back 1")
+	cmd.Env = append(environment(nil), "WELD_FILES="+t.TempDir())
+	expect(t, tool(t, cmd), hit+`twice \(n=0\)`, `Saved corefile`)
+	out := tool(t, gdb(t, []string{"info sharedlibrary", "bt"}, debuggee(t, static), core))
+	expect(t, out, `/libshapes\.so\.\d+\.\d+$`, chain(0, 1))
+}
+
 // lookAtCore checks what gdb shows of a core, with the libraries and without what only the process had.
 func lookAtCore(t testing.TB, program, core, lib string, frames ...string) {
 	t.Helper()
