@@ -34,9 +34,10 @@ func pageUp(a uintptr) uintptr   { return (a + PageSize - 1) &^ (PageSize - 1) }
 
 // MapImage maps the segments of f, which must have passed CheckLoad(PageSize), from the file fd: the whole address
 // range is reserved first, then each PT_LOAD laid over it with its protection and its zeroes (gABI, Program Loading).
-// Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less. Each of the
-// others is a mapping of its own, also where a change of protection would do and take less: by these valgrind knows a
-// library. Where an image was before (Mapping.Unmap) nothing is reserved, and no mapping has to be cut for the next one.
+// Where the segments leave no gaps it is the first one that reserves the range, as ld.so does it: a mapping less. It also
+// is that of those that follow it in the file as in memory, after a change of protection, but under valgrind, which knows a
+// library by its mappings. Where an image was before (Mapping.Unmap) nothing is reserved, and no mapping has to be cut for
+// the next one.
 // An ET_EXEC goes to its own addresses and is refused where something is mapped there.
 func MapImage(f *elf.File, fd int) (Mapping, error) { return mapImage(f, fd, true) }
 
@@ -58,7 +59,7 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 			align = max(align, uintptr(p.Align))
 		}
 	}
-	var mapped *elf.Prog // the segment that is mapped already
+	next := 0 // the first of the segments that are not mapped yet
 	const reserveFlags = syscall.MAP_PRIVATE | syscall.MAP_ANON | syscall.MAP_NORESERVE
 	if f.Type == elf.ET_EXEC && lo == 0 {
 		return m, &elf.FormatError{File: f.Name, What: "its fixed address is 0, where nothing is mapped"}
@@ -73,7 +74,8 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 			return m, fmt.Errorf("%s: its fixed address %#x is taken or cannot be had: %w", f.Name, lo, err)
 		}
 		m.Addr = a
-	} else if first := solid(f); align == PageSize && first != nil {
+	} else if i := solid(f); align == PageSize && i >= 0 {
+		first := &f.Progs[i]
 		if m, ok := m.vacant(f, fd, lo, clearText); ok {
 			return m, nil
 		}
@@ -81,7 +83,12 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		if err != nil {
 			return m, err
 		}
-		m.Addr, m.Bias, mapped = a, a-lo, first
+		m.Addr, m.Bias = a, a-lo
+		next, _ = together(f, i)
+		if err := m.protectRest(f, i, next); err != nil {
+			Unmap(m.Addr, m.Size)
+			return Mapping{}, err
+		}
 	} else {
 		extra := align - PageSize
 		a, err := mapFile(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
@@ -99,38 +106,83 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		m.Addr = start
 		m.Bias = start - lo
 	}
-	for i := range f.Progs {
-		p := &f.Progs[i]
-		if p.Type != elf.PT_LOAD || p.Memsz == 0 || p == mapped {
-			continue
-		}
-		if _, err := m.segment(f, p, fd, clearText, syscall.MAP_FIXED); err != nil {
-			Unmap(m.Addr, m.Size)
-			return Mapping{}, err
-		}
+	if _, err := m.segments(f, next, fd, clearText, syscall.MAP_FIXED); err != nil {
+		Unmap(m.Addr, m.Size)
+		return Mapping{}, err
 	}
 	return m, nil
 }
 
-// solid returns the first segment of f if the segments leave no pages between them free and it is all from the file;
-// else nil.
-func solid(f *elf.File) (first *elf.Prog) {
+// solid returns the index of the first segment of f if the segments leave no pages between them free and it is all from
+// the file; else -1.
+func solid(f *elf.File) (first int) {
+	first = -1
 	end := uint64(0)
 	for i := range f.Progs {
 		p := &f.Progs[i]
 		switch {
 		case p.Type != elf.PT_LOAD || p.Memsz == 0:
 			continue
-		case first == nil && p.Filesz != p.Memsz:
-			return nil
-		case first == nil:
-			first = p
+		case first < 0 && p.Filesz != p.Memsz:
+			return -1
+		case first < 0:
+			first = i
 		case p.Vaddr&^(PageSize-1) != end:
-			return nil
+			return -1
 		}
 		end = (p.Vaddr + p.Memsz + PageSize - 1) &^ (PageSize - 1)
 	}
 	return first
+}
+
+// together returns the index behind the last segment that one mapping of the file can be for as well as for the first, in a
+// solid file, and the address that they end at. Segments that are written to have a mapping of their own.
+func together(f *elf.File, first int) (next int, end uintptr) {
+	p := &f.Progs[first]
+	next, end = first+1, pageUp(uintptr(p.Vaddr+p.Filesz))
+	if p.Flags&elf.PF_W != 0 || onValgrind() {
+		return next, end
+	}
+	for i := next; i < len(f.Progs); i++ {
+		q := &f.Progs[i]
+		if q.Type != elf.PT_LOAD || q.Memsz == 0 {
+			continue
+		}
+		if q.Flags&elf.PF_W != 0 || q.Filesz != q.Memsz || q.Off-q.Vaddr != p.Off-p.Vaddr {
+			break
+		}
+		next, end = i+1, pageUp(uintptr(q.Vaddr+q.Filesz))
+	}
+	return next, end
+}
+
+// protectRest gives the segments up to next, which are mapped with the first one, the protection that they ask for.
+func (m *Mapping) protectRest(f *elf.File, first, next int) error {
+	for i := first + 1; i < next; i++ {
+		p := &f.Progs[i]
+		if p.Type != elf.PT_LOAD || p.Memsz == 0 || prot(p.Flags) == prot(f.Progs[first].Flags) {
+			continue
+		}
+		start := m.Bias + uintptr(p.Vaddr)
+		if err := m.Protect(pageDown(start), pageUp(start+uintptr(p.Memsz))-pageDown(start), prot(p.Flags)); err != nil {
+			return &MapError{f.Name, uintptr(p.Memsz), err}
+		}
+	}
+	return nil
+}
+
+// segments maps the segments from an index on. It returns the end of what it has mapped last, also if it fails; 0 is nothing.
+func (m *Mapping) segments(f *elf.File, from, fd int, clearText bool, fixed int) (end uintptr, err error) {
+	for i := from; i < len(f.Progs); i++ {
+		p := &f.Progs[i]
+		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
+			continue
+		}
+		if end, err = m.segment(f, p, fd, clearText, fixed); err != nil {
+			return end, err
+		}
+	}
+	return end, nil
 }
 
 // segment maps a segment with MAP_FIXED or mapFixedNoReplace. It returns the end of what it has mapped, also if it fails.
@@ -205,7 +257,7 @@ func (m Mapping) Unmap() error {
 	return err
 }
 
-// vacant maps f, which has lowest address lo and no gaps, at the upper end of the vacated range, as long as nobody else is
+// vacant maps f, which has lowest address lo and is solid, at the upper end of the vacated range, as long as nobody else is
 // in the way.
 func (m Mapping) vacant(f *elf.File, fd int, lo uintptr, clearText bool) (Mapping, bool) {
 	v := &vacated
@@ -217,18 +269,31 @@ func (m Mapping) vacant(f *elf.File, fd int, lo uintptr, clearText bool) (Mappin
 	v.size -= m.Size
 	m.Addr = v.addr + v.size
 	m.Bias = m.Addr - lo
-	for i := range f.Progs {
-		p := &f.Progs[i]
-		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
-			continue
+	first := solid(f)
+	p := &f.Progs[first]
+	next, to := together(f, first)
+	end := m.Bias + to
+	a, err := mapFile(f.Name, m.Addr, end-m.Addr, prot(p.Flags), syscall.MAP_PRIVATE|mapFixedNoReplace, fd,
+		int64(p.Off)-int64(uintptr(p.Vaddr)-lo))
+	switch {
+	case err != nil:
+		end = m.Addr
+	case a != m.Addr: // before Linux 4.17 mapFixedNoReplace is nothing but a wish
+		Unmap(a, end-m.Addr)
+		end, err = m.Addr, syscall.EEXIST
+	default:
+		if err = m.protectRest(f, first, next); err == nil {
+			var last uintptr
+			last, err = m.segments(f, next, fd, clearText, mapFixedNoReplace)
+			end = max(end, last)
 		}
-		if end, err := m.segment(f, p, fd, clearText, mapFixedNoReplace); err != nil {
-			if end > m.Addr {
-				Unmap(m.Addr, end-m.Addr)
-			}
-			v.size = 0
-			return Mapping{}, false
+	}
+	if err != nil {
+		if end > m.Addr {
+			Unmap(m.Addr, end-m.Addr)
 		}
+		v.size = 0
+		return Mapping{}, false
 	}
 	return m, true
 }
