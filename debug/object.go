@@ -35,7 +35,7 @@ func SetUpProbes(object bool) {
 // loadObject maps the runtime object and puts it into the list.
 func loadObject() error {
 	data := runtimeObject()
-	fd, err := native.ObjectFile("weld-probes.so", data)
+	fd, name, err := native.ObjectFile("weld-probes.so", data)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,6 @@ func loadObject() error {
 		syscall.Close(fd)
 		return err
 	}
-	name := native.FileName(fd)
 	f, err := elf.ReadHead(name, rawfile.Descriptor(fd), int64(len(data)))
 	if err != nil {
 		return fail(err)

@@ -18,8 +18,8 @@ const (
 )
 
 // queue returns a function that has fn called for events one after the other, without waiting for it: when there are many,
-// or flush is called. wait does that and waits until fn was called for all.
-func queue(fn func(Event)) (add func(Event), flush, wait func()) {
+// or flush is called and the oldest is as old as it says. wait does that and waits until fn was called for all.
+func queue(fn func(Event)) (add func(Event), flush func(time.Duration), wait func()) {
 	var mu sync.Mutex
 	var events []Event
 	var oldest time.Time
@@ -56,10 +56,10 @@ func queue(fn func(Event)) (add func(Event), flush, wait func()) {
 			some.Signal()
 		}
 	}
-	flush = func() {
+	flush = func(age time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()
-		if len(events) > 0 && !due {
+		if len(events) > 0 && !due && time.Since(oldest) >= age {
 			due = true
 			some.Signal()
 		}
@@ -84,10 +84,13 @@ func (w *watcher) handle(tid int) error {
 	if ws.Stopped() && ws>>16 == 0 {
 		at = w.reached(tid, ws.StopSignal()) // before others are set, which may have the same descriptors
 	}
+	th := w.threads[tid]
+	if th != nil && ws.Stopped() {
+		th.running = false
+	}
 	if err := w.merge(); err != nil {
 		return err
 	}
-	th := w.threads[tid]
 	if !ws.Stopped() {
 		if th != nil {
 			w.forget(th)
@@ -127,6 +130,7 @@ func (w *watcher) handle(tid int) error {
 		return err
 	}
 	if at != nil {
+		w.alert = now.Add(alertTime)
 		err := w.hit(at, tid, now)
 		w.goOn(th, 0)
 		return err

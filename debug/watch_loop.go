@@ -30,9 +30,10 @@ type watcher struct {
 	ctx     context.Context
 	child   chan os.Signal
 	emit    func(Event)
-	flush   func() // has what was emitted told
-	own     bool   // the process is our child
-	begun   bool   // EventAttached has been told
+	flush   func(time.Duration) // has what was emitted told, if some of it is that old
+	alert   time.Time           // until when to wait for the next stop without the help of package os/signal
+	own     bool                // the process is our child
+	begun   bool                // EventAttached has been told
 	at      rendezvous
 	lists   *lists
 	program *segments
@@ -376,7 +377,6 @@ func (w *watcher) follow() error {
 	blockChild() // not before: a program that is started has the signal mask of who starts it
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	var alert time.Time // until when to wait for the next stop without the help of package os/signal
 	pause := relocPause
 	for !w.gone {
 		if w.ctx.Err() != nil {
@@ -395,9 +395,17 @@ func (w *watcher) follow() error {
 			if err := w.unless(w.handle(tid)); err != nil {
 				return err
 			}
-			alert = time.Now().Add(alertTime)
+			// A process that stops all the time is not to keep the watcher from what else there is to do.
+			select {
+			case <-tick.C:
+				if err := w.unless(w.poll()); err != nil {
+					return err
+				}
+			default:
+			}
+			w.flush(maxWait)
 			continue
-		case time.Now().Before(alert):
+		case time.Now().Before(w.alert):
 			if awaitChild(alertStep) {
 				continue
 			}
@@ -405,8 +413,8 @@ func (w *watcher) follow() error {
 		if err := w.unless(w.merge()); err != nil {
 			return err
 		}
-		w.flush()
-		if time.Now().Before(alert) {
+		w.flush(0)
+		if time.Now().Before(w.alert) {
 			runtime.Gosched()
 			continue
 		}

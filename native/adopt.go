@@ -82,8 +82,11 @@ func (l *clib) useReserve(t *thread) error {
 // useKeys makes weld's words of a thread its values of keys of thread-specific data. musl keeps these in an array for each
 // thread, all 0 at first, whose address is in its TCB (pthread_impl.h), so that assembly finds them. The destructors put
 // back what musl has cleared at the end of a thread, where those of other keys may call weld still.
-func (l *clib) useKeys(t *thread) error {
-	for _, slot := range []*int{&threadSlot, &dtvSlot, &foreignSlot, &magicSlot, &hookSlot} {
+func (l *clib) useKeys(t *thread) (err error) {
+	slots := [...]*int{&threadSlot, &dtvSlot, &foreignSlot, &magicSlot, &hookSlot}
+	var offsets [len(slots)]int
+	via := uintptr(0)
+	for i := range slots {
 		keep, err := newThunk(&handler{}, entry.keepWord)
 		if err != nil {
 			return err
@@ -92,18 +95,32 @@ func (l *clib) useKeys(t *thread) error {
 		if r, _ := t.call(l.keyCreate, uintptr(unsafe.Pointer(&key)), keep.addr); r != 0 {
 			return fmt.Errorf("pthread_key_create: %w", syscall.Errno(r))
 		}
-		if wordsVia == 0 {
-			if wordsVia, err = l.keyValues(t, uintptr(key)); err != nil {
+		if i == 0 {
+			if via, err = l.keyValues(t, uintptr(key)); err != nil {
 				return err
 			}
 		}
-		*slot = 8 * int(key)
-		(*record)(Pointer(keep.record())).data = uintptr(*slot)
+		offsets[i] = 8 * int(key)
+		(*record)(Pointer(keep.record())).data = uintptr(offsets[i])
 	}
 	reserve.mu.Lock()
 	reserve.image, reserve.size, reserve.used = nil, 0, 0
 	reserve.mu.Unlock()
+	for i, p := range slots {
+		*p = offsets[i]
+	}
+	wordsVia = via
 	return nil
+}
+
+// unadopt puts the words of a thread back below the thread pointer, where those of threads are that weld makes itself.
+func unadopt() {
+	reserve.mu.Lock()
+	defer reserve.mu.Unlock()
+	wordsVia = 0
+	placeSlots(0)
+	reserve.image, reserve.size, reserve.end, reserve.used = make([]byte, reserveSize), reserveSize, 0, reserveTop
+	signReserve(reserve.image, 0)
 }
 
 // keyValues returns where in a TCB the address of the values of keys lies: a value is set and looked for. What looks like
@@ -149,7 +166,7 @@ func ownThread() *thread {
 	t.mFS = fs
 	t.errno = libc.errnoOf(fs)
 	reserve.enrol(fs)                               // libraries may have been opened since the thread was made; it has not run their code yet
-	t.call(threadSetSpecific, threadKey, lastRound) // after that no call can be made
+	t.call(threadSetSpecific, threadKey, 1)
 	return t
 }
 
@@ -181,17 +198,17 @@ func freeOwn() *thread {
 	return t
 }
 
-// disown frees the native thread of a kernel thread that ends, if it is one that ownThread gave one.
-func disown(fs uintptr) bool {
+// disown frees the native thread of a kernel thread that ends, and returns it, if it is one that ownThread gave one.
+func disown(fs uintptr) *thread {
 	threads.Lock()
 	defer threads.Unlock()
 	for _, t := range threads.all {
 		if t.kind == own && t.mFS == fs {
 			t.mFS = 0
-			return true
+			return t
 		}
 	}
-	return false
+	return nil
 }
 
 // ReserveName is the soname of the library that holds the reserve in a process that has a C library.

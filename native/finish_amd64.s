@@ -247,7 +247,7 @@ toThread:
 
 // fromNative calls callServe in such a way that the Go runtime and debuggers see different callers of it: the runtime that
 // of fromNative, with the Go functions that have called native code, and debuggers the word above its return address, which
-// leads to that native code (see Gate.Bridge). Both look for a description of a frame by the return address, but debuggers
+// leads to that native code (see bridge). Both look for a description of a frame by the return address, but debuggers
 // by the last byte of the call. So the call is at the very end of fromNative, which is as long as the linker aligns functions
 // to: it returns to the beginning of fromNativeDone, whose frame for the runtime is that of a function just called. For
 // debuggers there is one word more on the stack in fromNative, since the instruction before the call would have put it there.

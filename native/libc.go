@@ -180,6 +180,9 @@ func BringUp(f Family, interp string) error {
 		err = l.start()
 	}
 	if err != nil {
+		if host {
+			unadopt()
+		}
 		l.err = &LibcError{f, interp, err}
 		return l.err
 	}
@@ -498,14 +501,16 @@ func (l *clib) serveThreadStart(u Upcall) {
 }
 
 // lastRound is how often destructors are called while they set values again: PTHREAD_DESTRUCTOR_ITERATIONS of both
-// libraries. threadEnd tells it from the others.
+// libraries. threadEnd tells it from the others. A thread that is known late (serveTLS) does not begin with 1.
 const lastRound = 4
 
 // serveThreadEnd is the destructor of weld's key, in its last round: threadEnd has let the others pass, because destructors
 // of other keys may still use thread-local variables. What they touch after that is lost.
 func (l *clib) serveThreadEnd(u Upcall) {
 	fs := u.ThreadPointer()
-	disown(fs)
+	if t := disown(fs); t != nil {
+		atomic.CompareAndSwapUintptr(weldWord(fs, threadSlot), t.addr(), 0) // it may be another kernel thread's from now on
+	}
 	*weldWord(fs, foreignSlot) = foreignEnds
 	tcbs.remove(fs)
 }

@@ -65,7 +65,7 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		return m, &elf.FormatError{File: f.Name, What: "its fixed address is 0, where nothing is mapped"}
 	}
 	if f.Type == elf.ET_EXEC {
-		a, err := mapFile(f.Name, lo, m.Size, 0, reserveFlags|mapFixedNoReplace, -1, 0)
+		a, err := Map(f.Name, lo, m.Size, 0, reserveFlags|mapFixedNoReplace, -1, 0)
 		if err == nil && a != lo {
 			Unmap(a, m.Size)
 			err = &MapError{f.Name, m.Size, syscall.EEXIST}
@@ -79,7 +79,7 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		if m, ok := m.vacant(f, fd, lo, clearText); ok {
 			return m, nil
 		}
-		a, err := mapFile(f.Name, 0, m.Size, prot(first.Flags), syscall.MAP_PRIVATE, fd, int64(first.Off)-int64(uintptr(first.Vaddr)-lo))
+		a, err := Map(f.Name, 0, m.Size, prot(first.Flags), syscall.MAP_PRIVATE, fd, int64(first.Off)-int64(uintptr(first.Vaddr)-lo))
 		if err != nil {
 			return m, err
 		}
@@ -91,7 +91,7 @@ func mapImage(f *elf.File, fd int, clearText bool) (Mapping, error) {
 		}
 	} else {
 		extra := align - PageSize
-		a, err := mapFile(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
+		a, err := Map(f.Name, 0, m.Size+extra, 0, reserveFlags, -1, 0)
 		if err != nil {
 			return m, err
 		}
@@ -164,7 +164,7 @@ func (m *Mapping) protectRest(f *elf.File, first, next int) error {
 			continue
 		}
 		start := m.Bias + uintptr(p.Vaddr)
-		if err := m.Protect(pageDown(start), pageUp(start+uintptr(p.Memsz))-pageDown(start), prot(p.Flags)); err != nil {
+		if err := Protect(pageDown(start), pageUp(start+uintptr(p.Memsz))-pageDown(start), prot(p.Flags)); err != nil {
 			return &MapError{f.Name, uintptr(p.Memsz), err}
 		}
 	}
@@ -193,7 +193,7 @@ func (m *Mapping) segment(f *elf.File, p *elf.Prog, fd int, clearText bool, fixe
 	end = pageDown(start)
 	pr := prot(p.Flags)
 	lay := func(to uintptr, flags, fd int, off int64) error {
-		a, err := mapFile(f.Name, end, to-end, pr, syscall.MAP_PRIVATE|fixed|flags, fd, off)
+		a, err := Map(f.Name, end, to-end, pr, syscall.MAP_PRIVATE|fixed|flags, fd, off)
 		if err == nil && a != end { // before Linux 4.17 mapFixedNoReplace is nothing but a wish
 			Unmap(a, to-end)
 			err = &MapError{f.Name, to - end, syscall.EEXIST}
@@ -241,7 +241,7 @@ var vacated struct {
 
 // Unmap gives the image back.
 func (m Mapping) Unmap() error {
-	err := unmapFile(m.Addr, m.Size)
+	err := Unmap(m.Addr, m.Size)
 	v := &vacated
 	v.Lock()
 	defer v.Unlock()
@@ -273,7 +273,7 @@ func (m Mapping) vacant(f *elf.File, fd int, lo uintptr, clearText bool) (Mappin
 	p := &f.Progs[first]
 	next, to := together(f, first)
 	end := m.Bias + to
-	a, err := mapFile(f.Name, m.Addr, end-m.Addr, prot(p.Flags), syscall.MAP_PRIVATE|mapFixedNoReplace, fd,
+	a, err := Map(f.Name, m.Addr, end-m.Addr, prot(p.Flags), syscall.MAP_PRIVATE|mapFixedNoReplace, fd,
 		int64(p.Off)-int64(uintptr(p.Vaddr)-lo))
 	switch {
 	case err != nil:
@@ -296,43 +296,6 @@ func (m Mapping) vacant(f *elf.File, fd int, lo uintptr, clearText bool) (Mappin
 		return Mapping{}, false
 	}
 	return m, true
-}
-
-// Protect changes the protection of a part of the image.
-func (m Mapping) Protect(addr, size uintptr, prot int) error {
-	if size > quick {
-		return Protect(addr, size, prot)
-	}
-	if _, _, e := syscall.RawSyscall(syscall.SYS_MPROTECT, addr, size, uintptr(prot)); e != 0 {
-		return e
-	}
-	return nil
-}
-
-// quick is the size in bytes up to which the scheduler is not told that the kernel is at work on a mapping. For a small
-// library its part takes as long as the kernel's: once a goroutine has run for 10 ms, it takes the processor away in
-// every system call that it finds it in, and wakes another thread for that.
-const quick = 1 << 20
-
-func mapFile(what string, addr, size uintptr, prot, flags int, fd int, off int64) (uintptr, error) {
-	if size > quick {
-		return Map(what, addr, size, prot, flags, fd, off)
-	}
-	p, _, e := syscall.RawSyscall6(syscall.SYS_MMAP, addr, size, uintptr(prot), uintptr(flags), uintptr(fd), uintptr(off))
-	if e != 0 {
-		return 0, &MapError{what, size, e}
-	}
-	return p, nil
-}
-
-func unmapFile(addr, size uintptr) error {
-	if size > quick {
-		return Unmap(addr, size)
-	}
-	if _, _, e := syscall.RawSyscall(syscall.SYS_MUNMAP, addr, size, 0); e != 0 {
-		return e
-	}
-	return nil
 }
 
 // Memory returns the bytes of the mapping. Parts of it may not be readable.

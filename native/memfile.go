@@ -13,10 +13,7 @@ import (
 // MemFile makes a file in memory that holds data, to be mapped, or opened by others by its FileName.
 func MemFile(name string, data []byte) (fd int, err error) {
 	const sysMemfdCreate, cloexec = 319, 1
-	n := append([]byte(name), 0)
-	if len(n) > 200 {
-		n = append(n[len(n)-200:len(n)-1:len(n)-1], 0)
-	}
+	n := append([]byte(cut(filepath.Base(name))), 0)
 	r, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&n[0])), cloexec, 0)
 	if e != 0 {
 		return -1, fmt.Errorf("make a file in memory for %s: %w", name, e)
@@ -62,44 +59,42 @@ var filesDir = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// ObjectFile makes a file for an object that is in memory only, to be mapped, and read by debuggers under its FileName. It
-// is one in memory, which goes with the process; or one in the folder that the environment variable WELD_FILES names, which
-// stays, so that who looks at a core dump has it.
-func ObjectFile(name string, data []byte) (fd int, err error) {
+// ObjectFile makes a file for an object that is in memory only, to be mapped, and returns the path by which debuggers read
+// it. It is one in memory, which goes with the process; or one in the folder that the environment variable WELD_FILES names,
+// which stays, so that who looks at a core dump has it.
+func ObjectFile(name string, data []byte) (fd int, path string, err error) {
 	dir, err := filesDir()
 	if err != nil {
-		return -1, err
+		return -1, "", err
 	}
 	if dir == "" {
-		return MemFile(name, data)
+		if fd, err = MemFile(name, data); err != nil {
+			return -1, "", err
+		}
+		return fd, FileName(fd), nil
 	}
 	for {
-		path := filepath.Join(dir, fmt.Sprintf("%s.%d.%d", filepath.Base(name), os.Getpid(), filesMade.Add(1)))
+		path := filepath.Join(dir, fmt.Sprintf("%s.%d.%d", cut(filepath.Base(name)), os.Getpid(), filesMade.Add(1)))
 		fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_EXCL|syscall.O_CLOEXEC, 0o600)
 		switch {
 		case err == syscall.EEXIST: // of a process that had the same number
 		case err != nil:
-			return -1, fmt.Errorf("%s: %w", FilesEnv, &os.PathError{Op: "create", Path: path, Err: err})
+			return -1, "", fmt.Errorf("%s: %w", FilesEnv, &os.PathError{Op: "create", Path: path, Err: err})
 		default:
 			if err := fill(fd, path, data); err != nil {
 				os.Remove(path)
-				return -1, err
+				return -1, "", err
 			}
-			return fd, nil
+			return fd, path, nil
 		}
 	}
 }
+
+// cut returns the end of a name, as long as the kernel takes it.
+func cut(name string) string { return name[max(0, len(name)-200):] }
 
 // filesMade counts the names that were tried.
 var filesMade atomic.Int64
 
 // FileName returns the path by which other processes open what a file descriptor of this one stands for.
-func FileName(fd int) string {
-	name := fmt.Sprintf("/proc/%d/fd/%d", syscall.Getpid(), fd)
-	if dir, _ := filesDir(); dir != "" {
-		if path, err := os.Readlink(name); err == nil && filepath.Dir(path) == dir {
-			return path
-		}
-	}
-	return name
-}
+func FileName(fd int) string { return fmt.Sprintf("/proc/%d/fd/%d", syscall.Getpid(), fd) }

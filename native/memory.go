@@ -42,9 +42,24 @@ func String(addr uintptr) string {
 
 func word(addr uintptr) *uintptr { return (*uintptr)(Pointer(addr)) }
 
+// quick is the size in bytes up to which the scheduler is not told that the kernel is at work on a mapping. For a small
+// library its part takes as long as the kernel's: once a goroutine has run for 10 ms, it takes the processor away in
+// every system call that it finds it in, and wakes another thread for that.
+const quick = 1 << 20
+
+// mapping makes a system call that changes a mapping of size bytes.
+func mapping(trap, addr, size, a3, a4, a5, a6 uintptr) (r uintptr, e syscall.Errno) {
+	if size <= quick {
+		r, _, e = syscall.RawSyscall6(trap, addr, size, a3, a4, a5, a6)
+	} else {
+		r, _, e = syscall.Syscall6(trap, addr, size, a3, a4, a5, a6)
+	}
+	return r, e
+}
+
 // Map is mmap(2); what names the purpose in an error.
 func Map(what string, addr, size uintptr, prot, flags int, fd int, off int64) (uintptr, error) {
-	p, _, e := syscall.Syscall6(syscall.SYS_MMAP, addr, size, uintptr(prot), uintptr(flags), uintptr(fd), uintptr(off))
+	p, e := mapping(syscall.SYS_MMAP, addr, size, uintptr(prot), uintptr(flags), uintptr(fd), uintptr(off))
 	if e != 0 {
 		return 0, &MapError{what, size, e}
 	}
@@ -58,7 +73,7 @@ func MapAnon(what string, size uintptr) (uintptr, error) {
 
 // Unmap is munmap(2).
 func Unmap(addr, size uintptr) error {
-	if _, _, e := syscall.Syscall(syscall.SYS_MUNMAP, addr, size, 0); e != 0 {
+	if _, e := mapping(syscall.SYS_MUNMAP, addr, size, 0, 0, 0, 0); e != 0 {
 		return e
 	}
 	return nil
@@ -66,7 +81,7 @@ func Unmap(addr, size uintptr) error {
 
 // Protect is mprotect(2).
 func Protect(addr, size uintptr, prot int) error {
-	if _, _, e := syscall.Syscall(syscall.SYS_MPROTECT, addr, size, uintptr(prot)); e != 0 {
+	if _, e := mapping(syscall.SYS_MPROTECT, addr, size, uintptr(prot), 0, 0, 0); e != 0 {
 		return e
 	}
 	return nil

@@ -61,8 +61,24 @@ TEXT ·tlsGetAddr(SB), NOSPLIT|NOFRAME, $0
 	ADDQ	8(DI), AX
 	RET
 slow:
+	PUSHQ	AX // three words, which align the stack
+	PUSHQ	AX
+	PUSHQ	AX
 	MOVQ	·tlsRecord(SB), R11
-	JMP	·upcall(SB)
+	CALL	·upcall(SB) // DX: what the value of weld's key is to be, which only this thread can set; 0: it has one
+	TESTQ	DX, DX
+	JEQ	noted
+	MOVQ	AX, 0(SP)
+	MOVQ	DX, SI
+	MOVQ	·threadKey(SB), DI
+	MOVQ	·threadSetSpecific(SB), AX
+	CALL	AX
+	MOVQ	0(SP), AX
+noted:
+	POPQ	CX
+	POPQ	CX
+	POPQ	CX
+	RET
 system:
 	MOVQ	·systemTLSGetAddr(SB), AX
 	JMP	AX

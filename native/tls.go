@@ -409,8 +409,12 @@ var (
 func serveTLS(u Upcall) {
 	fs := u.ThreadPointer()
 	if libc.up.Load() && !tcbs.has(fs) {
-		// A thread that the C library made for itself: have its end told, in the first round, since it may be ending.
-		Call(threadSetSpecific, threadKey, lastRound)
+		// A thread that the C library made for itself: have its end told. It may be ending, so not in the last round.
+		round := uintptr(lastRound - 1)
+		if *weldWord(fs, foreignSlot) == foreignEnds {
+			round = lastRound
+		}
+		u.SetResult2(round)
 	}
 	pair := (*[2]uintptr)(Pointer(u.Arg(0)))
 	addr, err := TLSAddr(fs, pair[0], pair[1])

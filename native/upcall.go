@@ -135,6 +135,9 @@ func serveForeign(f *upframe) {
 			panic(p) // nobody is left to recover: the runtime ends the program, while the thread waits
 		}
 		nests.leave(g)
+		if o := (*thread)(Pointer(before)); o != nil && o.kind == own && atomic.LoadUintptr(&o.mFS) != f.fs {
+			before = 0 // the kernel thread ends, and has been disowned meanwhile
+		}
 		*weldWord(f.fs, threadSlot) = before
 		if program != nil {
 			f.mask = t.mask

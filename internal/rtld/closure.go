@@ -318,7 +318,7 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 
 // add makes a new object of a source.
 func (p *plan) add(s *source, from *Object) *Object {
-	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, fd: s.fd, id: s.id, plan: p}
+	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, fd: s.fd, object: s.object, id: s.id, plan: p}
 	o.BuildID = bytes.Clone(s.file.BuildID())
 	var loader *search.Requester
 	if from != nil {

@@ -11,7 +11,7 @@ import (
 func makeLinkMap(o *Object) (err error) {
 	file := o.Path
 	if o.fd >= 0 {
-		file = native.FileName(o.fd)
+		file = o.object
 	}
 	o.LinkMap, err = debug.NewLinkMap(o.Mapping.Bias, file, o.addr(o.File.Dynamic.Addr))
 	return err

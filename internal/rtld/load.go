@@ -46,7 +46,8 @@ type source struct {
 	file    *elf.File // its tables, in memory
 	mapping native.Mapping
 	id      fileID
-	fd      int // of a file in memory, which stays open; else -1
+	fd      int    // of a file in memory, which stays open; else -1
+	object  string // the path by which debuggers read that
 	path    string
 	known   *Object // if the file is loaded already: its object, and nothing else is set
 
@@ -74,7 +75,7 @@ func (p *plan) openPath(path string) (*source, error) {
 // openData maps an image from memory: it is put into a file in memory, which its segments are mapped from like those
 // of any other. That stays open as long as the object is loaded, so that debuggers can read it.
 func (p *plan) openData(name string, data []byte) (*source, error) {
-	fd, err := native.ObjectFile(filepath.Base(name), data)
+	fd, path, err := native.ObjectFile(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (p *plan) openData(name string, data []byte) (*source, error) {
 		syscall.Close(fd)
 		return s, err
 	}
-	s.fd = fd
+	s.fd, s.object = fd, path
 	return s, nil
 }
 

@@ -36,7 +36,7 @@ func (p *plan) protectAll() error {
 		if start >= end {
 			continue
 		}
-		if err := o.Mapping.Protect(start, end-start, syscall.PROT_READ); err != nil {
+		if err := native.Protect(start, end-start, syscall.PROT_READ); err != nil {
 			return &native.MapError{What: o.Path + " (RELRO)", Size: end - start, Err: err}
 		}
 	}
