@@ -1,0 +1,305 @@
+package live
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+
+	"weld/native"
+)
+
+// Commit publishes all that was done since the last commit, at once: names for Lookup and FindAddr, the file for everybody
+// else, and last the Loader, which tells debuggers. Code and data that was written is in place before.
+//
+// The error is an *Error. With ErrDeleted everything was published; the file has no name any more, so tools do not find
+// it. That is said once. With any other error nothing was, and Commit can be called again: ErrFull, ErrNoSpace,
+// ErrNoMemory, ErrTruncated, ErrLoader, ErrClosed.
+func (o *Object) Commit() error {
+	const op = "commit"
+	if err := o.lock(op); err != nil {
+		return err
+	}
+	defer o.mu.Unlock()
+	gone := false
+	switch err := o.file.check(); {
+	case err == nil:
+	case errors.Is(err, ErrDeleted):
+		gone = true
+	case errors.Is(err, ErrTruncated):
+		return o.truncated(op)
+	default:
+		return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated, Err: err}
+	}
+	if err := o.guard(op, func() error { return o.publish(op) }); err != nil {
+		return err
+	}
+	if gone && !o.deleted {
+		o.deleted = true
+		return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrDeleted}
+	}
+	return nil
+}
+
+// commitPlan is what a commit is about to do: all that can fail is done when it is made.
+type commitPlan struct {
+	tx
+	dyn      dynPlan
+	eh       ehPlan
+	debug    debugPlan
+	tab      counts
+	strs     list    // a new .strtab
+	phdrs    *extent // a new program header table
+	list     []change
+	addrs    []addrChange
+	notified Change
+}
+
+// change is what becomes of a name; nil is that it is not bound.
+type change struct {
+	e        *entry
+	was, now *sym
+}
+
+// counts is how many symbols come to a table and go from it, and the bytes of the names that come.
+type counts struct {
+	added, gone uint32
+	bytes       uint64
+}
+
+func (c *counts) add(e *entry) {
+	c.added++
+	c.bytes += uint64(len(e.name)) + 1
+}
+
+func (o *Object) publish(op string) error {
+	p := &o.work
+	p.begin(o, op)
+	defer p.end()
+	err := p.plan()
+	if err == nil && o.loader != nil && o.seq.Load() > 0 {
+		p.describe()
+		if err = o.loader.Prepare(o, &p.notified); err != nil {
+			err = &Error{Op: op, Object: o.name, Reason: ErrLoader, Err: err}
+		}
+	}
+	if err == nil {
+		p.phdrs, err = o.planPhdrs(&p.tx)
+	}
+	if err == nil {
+		err = o.settle()
+	}
+	if err != nil {
+		p.undo()
+		return err
+	}
+	p.apply()
+	return nil
+}
+
+// begin empties the plan, whose lists are kept from commit to commit.
+func (p *commitPlan) begin(o *Object, op string) {
+	p.tx = tx{o: o, op: op}
+	p.dyn = dynPlan{}
+	p.tab, p.strs, p.phdrs = counts{}, list{}, nil
+	p.notified = Change{}
+}
+
+// end lets go of what the lists hold.
+func (p *commitPlan) end() {
+	p.list, p.addrs, p.eh.list = emptied(p.list), emptied(p.addrs), emptied(p.eh.list)
+	p.eh.rows = nil
+	if cap(p.list) > maxKept {
+		*p = commitPlan{}
+	}
+}
+
+// maxKept is the number of changes up to which the lists of a commit are kept for the next.
+const maxKept = 1 << 16
+
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
+// plan sorts what has changed, and allocates what that needs.
+func (p *commitPlan) plan() (err error) {
+	o := p.o
+	p.list = slices.Grow(p.list, len(o.changed))
+	for _, e := range o.changed {
+		was := e.cur.Load()
+		if was != nil && was.nobody {
+			was = nil
+		}
+		if was == e.next {
+			continue
+		}
+		c := change{e, was, e.next}
+		p.list = append(p.list, c)
+		if was == nil {
+			p.tab.add(e)
+		}
+		switch {
+		case c.comes():
+			p.dyn.add(e)
+		case c.goes():
+			p.dyn.gone++
+		}
+	}
+	for _, b := range o.rewritten {
+		b.rewritten = false
+		for f := b.fns; f != nil; f = f.next {
+			if f.fde != 0 && f.unwind == nil {
+				o.describe(f)
+			}
+		}
+	}
+	o.rewritten = o.rewritten[:0]
+	if err = o.eh.plan(&p.tx, &p.eh, o.fresh); err != nil {
+		return err
+	}
+	if p.strs, err = o.tab.plan(&p.tx, &p.tab); err != nil {
+		return err
+	}
+	if err = o.dwarf.plan(&p.tx, &p.debug, o.fresh); err != nil {
+		return err
+	}
+	return o.dyn.plan(&p.tx, &p.dyn)
+}
+
+// describe says what the commit does, for the Loader.
+func (p *commitPlan) describe() {
+	o := p.o
+	p.notified.Seq = o.seq.Load() + 1
+	p.notified.Moved = p.dyn.remake
+	p.notified.Symbols = make([]SymbolChange, len(p.list))
+	for i, c := range p.list {
+		if c.was != nil {
+			p.notified.Symbols[i].Was = o.symbol(c.was)
+		}
+		if c.now != nil {
+			p.notified.Symbols[i].Now = o.symbol(c.now)
+		}
+	}
+}
+
+// apply does it. Whoever sees a name finds all that belongs to it.
+func (p *commitPlan) apply() {
+	o := p.o
+	seq := o.seq.Load() + 1
+	o.eh.apply(&p.tx, &p.eh)
+	o.tab.apply(&p.tx, p.strs, p.list)
+	o.dwarf.apply(&p.tx, &p.debug)
+	o.dyn.apply(&p.tx, &p.dyn, p.list)
+	o.writeHeads(&p.tx, p.phdrs)
+
+	p.addrs = slices.Grow(p.addrs, len(p.list))
+	for _, c := range p.list {
+		now := c.now
+		if c.was != nil {
+			p.addrs = appendChanges(p.addrs, c.was, true)
+			c.was.prev.Store(nil)
+		}
+		if now == nil {
+			now = &sym{e: c.e, nobody: true}
+			o.names.idle++
+		} else {
+			p.addrs = appendChanges(p.addrs, now, false)
+		}
+		now.seq = seq
+		now.prev.Store(c.e.cur.Load())
+		c.e.cur.Store(now)
+	}
+	for _, e := range o.changed {
+		e.listed, e.next = false, nil
+	}
+	o.addrs.apply(p.addrs)
+	for _, f := range o.fresh {
+		f.listed = false
+	}
+	clear(o.changed)
+	clear(o.fresh)
+	o.changed, o.fresh = o.changed[:0], o.fresh[:0]
+	o.seq.Store(seq)
+	if o.loader != nil && seq > 1 {
+		p.notified.Dynamic = o.Dynamic()
+		o.loader.Published(o, &p.notified)
+	}
+	for _, b := range o.freed {
+		o.limbo = append(o.limbo, waiting{b, seq})
+	}
+	o.freed = nil
+	o.reclaim()
+	p.done()
+}
+
+// settle makes what was written visible: text on pages that are not the file's any more, and first values of data in the
+// file.
+func (o *Object) settle() error {
+	for _, b := range o.stale {
+		b.stale = false
+		if !b.freed {
+			copy(o.bytes(b.ext.off, b.size), o.view(b.ext.off, b.size))
+		}
+	}
+	clear(o.stale)
+	o.stale = o.stale[:0]
+	again := false
+	for _, s := range o.written {
+		n := s.end - s.off
+		if !bytes.Equal(o.view(s.off, n), o.bytes(s.off, n)) {
+			if err := o.repair(s); err != nil {
+				return err
+			}
+		}
+		again = again || s.off < o.known
+	}
+	if again {
+		syncCore()
+	}
+	o.written = o.written[:0]
+	o.known = o.regions[Text].top()
+	return nil
+}
+
+const selfMem = "/proc/self/mem"
+
+// memPath is a variable so that tests can be on a kernel that has no such file.
+var memPath = selfMem
+
+// repair writes text to pages of which the process has copies of its own, as they are when a debugger has put a breakpoint
+// there: the alias does not reach those. /proc/self/mem does, and leaves the rest of the page as it is. Where that must not be
+// written (proc_mem.force_override, Linux 6.12), the page is mapped again, and the breakpoints on it are gone.
+func (o *Object) repair(s span) error {
+	n := s.end - s.off
+	if f, err := os.OpenFile(memPath, os.O_WRONLY, 0); err == nil {
+		_, err = f.WriteAt(o.bytes(s.off, n), int64(o.base)+int64(s.off))
+		f.Close()
+		if err == nil {
+			return nil
+		}
+	}
+	c := o.regions[Text].chunkOf(s.off)
+	from, to := s.off&^(page-1), pageUp(s.end)
+	_, err := native.Map(o.name, o.base+uintptr(from), uintptr(to-from), syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE|syscall.MAP_FIXED, o.file.fd, int64(from-c.at+c.off))
+	if err != nil {
+		return &Error{Op: "commit", Object: o.name, Reason: ErrNoMemory, Err: err}
+	}
+	return nil
+}
+
+var registerOnce sync.Once
+
+// syncCore has every thread of the process execute a serialising instruction before it runs code that was there before
+// (membarrier(2); SDM volume 3, 9.1.3: code that is modified through another linear address). Kernels before 4.16 cannot.
+func syncCore() {
+	const (
+		sysMembarrier = 324
+		syncCoreCmd   = 1 << 5
+		register      = 1 << 6
+	)
+	registerOnce.Do(func() { syscall.Syscall(sysMembarrier, register, 0, 0) })
+	syscall.Syscall(sysMembarrier, syncCoreCmd, 0, 0)
+}

@@ -1,0 +1,169 @@
+package live
+
+import (
+	"debug/elf"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	image "weld/image/elf"
+	"weld/native"
+)
+
+// TestAtOnce has readers see all of a commit or nothing: the two names of each pair are bound and unbound together, and the
+// names of a generation replace all those of the one before.
+func TestAtOnce(t *testing.T) {
+	o := newObject(t, Options{})
+	b := emit(t, o, "code", returns(1))
+	c := emit(t, o, "other", returns(2))
+	check(t, o.Bind("first", b))
+	check(t, o.Bind("second", b))
+	check(t, o.Commit())
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for !stop.Load() {
+				seq := o.Seq()
+				x, err1 := o.Lookup("first")
+				y, err2 := o.Lookup("second")
+				if err1 != nil || err2 != nil {
+					t.Errorf("%v, %v", err1, err2)
+					return
+				}
+				if o.Seq() == seq && x.Addr != y.Addr {
+					t.Errorf("commit %d: %#x and %#x", seq, x.Addr, y.Addr)
+					return
+				}
+				if s, ok := o.FindAddr(b.Addr() + 1); !ok || s.Block != b {
+					t.Errorf("%v", s)
+					return
+				}
+				n := 0
+				for s := range o.Symbols() {
+					if strings.HasPrefix(s.Name, "pair") {
+						n++
+					}
+				}
+			}
+		})
+	}
+	n := 3000
+	if testing.Short() {
+		n = 600
+	}
+	for i := range n {
+		to := b
+		if i%2 == 0 {
+			to = c
+		}
+		check(t, o.Bind("first", to, Replace))
+		check(t, o.Bind("second", to, Replace))
+		check(t, o.Bind(fmt.Sprintf("pair%d", i), to))
+		if i > 10 {
+			check(t, o.Unbind(fmt.Sprintf("pair%d", i-10)))
+		}
+		check(t, o.Commit())
+	}
+	stop.Store(true)
+	wg.Wait()
+	verify(t, o)
+}
+
+// TestReaders has others read the tables in memory while they change, by what the object says at the moment: a name that
+// stays bound is always found, by DT_GNU_HASH or DT_HASH, and a function's frame.
+func TestReaders(t *testing.T) {
+	o := newObject(t, Options{Loader: &recorder{}})
+	b := emit(t, o, "stays", returns(1))
+	check(t, o.Commit())
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	h := image.Hash("stays")
+	wg.Go(func() {
+		for !stop.Load() {
+			start := time.Now()
+			o.mu.Lock()
+			at, n := o.Program()
+			dynamic := o.Dynamic()
+			o.mu.Unlock()
+			progs := make([]image.Prog, 0, n)
+			for i := range n {
+				p := native.Bytes(at+uintptr(i)*phdrSize, phdrSize)
+				progs = append(progs, image.Prog{
+					Type: image.ProgType(le.Uint32(p)), Flags: image.ProgFlag(le.Uint32(p[4:])), Off: le.Uint64(p[8:]),
+					Vaddr: le.Uint64(p[16:]), Filesz: le.Uint64(p[32:]), Memsz: le.Uint64(p[40:]), Align: le.Uint64(p[48:]),
+				})
+				if p := &progs[i]; p.Type == image.PT_DYNAMIC {
+					p.Vaddr, p.Filesz = uint64(dynamic-o.Base()), 16*16
+					p.Memsz = p.Filesz
+				}
+			}
+			f, err := image.NewLoaded("test", native.Bytes(o.Base(), o.Size()), progs, image.LoadedOptions{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 50 {
+				_, s, ok := f.Lookup(&h, nil)
+				if !ok || uintptr(s.Value) != b.Addr()-o.Base() {
+					if time.Since(start) > retirement {
+						break // longer than tables are kept
+					}
+					t.Errorf("%v, %v after %v", s, ok, time.Since(start))
+					return
+				}
+			}
+			if time.Since(start) > retirement {
+				continue
+			}
+			if e, err := f.ParseEhFrameHdr(); err != nil || !e.HasTable() {
+				t.Errorf("%v, %v", e, err)
+				return
+			}
+		}
+	})
+	n := 3000
+	if testing.Short() {
+		n = 600
+	}
+	var blocks []*Block
+	for i := range n {
+		blocks = append(blocks, emit(t, o, fmt.Sprintf("name%d", i), returns(uint32(i))))
+		if i%50 == 49 {
+			check(t, blocks[i-30].FreeNow())
+		}
+		check(t, o.Commit())
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
+// TestWholeFile has another program's reader open the file while it grows.
+func TestWholeFile(t *testing.T) {
+	o := newObject(t, Options{})
+	b := emit(t, o, "stays", returns(1))
+	check(t, o.Commit())
+	for i := range 300 {
+		check(t, o.Bind(fmt.Sprintf("name%d", i), b))
+		check(t, o.Commit())
+		if i%29 != 0 {
+			continue
+		}
+		f, err := elf.Open(o.Path())
+		check(t, err)
+		syms, err := f.DynamicSymbols()
+		check(t, err)
+		if len(syms) != i+2 {
+			t.Errorf("%d symbols, wanted %d", len(syms), i+2)
+		}
+		if id := f.Section(".note.gnu.build-id"); id == nil {
+			t.Error("no build-id")
+		} else if d, err := id.Data(); err != nil || le.Uint32(d[len(d)-4:]) != uint32(o.Seq()) {
+			t.Errorf("the build-id does not change: %x, %v", d, err)
+		}
+		f.Close()
+	}
+}

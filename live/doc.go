@@ -1,0 +1,49 @@
+// Package live makes ELF shared objects out of code and data that a program generates while it runs, so that everything
+// which knows shared objects knows generated code: debuggers, profilers, tracers, unwinders, and other code in the
+// process.
+//
+//	o, err := live.New("jit", live.Options{})
+//	b, err := o.Alloc(len(code), 16, live.Text)
+//	err = b.Write(0, code)
+//	err = o.Bind("square", b, live.Lines(live.Line{File: "square.calc", Line: 1}))
+//	err = o.Commit()
+//	addr := b.Addr()
+//
+// An [Object] has blocks of memory, made by Alloc, and names for them, given by Bind. Changes are collected: nobody sees one
+// before Commit, and then all are seen at once. To commit is what costs, above all while a debugger watches, so what belongs
+// together is committed together.
+//
+// # Memory
+//
+// No page is writable and executable. Text is a private mapping of the object's file, as that of any library is, so that
+// debuggers and uprobes can put breakpoints there; it is written through a second, shared mapping of the file elsewhere. On
+// a page that a debugger has written to, the process has a copy of its own, which that mapping does not reach: Commit
+// compares what was written, and puts it there through /proc/self/mem, which leaves breakpoints in other code on the page
+// where they are. So code that was written must be committed before it runs, also if it has no name. A breakpoint in code
+// that is itself written anew is lost.
+//
+// An object reserves its address range when it is made ([Options]), and takes memory and space on disk as it grows. All of it
+// is within 2 GiB. Freed space is used again, after a grace period: see [Block.Free].
+//
+// # The file
+//
+// After every commit the file is a valid shared object: ELF64, ET_DYN, with segments, sections, .dynsym and .symtab,
+// DT_HASH and DT_GNU_HASH, versions if there are any (gABI; LSB), .eh_frame with a sorted .eh_frame_hdr,
+// and .debug_* for functions with lines (DWARF 4). Nothing in it depends on where it is mapped: it can be opened by
+// dlopen and weld.Open in other processes, copied while it grows, or written out by [Object.Save]. Of the build-id the
+// last 4 bytes are the number of the commit, as tools keep what they have read of a file by it.
+//
+// A commit takes time by what it changes, not by what there is. DT_GNU_HASH is the one table that cannot be extended; in an
+// object of more than 512 symbols it is made anew when the changes since it was come to a fourth, and by
+// Save, and left out until then. DT_HASH is always there, and readers that find no DT_GNU_HASH go by it (gABI,
+// "Hash Table").
+//
+// The file keeps its name while the object is open, since that is how perf and uprobes find it. It is removed by Close; the
+// files of processes that ended without that are removed when the next one uses the folder ([Sweep]). An object holds one
+// file descriptor.
+//
+// # Concurrency
+//
+// All methods may be called from several goroutines. Lookup, LookupVersion, FindAddr and Symbols take no lock, and may be called
+// while others commit.
+package live

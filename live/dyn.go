@@ -1,0 +1,365 @@
+package live
+
+import (
+	"math/bits"
+	"slices"
+
+	"weld/image/elf"
+)
+
+// dynTable is what dlsym reads: .dynsym, .dynstr, the hash tables, the versions, and .dynamic, which leads to them.
+//
+// DT_GNU_HASH wants the symbols in the order of their buckets, so a symbol more means a new table. That is what a commit
+// makes if there are few symbols or it brings many. For a few that come to many, making all anew would take time by the
+// square of their number; they go to the end of .dynsym and into DT_HASH, which has no order, and DT_GNU_HASH is
+// taken out of .dynamic until a table is made again. So each reader finds all symbols at any time, and a symbol costs the
+// same however many there are.
+// A name that is unbound leaves an undefined symbol without a name, until then.
+type dynTable struct {
+	dynamic, syms, vers, hash, gnu, strs, defs *extent
+
+	strUsed  uint64
+	strDead  uint64
+	verNames []uint32 // where in .dynstr
+	n        uint32   // entries of .dynsym, the first, null one included
+	dead     uint32   // of them
+	added    uint32   // since DT_GNU_HASH was made
+	buckets  uint32   // of DT_HASH
+	nbloom   uint32
+	gbuckets uint32
+	sorted   bool // DT_GNU_HASH is there
+	resort   bool // a new table is asked for
+	rows     []dynRow
+	strszAt  uint64 // where in .dynamic
+	gnuAt    uint64
+}
+
+// dynRow is what is kept of a symbol beside its entry.
+type dynRow struct {
+	gnu, sysv uint32
+	e         *entry
+}
+
+const (
+	symSize = 24
+	dynSize = 16
+	// few is the number of symbols for which a table is made by each commit.
+	few = 512
+	// share is the part of the symbols that a commit must bring to have a table made.
+	share = 4
+)
+
+// dynPlan is what a commit does to the table.
+type dynPlan struct {
+	counts
+	fresh   dynTable
+	remake  bool
+	strs    *extent // if they have to move
+	compact bool    // and are written anew
+}
+
+// Whether a symbol comes to .dynsym, goes, or stays and says something else.
+func (c *change) comes() bool { return c.now.exported() && !c.was.exported() }
+func (c *change) goes() bool  { return !c.now.exported() && c.was.exported() }
+func (c *change) stays() bool { return c.now.exported() && c.was.exported() }
+
+func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
+	o := x.o
+	versions := *o.versionList.Load()
+	need, gone := p.bytes, p.gone
+	for _, v := range versions[len(t.verNames):] {
+		need += uint64(len(v)) + 1
+	}
+	added, live := p.added, t.n-t.dead
+	n := live + added
+	p.compact = t.strDead > t.strUsed/2 && t.strDead > page
+	moved := t.strs == nil || t.strs.size < t.strUsed+need
+	changed := t.added + added + t.dead + gone
+	switch {
+	case t.syms == nil || t.resort || moved || p.compact || len(versions) > len(t.verNames):
+		p.remake = true
+	case added == 0 && gone == 0:
+	case uint64(t.n+added)*symSize > t.syms.size, changed > live/share, added > 0 && n <= few:
+		p.remake = true
+	}
+	if !p.remake {
+		return nil
+	}
+	take := func(e **extent, size uint64) {
+		if err == nil {
+			*e, err = x.take(meta, size)
+		}
+	}
+	if moved || p.compact {
+		total := uint64(len(o.name)) + 2 + t.strUsed + need
+		if p.compact {
+			total -= t.strDead
+			for _, v := range versions {
+				total += uint64(len(v)) + 1
+			}
+		}
+		take(&p.strs, total*3/2+512)
+	}
+	room := uint64(n) + uint64(n)/share + 16
+	f := &p.fresh
+	f.buckets = n | 1
+	f.gbuckets = n/2 | 1
+	f.nbloom = 1 << bits.Len32(n/8)
+	take(&f.dynamic, dynSize*16)
+	take(&f.syms, room*symSize)
+	take(&f.hash, 8+4*(uint64(f.buckets)+room))
+	take(&f.gnu, gnuSize(f, n+1))
+	if len(versions) > 0 {
+		take(&f.vers, 2*room)
+		take(&f.defs, uint64(len(versions)+1)*(verdefSize+verdauxSize))
+	}
+	return err
+}
+
+// apply does what was planned.
+func (t *dynTable) apply(x *tx, p *dynPlan, list []change) {
+	o := x.o
+	for i := range list {
+		switch c := &list[i]; {
+		case c.goes():
+			t.drop(o, c.e)
+		case c.stays():
+			if i := t.find(o, c.e); i != 0 {
+				t.rewrite(o, i, c.now)
+			}
+		}
+	}
+	if p.remake {
+		t.remake(x, p, list)
+		return
+	}
+	if p.added == 0 {
+		return
+	}
+	t.unsort(o)
+	for i := range list {
+		if c := &list[i]; c.comes() {
+			t.name(o, c.e)
+		}
+	}
+	o.put64(t.strszAt, t.strUsed)
+	for i := range list {
+		if c := &list[i]; c.comes() {
+			t.append(o, c.now)
+		}
+	}
+	t.added += p.added
+}
+
+// unsort takes DT_GNU_HASH away: it is the last entry of .dynamic.
+func (t *dynTable) unsort(o *Object) {
+	if t.sorted {
+		o.put64(t.gnuAt, uint64(elf.DT_NULL))
+		t.sorted = false
+	}
+}
+
+// name puts a name into .dynstr.
+func (t *dynTable) name(o *Object, e *entry) {
+	e.str = uint32(t.strUsed)
+	t.putName(o, e.name)
+}
+
+func (t *dynTable) putName(o *Object, s string) {
+	copy(o.bytes(t.strs.off+t.strUsed, uint64(len(s))), s)
+	t.strUsed += uint64(len(s)) + 1
+}
+
+// putSym writes an entry of .dynsym or .symtab.
+func putSym(b []byte, name uint32, s *sym) {
+	le.PutUint32(b, name)
+	b[4] = byte(s.bind)<<4 | byte(s.typ)
+	b[5] = byte(s.vis)
+	le.PutUint16(b[6:], s.b.ext.chunk.sec)
+	le.PutUint64(b[8:], uint64(s.at))
+	le.PutUint64(b[16:], uint64(s.size))
+}
+
+// append puts a symbol at the end of .dynsym, and into DT_HASH.
+func (t *dynTable) append(o *Object, s *sym) {
+	i := t.n
+	putSym(o.bytes(t.syms.off+uint64(i)*symSize, symSize), s.e.str, s)
+	if t.vers != nil {
+		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
+	}
+	t.rows = append(t.rows, dynRow{s.e.gnu, s.e.sysv, s.e})
+	t.n++
+	o.put32(t.chain(i), 0)
+	o.put32(t.hash.off+4, t.n)
+	// At the end of its chain: who has read how many symbols there are stops at one that is beyond.
+	at := t.bucket(s.e.sysv)
+	for j := o.get32(at); j != 0; j = o.get32(at) {
+		at = t.chain(j)
+	}
+	o.put32(at, i)
+}
+
+func (t *dynTable) bucket(h uint32) uint64 { return t.hash.off + 8 + 4*uint64(h%t.buckets) }
+func (t *dynTable) chain(i uint32) uint64 {
+	return t.hash.off + 8 + 4*(uint64(t.buckets)+uint64(i))
+}
+
+// find returns the index of an entry's symbol. Each has a place of its own in .dynstr.
+func (t *dynTable) find(o *Object, e *entry) uint32 {
+	if t.n == 0 || e.str == 0 {
+		return 0
+	}
+	for i := o.get32(t.bucket(e.sysv)); i != 0; i = o.get32(t.chain(i)) {
+		if o.get32(t.syms.off+uint64(i)*symSize) == e.str {
+			return i
+		}
+	}
+	return 0
+}
+
+// rewrite makes a symbol's entry say what it is bound to now.
+func (t *dynTable) rewrite(o *Object, i uint32, s *sym) {
+	at := t.syms.off + uint64(i)*symSize
+	var b [symSize]byte
+	putSym(b[:], s.e.str, s)
+	o.put64(at+16, le.Uint64(b[16:]))
+	o.put64(at, le.Uint64(b[:]))
+	o.put64(at+8, le.Uint64(b[8:]))
+	if t.vers != nil {
+		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
+	}
+}
+
+// drop takes a symbol away. Readers that are at it go on.
+func (t *dynTable) drop(o *Object, e *entry) {
+	i := t.find(o, e)
+	if i == 0 {
+		return
+	}
+	for at := t.bucket(e.sysv); ; at = t.chain(o.get32(at)) {
+		if o.get32(at) == i {
+			o.put32(at, o.get32(t.chain(i)))
+			break
+		}
+	}
+	at := t.syms.off + uint64(i)*symSize
+	const weak = uint64(elf.STB_WEAK) << (4 + 32) // local ones come first, and others would be missed
+	o.put64(at, weak)
+	o.put64(at+8, 0)
+	o.put64(at+16, 0)
+	if t.vers != nil {
+		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), 0)
+	}
+	t.rows[i].e = nil
+	t.strDead += uint64(len(e.name)) + 1
+	e.str = 0
+	t.dead++
+}
+
+// remake makes new tables of what there is and what is added, in the order of the buckets of DT_GNU_HASH.
+func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
+	o := x.o
+	f := &p.fresh
+	f.strs, f.strUsed, f.strDead, f.verNames = t.strs, t.strUsed, t.strDead, t.verNames
+	if p.strs != nil {
+		x.replace(t.strs)
+		f.moveNames(o, t, p)
+	}
+	for _, v := range (*o.versionList.Load())[len(f.verNames):] {
+		f.verNames = append(f.verNames, uint32(f.strUsed))
+		f.putName(o, v)
+	}
+	for i := range list {
+		if c := &list[i]; c.comes() {
+			f.name(o, c.e)
+		}
+	}
+
+	f.n = max(t.n-t.dead, 1) + p.added
+	f.rows = make([]dynRow, f.n, f.n+f.n/share+16)
+	// Counting sort. next is where the next symbol of a bucket goes.
+	next := make([]uint32, f.gbuckets+1)
+	for i := range t.rows {
+		if r := &t.rows[i]; r.e != nil {
+			next[r.gnu%f.gbuckets+1]++
+		}
+	}
+	for i := range list {
+		if c := &list[i]; c.comes() {
+			next[c.e.gnu%f.gbuckets+1]++
+		}
+	}
+	next[0] = 1
+	for i := 1; i < len(next); i++ {
+		next[i] += next[i-1]
+	}
+	first := slices.Clone(next[:f.gbuckets])
+	syms := o.bytes(f.syms.off, uint64(f.n)*symSize)
+	var vers, oldVers []byte
+	if f.vers != nil {
+		vers = o.bytes(f.vers.off, 2*uint64(f.n))
+	}
+	if t.vers != nil {
+		oldVers = o.bytes(t.vers.off, 2*uint64(t.n))
+	}
+	for i := range t.rows {
+		r := t.rows[i]
+		if r.e == nil {
+			continue
+		}
+		b := r.gnu % f.gbuckets
+		j := next[b]
+		next[b]++
+		f.rows[j] = r
+		to := syms[j*symSize:][:symSize]
+		copy(to, o.bytes(t.syms.off+uint64(i)*symSize, symSize))
+		if p.compact {
+			le.PutUint32(to, r.e.str)
+		}
+		if vers != nil {
+			v := uint16(verGlobal)
+			if oldVers != nil {
+				v = le.Uint16(oldVers[2*i:])
+			}
+			le.PutUint16(vers[2*j:], v)
+		}
+	}
+	for i := range list {
+		c := &list[i]
+		if !c.comes() {
+			continue
+		}
+		b := c.e.gnu % f.gbuckets
+		j := next[b]
+		next[b]++
+		f.rows[j] = dynRow{c.e.gnu, c.e.sysv, c.e}
+		putSym(syms[j*symSize:], c.e.str, c.now)
+		if vers != nil {
+			le.PutUint16(vers[2*j:], versym(c.now))
+		}
+	}
+	f.writeGNUHash(o, first, next)
+	f.writeHash(o)
+	f.writeVersions(o)
+	f.writeDynamic(o)
+	for _, e := range []*extent{t.dynamic, t.syms, t.vers, t.hash, t.gnu, t.defs} {
+		x.replace(e)
+	}
+	*t = *f
+}
+
+// moveNames makes a new .dynstr of the old one.
+func (f *dynTable) moveNames(o *Object, t *dynTable, p *dynPlan) {
+	f.strs = p.strs
+	if !p.compact && t.strs != nil {
+		copy(o.bytes(f.strs.off, t.strUsed), o.bytes(t.strs.off, t.strUsed))
+		return
+	}
+	f.strUsed, f.strDead, f.verNames = 1, 0, nil
+	f.putName(o, o.name) // DT_SONAME, at 1
+	for i := range t.rows {
+		if e := t.rows[i].e; e != nil {
+			f.name(o, e)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package live
+
+import (
+	"weld/image/elf"
+)
+
+// Versions (LSB, "Symbol Versioning"): DT_VERSYM has an index for each symbol, 1 for one without a version; DT_VERDEF
+// names the indices from 2 on, and 1 as that of the object itself.
+const (
+	verGlobal   = 1
+	verHidden   = 0x8000
+	verdefSize  = 20
+	verdauxSize = 8
+)
+
+func versym(s *sym) uint16 {
+	v := s.version + verGlobal
+	if s.old {
+		v |= verHidden
+	}
+	return v
+}
+
+// writeVersions writes DT_VERDEF.
+func (t *dynTable) writeVersions(o *Object) {
+	if t.defs == nil {
+		return
+	}
+	names := append([]string{o.name}, *o.versionList.Load()...)
+	const each = verdefSize + verdauxSize
+	b := o.bytes(t.defs.off, uint64(len(names))*each)
+	for i, name := range names {
+		str, flags, next := uint32(1), uint16(elf.VER_FLG_BASE), uint32(each)
+		if i > 0 {
+			str, flags = t.verNames[i-1], 0
+		}
+		if i == len(names)-1 {
+			next = 0
+		}
+		d := b[i*each:]
+		le.PutUint16(d, 1) // vd_version
+		le.PutUint16(d[2:], flags)
+		le.PutUint16(d[4:], uint16(verGlobal+i))
+		le.PutUint16(d[6:], 1) // vd_cnt: no parents
+		le.PutUint32(d[8:], elf.SysVHash(name))
+		le.PutUint32(d[12:], verdefSize)
+		le.PutUint32(d[16:], next)
+		le.PutUint32(d[20:], str)
+	}
+}
+
+// bloomShift is the shift for the second bit of DT_GNU_HASH's Bloom filter.
+const bloomShift = 26
+
+// gnuSize returns the bytes of DT_GNU_HASH for n symbols, the null one included.
+func gnuSize(t *dynTable, n uint32) uint64 {
+	return 16 + 8*uint64(t.nbloom) + 4*(uint64(t.gbuckets)+uint64(n))
+}
+
+// writeGNUHash writes DT_GNU_HASH: the symbols of bucket b are those from first[b] to end[b].
+func (t *dynTable) writeGNUHash(o *Object, first, end []uint32) {
+	const offset = 1 // the first symbol that is hashed
+	b := o.bytes(t.gnu.off, gnuSize(t, t.n-offset))
+	le.PutUint32(b, t.gbuckets)
+	le.PutUint32(b[4:], offset)
+	le.PutUint32(b[8:], t.nbloom)
+	le.PutUint32(b[12:], bloomShift)
+	bloom := b[16:][:8*t.nbloom]
+	buckets := b[16+8*t.nbloom:][:4*t.gbuckets]
+	chain := b[16+8*t.nbloom+4*t.gbuckets:]
+	for i := uint32(offset); i < t.n; i++ {
+		h := t.rows[i].gnu
+		w := bloom[8*(h/64&(t.nbloom-1)):]
+		le.PutUint64(w, le.Uint64(w)|1<<(h%64)|1<<(h>>bloomShift%64))
+		le.PutUint32(chain[4*(i-offset):], h&^1)
+	}
+	for i, at := range first {
+		if last := end[i]; last > at {
+			le.PutUint32(buckets[4*i:], at)
+			c := chain[4*(last-1-offset):]
+			le.PutUint32(c, le.Uint32(c)|1)
+		}
+	}
+	t.sorted = true
+}
+
+// writeHash writes DT_HASH.
+func (t *dynTable) writeHash(o *Object) {
+	b := o.bytes(t.hash.off, t.hash.size)
+	le.PutUint32(b, t.buckets)
+	le.PutUint32(b[4:], t.n)
+	buckets, chain := b[8:][:4*t.buckets], b[8+4*t.buckets:]
+	for i := uint32(1); i < t.n; i++ {
+		k := buckets[4*(t.rows[i].sysv%t.buckets):]
+		copy(chain[4*i:][:4], k[:4])
+		le.PutUint32(k, i)
+	}
+}
+
+// writeDynamic writes .dynamic.
+func (t *dynTable) writeDynamic(o *Object) {
+	at := t.dynamic.off
+	put := func(tag elf.DynTag, v uint64) {
+		b := o.bytes(at, dynSize)
+		le.PutUint64(b, uint64(tag))
+		le.PutUint64(b[8:], v)
+		at += dynSize
+	}
+	put(elf.DT_SONAME, 1)
+	put(elf.DT_SYMTAB, t.syms.off)
+	put(elf.DT_SYMENT, symSize)
+	put(elf.DT_STRTAB, t.strs.off)
+	t.strszAt = at + 8
+	put(elf.DT_STRSZ, t.strUsed)
+	put(elf.DT_HASH, t.hash.off)
+	if t.defs != nil {
+		put(elf.DT_VERSYM, t.vers.off)
+		put(elf.DT_VERDEF, t.defs.off)
+		put(elf.DT_VERDEFNUM, uint64(len(t.verNames))+1)
+	}
+	t.gnuAt = at
+	put(elf.DT_GNU_HASH, t.gnu.off)
+	put(elf.DT_NULL, 0)
+}

@@ -1,0 +1,94 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// recorder is a Loader that notes what it is told.
+type recorder struct {
+	log    []string
+	refuse string
+	seq    uint64
+}
+
+func (r *recorder) say(what string) error {
+	r.log = append(r.log, what)
+	if what == r.refuse {
+		return errors.New("refused")
+	}
+	return nil
+}
+
+func (r *recorder) Attach(o *Object) error { return r.say("attach " + o.Name()) }
+func (r *recorder) Detach(o *Object)       { r.say("detach " + o.Name()) }
+
+func (r *recorder) Prepare(o *Object, c *Change) error {
+	var list []string
+	for _, s := range c.Symbols {
+		at := func(s Symbol) string {
+			if s.Addr == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%s:%d", s.Name, s.Size)
+		}
+		list = append(list, at(s.Was)+">"+at(s.Now))
+	}
+	slices.Sort(list)
+	return r.say("prepare " + strings.Join(list, " "))
+}
+
+func (r *recorder) Published(o *Object, c *Change) {
+	if c.Dynamic != o.Dynamic() || c.Seq != o.Seq() {
+		r.say("wrong")
+	}
+	for _, s := range c.Symbols {
+		if now, err := o.Lookup(s.Now.Name); s.Now.Addr != 0 && (err != nil || now != s.Now) {
+			r.say("not published: " + s.Now.Name)
+		}
+	}
+	r.seq = c.Seq
+}
+
+func TestLoader(t *testing.T) {
+	r := &recorder{}
+	o, err := New("test", Options{Folder: t.TempDir(), Loader: r})
+	check(t, err)
+	a := emit(t, o, "a", returns(1))
+	check(t, o.Bind("b", a, Size(5)))
+	check(t, o.Commit())
+	check(t, o.Bind("b", a, Size(6), Replace))
+	check(t, o.Rename("a", "c"))
+	r.refuse = "prepare ->c:11 a:11>- b:5>b:6"
+	seq := o.Seq()
+	if err := o.Commit(); !errors.Is(err, ErrLoader) {
+		t.Error(err)
+	}
+	if s, err := o.Lookup("b"); err != nil || s.Size != 5 || o.Seq() != seq {
+		t.Errorf("%v, %v: what was refused is there", s, err)
+	}
+	verify(t, o)
+	r.refuse = ""
+	check(t, o.Commit())
+	check(t, a.Free())
+	check(t, o.Commit())
+	verify(t, o)
+	check(t, o.Close())
+	want := []string{
+		"attach test", "prepare ->a:11 ->b:5", "prepare ->c:11 a:11>- b:5>b:6", "prepare ->c:11 a:11>- b:5>b:6",
+		"prepare b:6>- c:11>-", "detach test",
+	}
+	if !slices.Equal(r.log, want) {
+		t.Errorf("got %q\nwanted %q", r.log, want)
+	}
+	dir := t.TempDir()
+	if _, err := New("test", Options{Folder: dir, Loader: &recorder{refuse: "attach test"}}); !errors.Is(err, ErrLoader) {
+		t.Error(err)
+	}
+	if got := files(t, dir); got != nil {
+		t.Errorf("left: %v", got)
+	}
+}

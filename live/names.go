@@ -1,0 +1,243 @@
+package live
+
+import (
+	"iter"
+	"sync/atomic"
+
+	"weld/image/elf"
+)
+
+// entry is a name, with its version. It stays in the table when it is unbound, until the table is made anew.
+type entry struct {
+	name      string
+	gnu, sysv uint32 // hashes
+	version   uint16 // 1 and the index into Object.versionList, 0 for none
+	listed    bool   // it is in Object.changed
+	str       uint32 // in .dynstr, 0 if it is not there
+	row       uint32 // in .symtab
+	cur       atomic.Pointer[sym]
+	next      *sym // if listed, what cur is to be; nil to unbind
+}
+
+// sym is what a name is bound to. It does not change once it is published, but for what chains it. What FindAddr returns
+// stands first, in a line of the processor's cache.
+type sym struct {
+	name    string
+	b       *Block
+	at      uint32 // vaddr
+	size    uint32
+	version uint16 // as entry.version
+	typ     elf.SymType
+	vis     elf.SymVis
+	bind    elf.SymBind
+	old     bool // not the default version
+	nobody  bool // the name is unbound
+	e       *entry
+	fn      *function // nil if it is none, or has no extent
+	seq     uint64    // of the commit that published it
+	prev    atomic.Pointer[sym]
+	left    *sym // of those that lead to the block when all is committed
+	right   *sym
+}
+
+// exported reports whether the symbol is for others.
+func (s *sym) exported() bool {
+	return s != nil && !s.nobody && (s.vis == elf.STV_DEFAULT || s.vis == elf.STV_PROTECTED)
+}
+
+// bound returns what the name is bound to once all is committed, nil if to nothing. Object.mu is held.
+func (e *entry) bound() *sym {
+	if e.listed {
+		return e.next
+	}
+	if s := e.cur.Load(); s != nil && !s.nobody {
+		return s
+	}
+	return nil
+}
+
+// published returns what the name is bound to as of the last commit, nil if to nothing.
+func (e *entry) published(o *Object) *sym {
+	seq := o.seq.Load()
+	s := e.cur.Load()
+	if s != nil && s.seq > seq && s.seq > o.seq.Load() {
+		s = s.prev.Load() // a commit is on its way, and not there yet
+	}
+	if s == nil || s.nobody {
+		return nil
+	}
+	return s
+}
+
+// nameTable finds entries by name: open addressing. It is read without a lock.
+type nameTable struct {
+	t    atomic.Pointer[nameSlots]
+	n    int // entries, those of no use included
+	idle int // at most so many are of no use
+}
+
+type nameSlots struct {
+	tags  []atomic.Uint32 // the hashes, so that of an entry that is not meant nothing is read
+	slots []atomic.Pointer[entry]
+}
+
+// first returns the slot where entries of a hash begin. Names that are alike, as those of generated code are, have hashes
+// close to each other: left so, they are found where the processor's caches have been.
+func (t *nameSlots) first(hash uint32) uint32 { return hash & uint32(len(t.slots)-1) }
+
+// find calls f for the entries of a name until it returns true.
+func (t *nameTable) find(hash uint32, name string, f func(*entry) bool) *entry {
+	s := t.t.Load()
+	if s == nil {
+		return nil
+	}
+	mask := uint32(len(s.slots) - 1)
+	for i := s.first(hash); ; i = (i + 1) & mask {
+		e := s.slots[i].Load()
+		if e == nil {
+			return nil
+		}
+		if s.tags[i].Load() == hash && e.name == name && f(e) {
+			return e
+		}
+	}
+}
+
+func (t *nameTable) insert(e *entry) {
+	s := t.t.Load()
+	if s == nil || (t.n+1)*2 > len(s.slots) {
+		s = t.remake(s)
+	}
+	s.put(e.gnu, e)
+	t.n++
+}
+
+func (t *nameSlots) put(hash uint32, e *entry) {
+	mask := uint32(len(t.slots) - 1)
+	i := t.first(hash)
+	for t.slots[i].Load() != nil {
+		i = (i + 1) & mask
+	}
+	t.tags[i].Store(hash)
+	t.slots[i].Store(e)
+}
+
+// remake makes a table with room, without the entries that are bound to nothing.
+func (t *nameTable) remake(old *nameSlots) *nameSlots {
+	live := t.n
+	keep := func(e *entry) bool { return t.idle == 0 || e.listed || e.bound() != nil }
+	if old != nil && t.idle > 0 {
+		live = 0
+		for i := range old.slots {
+			if e := old.slots[i].Load(); e != nil && keep(e) {
+				live++
+			}
+		}
+	}
+	log := uint8(6)
+	for 1<<log < 4*live {
+		log++
+	}
+	s := &nameSlots{make([]atomic.Uint32, 1<<log), make([]atomic.Pointer[entry], 1<<log)}
+	if old != nil {
+		for i := range old.slots {
+			if e := old.slots[i].Load(); e != nil && keep(e) {
+				s.put(old.tags[i].Load(), e)
+			}
+		}
+	}
+	t.n, t.idle = live, 0
+	t.t.Store(s)
+	return s
+}
+
+// versionIndex returns the index of a version, 0 if there is none of that name yet.
+func (o *Object) versionIndex(name string) uint16 {
+	for i, v := range *o.versionList.Load() {
+		if v == name {
+			return uint16(i + 1)
+		}
+	}
+	return 0
+}
+
+func (o *Object) symbol(s *sym) Symbol {
+	r := Symbol{
+		Name: s.name, Addr: o.base + uintptr(s.at), Size: uintptr(s.size),
+		Type: s.typ, Visibility: s.vis, Block: s.b,
+	}
+	if v := s.version; v != 0 {
+		r.Version = (*o.versionList.Load())[v-1]
+	}
+	return r
+}
+
+// Lookup finds a name as of the last commit: one without a version, else the default version. It takes no lock.
+// The error is an *Error with ErrNotFound or ErrClosed.
+func (o *Object) Lookup(name string) (Symbol, error) {
+	if o.shut.Load() {
+		return Symbol{}, o.closed("lookup")
+	}
+	var dflt *sym
+	var found *sym
+	o.names.find(elf.GNUHash(name), name, func(e *entry) bool {
+		s := e.published(o)
+		switch {
+		case s == nil || e.version != 0 && s.old:
+		case e.version != 0:
+			dflt = s
+		default:
+			found = s
+		}
+		return found != nil
+	})
+	if found == nil {
+		found = dflt
+	}
+	return o.result(name, found)
+}
+
+// LookupVersion finds a name of exactly the given version; "" is Lookup.
+func (o *Object) LookupVersion(name, version string) (Symbol, error) {
+	if version == "" {
+		return o.Lookup(name)
+	}
+	if o.shut.Load() {
+		return Symbol{}, o.closed("lookup")
+	}
+	list := o.versionList.Load()
+	var found *sym
+	o.names.find(elf.GNUHash(name), name, func(e *entry) bool {
+		if e.version != 0 && (*list)[e.version-1] == version {
+			found = e.published(o)
+			return true
+		}
+		return false
+	})
+	return o.result(name, found)
+}
+
+func (o *Object) result(name string, s *sym) (Symbol, error) {
+	if s == nil {
+		return Symbol{}, &Error{Op: "lookup", Object: o.name, Symbol: name, Reason: ErrNotFound}
+	}
+	return o.symbol(s), nil
+}
+
+// Symbols yields all names that are bound as of the last commit, in no order. Those that are committed or unbound
+// meanwhile may be among them or not.
+func (o *Object) Symbols() iter.Seq[Symbol] {
+	return func(yield func(Symbol) bool) {
+		t := o.names.t.Load()
+		if t == nil || o.shut.Load() {
+			return
+		}
+		for i := range t.slots {
+			if e := t.slots[i].Load(); e != nil {
+				if s := e.published(o); s != nil && !yield(o.symbol(s)) {
+					return
+				}
+			}
+		}
+	}
+}

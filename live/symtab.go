@@ -1,0 +1,109 @@
+package live
+
+import "slices"
+
+// symTable is .symtab and .strtab: all names, for debuggers. No part of it is in memory, so it can be changed in any order: the
+// place of a name that is unbound is taken by the last.
+type symTable struct {
+	syms, strs list
+	rows       []*entry
+	dead       uint64 // bytes of .strtab
+}
+
+func (t *symTable) len() int { return max(len(t.rows)-1, 0) }
+
+// plan makes room for symbols. What it returns is a new .strtab, if there is to be one.
+func (t *symTable) plan(x *tx, c *counts) (fresh list, err error) {
+	if err := t.syms.room(x, uint64(c.added+1)*symSize); err != nil {
+		return fresh, err
+	}
+	need := c.bytes + 1
+	if t.dead > t.strs.used/2 && t.dead > page {
+		err = fresh.room(x, t.strs.used-t.dead+need)
+	} else {
+		err = t.strs.room(x, need)
+	}
+	return fresh, err
+}
+
+// compact makes a new .strtab of the names that are in use.
+func (t *symTable) compact(x *tx, fresh list) {
+	x.spare = append(x.spare, t.strs.e)
+	t.strs, t.dead = fresh, 0
+	t.strs.used = 1
+	for i, e := range t.rows[1:] {
+		le.PutUint32(t.row(x.o, uint32(i+1)), t.putName(x.o, e.name))
+	}
+}
+
+// putName puts a name into .strtab.
+func (t *symTable) putName(o *Object, s string) uint32 {
+	at := t.strs.used
+	n := uint64(len(s))
+	b := o.bytes(t.strs.e.off+at, n+1)
+	copy(b, s)
+	b[n] = 0
+	t.strs.used += n + 1
+	return uint32(at)
+}
+
+func (t *symTable) row(o *Object, i uint32) []byte {
+	return o.bytes(t.syms.e.off+uint64(i)*symSize, symSize)
+}
+
+// apply does what was planned.
+func (t *symTable) apply(x *tx, fresh list, changes []change) {
+	o := x.o
+	if t.rows == nil {
+		t.begin()
+	}
+	if fresh.e != nil {
+		t.compact(x, fresh)
+	}
+	t.rows = slices.Grow(t.rows, len(changes))
+	for _, c := range changes {
+		switch {
+		case c.was == nil:
+			t.add(o, c.now)
+		case c.now == nil:
+			t.drop(o, c.e)
+		default:
+			t.change(o, c.now)
+		}
+	}
+}
+
+// begin writes what comes first: the null symbol and the empty name.
+func (t *symTable) begin() {
+	t.syms.used, t.strs.used = symSize, 1
+	t.rows = append(t.rows, nil)
+}
+
+func (t *symTable) add(o *Object, s *sym) {
+	e := s.e
+	e.row = uint32(len(t.rows))
+	t.rows = append(t.rows, e)
+	name := t.putName(o, e.name)
+	t.syms.used += symSize
+	putSym(t.row(o, e.row), name, s)
+}
+
+func (t *symTable) change(o *Object, s *sym) {
+	b := t.row(o, s.e.row)
+	putSym(b, le.Uint32(b), s)
+}
+
+func (t *symTable) drop(o *Object, e *entry) {
+	last := uint32(len(t.rows) - 1)
+	if e.row != last {
+		copy(t.row(o, e.row), t.row(o, last))
+		t.rows[e.row] = t.rows[last]
+		t.rows[e.row].row = e.row
+	}
+	clear(t.row(o, last))
+	t.rows[last] = nil
+	t.rows = t.rows[:last]
+	t.syms.used -= symSize
+	t.dead += uint64(len(e.name)) + 1
+	e.row = 0
+}
