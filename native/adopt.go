@@ -165,7 +165,7 @@ func ownThread() *thread {
 	t.setFS(fs)
 	t.mFS = fs
 	t.errno = libc.errnoOf(fs)
-	reserve.enrol(fs)                               // libraries may have been opened since the thread was made; it has not run their code yet
+	reserve.enrol(fs) // libraries may have been opened since the thread was made; it has not run their code yet
 	t.call(threadSetSpecific, threadKey, 1)
 	return t
 }
