@@ -31,10 +31,18 @@ const bridgeName = "weld_callback"
 
 var bridgeStub = []byte{0xcc, 0xcc}
 
+// Lazy binding, as gdb knows it: it steps through what is in a section .plt, and when it comes to the function of the one name
+// while there is one of the other, it goes on where that returns to (glibc-tdep.c). The code is that of lazyBind:
+// call fixup; lea 8(%rsp), %rsp; ret.
+const resolveName, fixupName = "_dl_runtime_resolve", "_dl_fixup"
+
+var resolveCode = []byte{0xe8, byte(objectFixup - (objectResolve + 5)), 0, 0, 0, 0x48, 0x8d, 0x64, 0x24, 8, 0xc3}
+
 // Parts of DWARF call frame information (DWARF 5, 6.4.2 and 7.24), and the registers of x86-64 (psABI, 3.6.2).
 const (
 	cfaOffset, cfaUndefined       = 0x80, 0x07
-	cfaDefCFA                     = 0x0c
+	cfaAdvanceLoc                 = 0x40
+	cfaDefCFA, cfaDefCFAOffset    = 0x0c, 0x0e
 	cfaDefCFAExpression           = 0x0f
 	cfaValExpression              = 0x16
 	opDeref, opPlusUconst, opLit0 = 0x06, 0x23, 0x30
@@ -136,5 +144,10 @@ func ehFrame(at, text, stub, stubSize, bridge uint64, g native.Gate) []byte {
 		rules = binary.AppendUvarint(rules, uint64(g.UpcallReturn+8-g.Saved)/8-uint64(i))
 	}
 	function(bridge, uint64(len(bridgeStub)), rules)
+
+	// In lazy binding two words more are on the stack, and in the end one.
+	function(uint64(objectResolve), uint64(len(resolveCode)),
+		[]byte{cfaDefCFAOffset, 24, cfaAdvanceLoc | byte(len(resolveCode)-1), cfaDefCFAOffset, 16})
+	function(uint64(objectFixup), siteSize, nil)
 	return append(b, 0, 0, 0, 0)
 }

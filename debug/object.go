@@ -69,7 +69,7 @@ func loadObject() error {
 	}
 	objectFile = linkMap(lm).Name
 	sites.Store(list)
-	native.SetCallStub(m.Bias+objectStub, m.Bias+objectBridge+1)
+	native.SetStubs(m.Bias+objectStub, m.Bias+objectBridge+1, m.Bias+objectResolve)
 	return nil
 }
 
@@ -112,7 +112,9 @@ const (
 	objectChange  = objectText + uintptr(numProbes)*siteSize
 	objectStub    = objectChange + siteSize
 	objectBridge  = objectStub + stubSize
-	objectTextEnd = objectBridge + siteSize
+	objectResolve = objectBridge + siteSize // .plt
+	objectFixup   = objectResolve + siteSize
+	objectTextEnd = objectFixup + siteSize
 	siteSize      = 16
 	stubSize      = 16
 
@@ -132,12 +134,16 @@ func runtimeObject() []byte {
 	str("")
 
 	// Text, and the dynamic symbols of it.
-	const dynsyms = 1 + int(numProbes) + 3
+	const dynsyms = 1 + int(numProbes) + 5
 	define := func(i int, name string, at, size uintptr) {
 		sym := b[objectDynsym+i*24:]
 		le.PutUint32(sym, str(name))
 		sym[4] = uint8(elf.STB_GLOBAL)<<4 | uint8(elf.STT_FUNC)
-		le.PutUint16(sym[6:], objectSections.index(".text"))
+		section := ".text"
+		if at >= objectResolve {
+			section = ".plt"
+		}
+		le.PutUint16(sym[6:], objectSections.index(section))
 		le.PutUint64(sym[8:], uint64(at))
 		le.PutUint64(sym[16:], uint64(size))
 	}
@@ -161,6 +167,11 @@ func runtimeObject() []byte {
 	define(dynsyms-2, stubName, objectStub, stubSize)
 	copy(b[objectBridge:], bridgeStub)
 	define(dynsyms-1, bridgeName, objectBridge, uintptr(len(bridgeStub)))
+	copy(b[objectResolve:], resolveCode)
+	define(dynsyms-4, resolveName, objectResolve, uintptr(len(resolveCode)))
+	fixup := le.AppendUint64([]byte{0xff, 0x25, 0, 0, 0, 0}, uint64(gate.Fixup)) // jmp *0(%rip)
+	copy(b[objectFixup:], fixup)
+	define(dynsyms-5, fixupName, objectFixup, uintptr(len(fixup)))
 	frames := ehFrame(objectFrames, objectText, uint64(objectStub), stubSize, uint64(objectBridge), gate)
 	copy(b[objectFrames:objectText], frames)
 	soname := str("weld-probes.so")
@@ -201,7 +212,8 @@ func runtimeObject() []byte {
 		".dynsym":            {objectDynsym, uint64(24 * dynsyms)},
 		".dynstr":            {objectDynstr, dynstrSize},
 		".eh_frame":          {objectFrames, uint64(len(frames))},
-		".text":              {objectText, uint64(objectTextEnd - objectText)},
+		".text":              {objectText, uint64(objectResolve - objectText)},
+		".plt":               {uint64(objectResolve), uint64(objectTextEnd - objectResolve)},
 		".note.stapsdt":      {uint64(len(b)), uint64(len(notes))},
 	}
 	b = append(b, notes...)
@@ -284,6 +296,7 @@ var objectSections = objectSectionList{
 	{".dynstr", elf.SHT_STRTAB, elf.SHF_ALLOC, "", 1, 0},
 	{".eh_frame", elf.SHT_PROGBITS, elf.SHF_ALLOC, "", 8, 0},
 	{".text", elf.SHT_PROGBITS, elf.SHF_ALLOC | elf.SHF_EXECINSTR, "", 16, 0},
+	{".plt", elf.SHT_PROGBITS, elf.SHF_ALLOC | elf.SHF_EXECINSTR, "", 16, 0},
 	{".note.stapsdt", elf.SHT_NOTE, 0, "", 4, 0},
 	{".shstrtab", elf.SHT_STRTAB, 0, "", 1, 0},
 }

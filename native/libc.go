@@ -93,12 +93,13 @@ var entry struct {
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
 	orphanError, orphanDie, upcallThen, plainStub, entered   uintptr
 	keepWord, threadEnd, fromNative, fromNativeDone          uintptr
+	lazyFixup                                                uintptr
 }
 
-func entryPoints(p *[20]uintptr)
+func entryPoints(p *[21]uintptr)
 
 func init() {
-	entryPoints((*[20]uintptr)(unsafe.Pointer(&entry)))
+	entryPoints((*[21]uintptr)(unsafe.Pointer(&entry)))
 	callStub = entry.plainStub
 	gOffset = findGOffset()
 	v, _ := readAuxv()

@@ -6,8 +6,15 @@
 // lazy binding, __tls_get_addr and TLS descriptors.
 
 // lazyBind is GOT[2] of every lazily bound object (psABI 5.2, PLT). On the stack: GOT[1], the relocation's index,
-// the return address of the call that is to be bound. Every register is kept as it was.
+// the return address of the call that is to be bound. Every register is kept as it was. Where there is the object of the
+// probes, the like of it in there is taken (see Gate.Fixup).
 TEXT ·lazyBind(SB), NOSPLIT|NOFRAME, $0
+	CALL	·lazyFixup(SB)
+	LEAQ	8(SP), SP // GOT[1]; flags are not part of the convention, but LEA keeps them too
+	RET // to the target, with the caller's return address on top
+
+// lazyFixup puts the target in the place of the index.
+TEXT ·lazyFixup(SB), NOSPLIT|NOFRAME, $0
 	PUSHQ	BX
 	PUSHQ	AX
 	PUSHQ	CX
@@ -18,16 +25,16 @@ TEXT ·lazyBind(SB), NOSPLIT|NOFRAME, $0
 	PUSHQ	R9
 	PUSHQ	R10
 	PUSHQ	R11
-	MOVQ	80(SP), DI // GOT[1]
-	MOVQ	88(SP), SI // index
-	MOVQ	96(SP), CX // where the call came from, for messages
+	MOVQ	88(SP), DI // GOT[1]
+	MOVQ	96(SP), SI // index
+	MOVQ	104(SP), CX // where the call came from, for messages
 	SAVEVECTOR
 	MOVQ	CX, DX
 	MOVQ	·lazyRecord(SB), R11
 	CALL	·upcall(SB)
 	MOVQ	AX, CX
 	RESTOREVECTOR
-	MOVQ	CX, 88(SP) // the index' place holds the target
+	MOVQ	CX, 96(SP)
 	POPQ	R11
 	POPQ	R10
 	POPQ	R9
@@ -38,8 +45,7 @@ TEXT ·lazyBind(SB), NOSPLIT|NOFRAME, $0
 	POPQ	CX
 	POPQ	AX
 	POPQ	BX
-	LEAQ	8(SP), SP // GOT[1]; flags are not part of the convention, but LEA keeps them too
-	RET // to the target, with the caller's return address on top
+	RET
 
 // tlsGetAddr is __tls_get_addr for code that weld loaded (psABI; DI = *{module, offset}). Modules of weld have bit
 // 63 set; the others are the C library's.

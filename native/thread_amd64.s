@@ -193,7 +193,7 @@ TEXT ·booted(SB), NOSPLIT|NOFRAME, $0
 	POPQ	BP
 	RET
 
-// func entryPoints(p *[20]uintptr)
+// func entryPoints(p *[21]uintptr)
 TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	p+0(FP), DI
 	LEAQ	·upcall(SB), AX
@@ -236,5 +236,7 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 144(DI)
 	LEAQ	·fromNativeDone(SB), AX
 	MOVQ	AX, 152(DI)
+	LEAQ	·lazyFixup(SB), AX
+	MOVQ	AX, 160(DI)
 	RET
 

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -395,7 +396,7 @@ func (t *tlsModules) freeBlock(fs, i, at uintptr) {
 func TLSGetAddr() uintptr     { return entry.tlsGetAddr }
 func TLSDescDynamic() uintptr { return entry.tlsdescDynamic }
 func TLSDescStatic() uintptr  { return entry.tlsdescStatic }
-func LazyBindEntry() uintptr  { return entry.lazyBind }
+func LazyBindEntry() uintptr  { return cmp.Or(resolveStub, entry.lazyBind) }
 
 // Records of the upcalls that trampolines make, and the C library's own __tls_get_addr.
 var (

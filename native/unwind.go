@@ -13,9 +13,13 @@ var callStub uintptr //lint:ignore U1000 assembly uses it
 // bridge is where native code seems to be called from by debuggers, in the Go functions that it has called: see fromNative.
 var bridge uintptr //lint:ignore U1000 assembly uses it
 
-// Gate says how such text goes on, and where it finds the frames on the other stack. All but Return are offsets in bytes.
+// resolveStub is the entry of lazy binding in such text, 0 for lazyBind.
+var resolveStub uintptr
+
+// Gate says how such text goes on, and where it finds the frames on the other stack. All but Return and Fixup are offsets in bytes.
 type Gate struct {
 	Return uintptr // what to jump to when the function has returned, which may change R13
+	Fixup  uintptr // what to call for lazy binding: it puts the target in the place of the relocation's index
 
 	// From the thread record, which the callee-saved register R12 points to in native code: the words with the Go stack
 	// pointer, where a return address lies, and the Go frame pointer, for a call that no upcall of it is served of; the
@@ -39,8 +43,8 @@ func DescribeGate() Gate {
 	var t thread
 	var f upframe
 	return Gate{
-		Return: entry.entered,
-		SP:     unsafe.Offsetof(t.goSP), BP: unsafe.Offsetof(t.goBP), Stack: unsafe.Offsetof(t.sp), Upcall: unsafe.Offsetof(t.frame),
+		Return: entry.entered, Fixup: entry.lazyFixup,
+		SP: unsafe.Offsetof(t.goSP), BP: unsafe.Offsetof(t.goBP), Stack: unsafe.Offsetof(t.sp), Upcall: unsafe.Offsetof(t.frame),
 		Older: unsafe.Offsetof(f.next), Goroutine: unsafe.Offsetof(f.g), Depth: unsafe.Offsetof(f.depth), Saved: unsafe.Offsetof(f.saved),
 		UpcallReturn: unsafe.Offsetof(f.ret), GoStackEnd: 8,
 		Served: servedFrame, ServedBP: finishFrame,
@@ -53,13 +57,15 @@ const (
 	finishFrame = 112
 )
 
-// SetCallStub has native functions called by the stub at an address from now on, and has debuggers find the other address
-// as the one that a Go function returns to which native code has called, with the stack pointer as Gate.Served says.
-func SetCallStub(addr, from uintptr) {
-	callStub = addr
+// SetStubs has native functions called by the stub at an address from now on; has debuggers find another address as the one
+// that a Go function returns to which native code has called, with the stack pointer as Gate.Served says; and has what is
+// loaded from now on bound lazily by the stub at a third one.
+func SetStubs(call, from, resolve uintptr) {
+	callStub = call
 	if entry.fromNativeDone == entry.fromNative+fromNativeSize {
 		bridge = from
 	}
+	resolveStub = resolve
 }
 
 // fromNativeSize is the length of fromNative: the function behind it must follow at once.

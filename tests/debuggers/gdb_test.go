@@ -71,10 +71,10 @@ func TestGDB(t *testing.T) {
 		},
 		{
 			name: "step",
-			// The call is bound when it is first made.
-			commands: []string{"break add_numbers", "run", "continue", "next", "step", "step", "info locals", "finish", "next", "up", "down", "continue"},
-			todo:     []string{"open " + lib, shapes + "add_numbers 1 2", shapes + "add_numbers 40 2"},
-			want: []string{hit + `add_numbers \(a=1, b=2\)`, hit + `add_numbers \(a=40, b=2\)`, `both = twice\(sum\)`, `^twice \(n=42\) at .*shapes\.c:`,
+			// The call is bound when it is first made: gdb steps through that.
+			commands: []string{"break add_numbers", "run", "next", "step", "step", "info locals", "finish", "next", "up", "down", "continue"},
+			todo:     []string{"open " + lib, shapes + "add_numbers 40 2"},
+			want: []string{hit + `add_numbers \(a=40, b=2\)`, `both = twice\(sum\)`, `^twice \(n=42\) at .*shapes\.c:`,
 				`counter \+= n`, `^doubled = 84$`, `in add_numbers \(a=40, b=2\)`, `Value returned is \$1 = 84`, `local_counter\+\+`,
 				`^#1 .* ` + gate, `^#0 .*add_numbers`, ended},
 		},
