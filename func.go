@@ -53,24 +53,32 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	}
 	// What is not closed by its own Close goes with what needs it, or with its namespace.
 	l.hook.Do(func() { l.obj.AtClose(l.unloaded) })
+	key := l.keyOf(&s, t, o)
+	f, made, err := l.cached(key, s.Addr)
+	if made && key.name != "" {
+		l.follow(key, &s)
+	}
+	return f, err
+}
+
+// cached returns the function of a key, made if it is not there.
+func (l *Library) cached(key funcKey, addr uintptr) (f *native.Func, made bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.obj.Closed() {
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
-	key := funcKey{s.Addr, t, o.leaf}
 	if f := l.funcs[key]; f != nil {
-		return f, nil
+		return f, false, nil
 	}
-	f, err := native.NewFunc(s.Addr, t, o.leaf)
-	if err != nil {
-		return nil, err
+	if f, err = native.NewFunc(addr, key.typ, key.leaf); err != nil {
+		return nil, false, err
 	}
 	if l.funcs == nil {
 		l.funcs = map[funcKey]*native.Func{}
 	}
 	l.funcs[key] = f
-	return f, nil
+	return f, true, nil
 }
 
 // funcKey tells functions of a library apart, so that asking for one again makes nothing new.
@@ -78,6 +86,7 @@ type funcKey struct {
 	addr uintptr
 	typ  reflect.Type
 	leaf bool
+	name string // of a live object's function, with the version: addr is 0 then
 }
 
 // FuncAt returns the native function at an address as a Go func of type F, for a pointer that native code handed out.

@@ -47,6 +47,7 @@ type LinkMap struct {
 //	StartInit, Add..., EndInit for a program and all it needs
 //	StartMap, Add..., EndMap, StartReloc, EndReloc, or StartMap, FailMap, for an open
 //	StartUnmap, EndUnmap
+//	Change, or Replace
 //
 // r_state changes, and r_brk is called, at the first and the last of each pair but that of relocation; all but Add fire the
 // probe of their name. The caller serialises the calls.
@@ -180,6 +181,55 @@ func (v *Rendezvous) EndInit() {
 	v.link()
 	v.turn(consistent)
 	v.fire(initComplete, 0)
+}
+
+// Change tells that the object of a link_map has other symbols now. Debuggers take an object of another name for another
+// object, and read its file; so the name is to be another spelling of the same path. dynamic is the address of its dynamic
+// section.
+func (v *Rendezvous) Change(m, name, dynamic uintptr) {
+	alone := v.StartMap()
+	l := linkMap(m)
+	atomic.StoreUintptr(&l.Ld, dynamic)
+	atomic.StoreUintptr(&l.Name, name)
+	if alone {
+		v.EndMap()
+		v.StartReloc()
+		v.EndReloc(0)
+	}
+}
+
+// Replace is Change for an object in whose text a debugger has put breakpoints. Those of an object that goes it forgets, but
+// does not take them out; and when it puts them in anew, it takes what is there for the code. So it is told that the object
+// goes, then take is to take them out, then that the object comes, behind all others. Breakpoints at which its steps end are
+// not among those it forgets: put is to put these in again.
+func (v *Rendezvous) Replace(m, name, dynamic uintptr, take, put func()) {
+	if v.r.state != consistent {
+		v.Change(m, name, dynamic)
+		return
+	}
+	v.StartUnmap([]uintptr{m})
+	v.EndUnmap()
+	take()
+	v.StartMap()
+	l := linkMap(m)
+	atomic.StoreUintptr(&l.Ld, dynamic)
+	atomic.StoreUintptr(&l.Name, name)
+	v.Add(m)
+	v.EndMap()
+	put()
+	v.StartReloc()
+	v.EndReloc(m)
+}
+
+// Watched reports whether a debugger that traces the process has put a breakpoint where it is told of changes.
+func (v *Rendezvous) Watched() bool {
+	const int3 = 0xcc
+	is := func(f uintptr) bool { return f != 0 && *(*byte)(native.Pointer(f)) == int3 }
+	watched := is(v.r.brk) || host != nil && is(host.r.brk)
+	if s := sites.Load(); s != nil && !watched {
+		watched = slices.ContainsFunc(s[:], is)
+	}
+	return watched && traced()
 }
 
 func (v *Rendezvous) turn(s state) {

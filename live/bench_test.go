@@ -208,7 +208,7 @@ func BenchmarkMemory(b *testing.B) {
 func BenchmarkNewClose(b *testing.B) {
 	dir := b.TempDir()
 	for b.Loop() {
-		o, err := New("test", Options{Folder: dir})
+		o, err := New(nil, "test", Options{Folder: dir})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -166,15 +166,21 @@ func (o *Object) Bind(name string, b *Block, opts ...BindOption) error {
 	if b.freed {
 		return fail(ErrFreed, fmt.Sprintf("at %#x", b.Addr()))
 	}
-	e, err := o.entryToBind(name, gnu, &r)
+	r.typ = int(typ)
+	return o.bindLocked(name, gnu, b, &r)
+}
+
+// bindLocked gives a block a name, as a request says that is in order. The object is locked.
+func (o *Object) bindLocked(name string, gnu uint32, b *Block, r *request) error {
+	e, err := o.entryToBind(name, gnu, r)
 	if err != nil {
 		return err
 	}
 	s := o.syms.next()
 	s.set(e, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
-	s.typ, s.bind, s.vis, s.old = typ, r.bind, r.vis, r.old
-	if typ == elf.STT_FUNC && r.size > 0 {
-		s.fn = o.function(s, &r)
+	s.typ, s.bind, s.vis, s.old = elf.SymType(r.typ), r.bind, r.vis, r.old
+	if s.typ == elf.STT_FUNC && r.size > 0 {
+		s.fn = o.function(s, r)
 	}
 	o.change(e, s)
 	return nil

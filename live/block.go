@@ -3,6 +3,9 @@ package live
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"weld/native"
 )
 
 // Block is a piece of memory of an object.
@@ -46,6 +49,11 @@ func (o *Object) Alloc(size, align int, kind Kind) (*Block, error) {
 		return nil, err
 	}
 	defer o.mu.Unlock()
+	return o.newBlock(op, size, align, kind)
+}
+
+// newBlock is Alloc for what is in order. The object is locked.
+func (o *Object) newBlock(op string, size, align int, kind Kind) (*Block, error) {
 	r := &o.regions[kind]
 	b := o.blocks.next()
 	b.o, b.kind, b.size = o, kind, uint64(size)
@@ -160,8 +168,15 @@ type waiting struct {
 }
 
 // Free gives a block back, and unbinds all names that lead to it; the next Commit makes that known. Its space is used
-// again when nobody can be in it any more: once Quiesce has been called after that commit, or Options.MayReuse says so.
-// Until then what is in it stays, and can be unwound through.
+// again when nobody can be in it any more: once Quiesce has been called after that commit, or a grace period is over. Until
+// then what is in it stays, and can be unwound through.
+//
+// A grace period begins with a commit. It is over when, a quarter of a second later, no call of native code is in
+// progress on a native thread that weld knows, or each that was has ended since. That is looked at by commits, and by Alloc when there
+// is no other space. Addresses that were taken down elsewhere, other than in the words that a Commit redirects, are not
+// waited for: whoever keeps the address of a block must not free it. While there are threads that native code has made by
+// itself no grace period ends, since it is not known what these do, nor does one ever in a process built with cgo: there is
+// Quiesce, and Options.MayReuse, which takes the place of this rule.
 // The error is an *Error with ErrFreed or ErrClosed.
 func (b *Block) Free() error { return b.free("free", false) }
 
@@ -195,6 +210,14 @@ func (o *Object) Quiesce() error {
 
 // reclaim gives back the space of blocks whose time has come.
 func (o *Object) reclaim() {
+	if len(o.limbo) == 0 {
+		return
+	}
+	o.advance()
+	if o.mayReuse == nil && !o.urgent && o.limbo[0].seq > o.quiet {
+		return
+	}
+	o.urgent = false
 	n := 0
 	for _, w := range o.limbo {
 		if w.b.now || w.seq <= o.quiet || o.mayReuse != nil && o.mayReuse(w.seq) {
@@ -206,6 +229,34 @@ func (o *Object) reclaim() {
 	}
 	clear(o.limbo[n:])
 	o.limbo = o.limbo[:n]
+}
+
+// grace is a grace period, for all that was freed before a commit. One goes on at a time.
+type grace struct {
+	seq   uint64 // 0 if there is none
+	since time.Time
+	calls *native.Calls // in progress when it was first looked
+}
+
+// advance ends a grace period, and begins one. Who had read an address before the commit and not gone there yet is seen in the
+// call, or it is over, when the calls are looked at.
+func (o *Object) advance() {
+	g := &o.grace
+	if _, known := o.loader.(*spaceLoader); !known || o.mayReuse != nil {
+		return
+	}
+	if g.seq != 0 && time.Since(g.since) >= retirement {
+		if g.calls == nil {
+			g.calls = native.CallsNow()
+		}
+		if g.calls.Over() {
+			o.quiet = max(o.quiet, g.seq)
+			*g = grace{}
+		}
+	}
+	if g.seq == 0 && o.limbo[len(o.limbo)-1].seq > o.quiet {
+		*g = grace{seq: o.seq.Load(), since: time.Now()}
+	}
 }
 
 const int3 = 0xcc

@@ -8,21 +8,23 @@ import (
 	"sync"
 	"syscall"
 
+	"weld"
 	"weld/native"
 )
 
 // Commit publishes all that was done since the last commit, at once: names for Lookup and FindAddr, the file for everybody
-// else, and last the Loader, which tells debuggers. Code and data that was written is in place before.
+// else, the references of others to what was replaced, and last debuggers. Code and data that was written is in place before.
 //
 // The error is an *Error. With ErrDeleted everything was published; the file has no name any more, so tools do not find
 // it. That is said once. With any other error nothing was, and Commit can be called again: ErrFull, ErrNoSpace,
 // ErrNoMemory, ErrTruncated, ErrLoader, ErrClosed.
 func (o *Object) Commit() error {
 	const op = "commit"
-	if err := o.lock(op); err != nil {
+	unlock, err := o.lockAll(op)
+	if err != nil {
 		return err
 	}
-	defer o.mu.Unlock()
+	defer unlock()
 	gone := false
 	switch err := o.file.check(); {
 	case err == nil:
@@ -33,7 +35,7 @@ func (o *Object) Commit() error {
 	default:
 		return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated, Err: err}
 	}
-	if err := o.guard(op, func() error { return o.publish(op) }); err != nil {
+	if err = o.guard(op, func() error { return o.publish(op) }); err != nil {
 		return err
 	}
 	if gone && !o.deleted {
@@ -54,7 +56,7 @@ type commitPlan struct {
 	phdrs    *extent // a new program header table
 	list     []change
 	addrs    []addrChange
-	notified Change
+	notified committed
 }
 
 // change is what becomes of a name; nil is that it is not bound.
@@ -81,8 +83,12 @@ func (o *Object) publish(op string) error {
 	err := p.plan()
 	if err == nil && o.loader != nil && o.seq.Load() > 0 {
 		p.describe()
-		if err = o.loader.Prepare(o, &p.notified); err != nil {
-			err = &Error{Op: op, Object: o.name, Reason: ErrLoader, Err: err}
+		if err = o.loader.prepare(o, &p.notified); err != nil {
+			reason := ErrLoader
+			if errors.Is(err, weld.ErrNotFound) {
+				reason = ErrUndefined
+			}
+			err = &Error{Op: op, Object: o.name, Reason: reason, Err: err}
 		}
 	}
 	if err == nil {
@@ -95,8 +101,7 @@ func (o *Object) publish(op string) error {
 		p.undo()
 		return err
 	}
-	p.apply()
-	return nil
+	return p.apply()
 }
 
 // begin empties the plan, whose lists are kept from commit to commit.
@@ -104,12 +109,13 @@ func (p *commitPlan) begin(o *Object, op string) {
 	p.tx = tx{o: o, op: op}
 	p.dyn = dynPlan{}
 	p.tab, p.strs, p.phdrs = counts{}, list{}, nil
-	p.notified = Change{}
+	p.notified = committed{symbols: p.notified.symbols[:0]}
 }
 
 // end lets go of what the lists hold.
 func (p *commitPlan) end() {
 	p.list, p.addrs, p.eh.list = emptied(p.list), emptied(p.addrs), emptied(p.eh.list)
+	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
 	p.eh.rows = nil
 	if cap(p.list) > maxKept {
 		*p = commitPlan{}
@@ -169,24 +175,24 @@ func (p *commitPlan) plan() (err error) {
 	return o.dyn.plan(&p.tx, &p.dyn)
 }
 
-// describe says what the commit does, for the Loader.
+// describe says what the commit does, for the loader.
 func (p *commitPlan) describe() {
 	o := p.o
-	p.notified.Seq = o.seq.Load() + 1
-	p.notified.Moved = p.dyn.remake
-	p.notified.Symbols = make([]SymbolChange, len(p.list))
+	p.notified.seq = o.seq.Load() + 1
+	p.notified.imports = o.imports.fresh
+	p.notified.symbols = slices.Grow(p.notified.symbols, len(p.list))[:len(p.list)]
 	for i, c := range p.list {
 		if c.was != nil {
-			p.notified.Symbols[i].Was = o.symbol(c.was)
+			p.notified.symbols[i].was = o.symbol(c.was)
 		}
 		if c.now != nil {
-			p.notified.Symbols[i].Now = o.symbol(c.now)
+			p.notified.symbols[i].now = o.symbol(c.now)
 		}
 	}
 }
 
 // apply does it. Whoever sees a name finds all that belongs to it.
-func (p *commitPlan) apply() {
+func (p *commitPlan) apply() (err error) {
 	o := p.o
 	seq := o.seq.Load() + 1
 	o.eh.apply(&p.tx, &p.eh)
@@ -224,15 +230,19 @@ func (p *commitPlan) apply() {
 	o.changed, o.fresh = o.changed[:0], o.fresh[:0]
 	o.seq.Store(seq)
 	if o.loader != nil && seq > 1 {
-		p.notified.Dynamic = o.Dynamic()
-		o.loader.Published(o, &p.notified)
+		if e := o.loader.published(o, &p.notified); e != nil {
+			err = &Error{Op: p.op, Object: o.name, Reason: ErrLoader, Detail: "all is published", Err: e}
+		}
+		o.imports.fresh = nil
 	}
 	for _, b := range o.freed {
 		o.limbo = append(o.limbo, waiting{b, seq})
+		o.urgent = o.urgent || b.now
 	}
 	o.freed = nil
 	o.reclaim()
 	p.done()
+	return err
 }
 
 // settle makes what was written visible: text on pages that are not the file's any more, and first values of data in the
@@ -266,6 +276,17 @@ func (o *Object) settle() error {
 
 const selfMem = "/proc/self/mem"
 
+// poke writes to the text in memory, if that is possible.
+func (o *Object) poke(off uint64, data []byte) bool {
+	f, err := os.OpenFile(memPath, os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.WriteAt(data, int64(o.base)+int64(off))
+	return err == nil
+}
+
 // memPath is a variable so that tests can be on a kernel that has no such file.
 var memPath = selfMem
 
@@ -273,13 +294,8 @@ var memPath = selfMem
 // there: the alias does not reach those. /proc/self/mem does, and leaves the rest of the page as it is. Where that must not be
 // written (proc_mem.force_override, Linux 6.12), the page is mapped again, and the breakpoints on it are gone.
 func (o *Object) repair(s span) error {
-	n := s.end - s.off
-	if f, err := os.OpenFile(memPath, os.O_WRONLY, 0); err == nil {
-		_, err = f.WriteAt(o.bytes(s.off, n), int64(o.base)+int64(s.off))
-		f.Close()
-		if err == nil {
-			return nil
-		}
+	if o.poke(s.off, o.bytes(s.off, s.end-s.off)) {
+		return nil
 	}
 	c := o.regions[Text].chunkOf(s.off)
 	from, to := s.off&^(page-1), pageUp(s.end)

@@ -76,7 +76,7 @@ func TestAtOnce(t *testing.T) {
 // TestReaders has others read the tables in memory while they change, by what the object says at the moment: a name that
 // stays bound is always found, by DT_GNU_HASH or DT_HASH, and a function's frame.
 func TestReaders(t *testing.T) {
-	o := newObject(t, Options{Loader: &recorder{}})
+	o := newObject(t, Options{})
 	b := emit(t, o, "stays", returns(1))
 	check(t, o.Commit())
 	var stop atomic.Bool
@@ -86,8 +86,8 @@ func TestReaders(t *testing.T) {
 		for !stop.Load() {
 			start := time.Now()
 			o.mu.Lock()
-			at, n := o.Program()
-			dynamic := o.Dynamic()
+			at, n := o.program()
+			dynamic := o.dynamic()
 			o.mu.Unlock()
 			progs := make([]image.Prog, 0, n)
 			for i := range n {
@@ -167,3 +167,9 @@ func TestWholeFile(t *testing.T) {
 		f.Close()
 	}
 }
+
+// Where the tables are. The object is locked.
+func (o *Object) program() (addr uintptr, n int) {
+	return o.base + uintptr(o.heads.phdrs.off), len(o.heads.progs)
+}
+func (o *Object) dynamic() uintptr { return o.base + uintptr(o.dyn.dynamic.off) }

@@ -2,12 +2,12 @@
 // which knows shared objects knows generated code: debuggers, profilers, tracers, unwinders, and other code in the
 // process.
 //
-//	o, err := live.New("jit", live.Options{})
+//	o, err := live.New(nil, "jit", live.Options{})
 //	b, err := o.Alloc(len(code), 16, live.Text)
 //	err = b.Write(0, code)
 //	err = o.Bind("square", b, live.Lines(live.Line{File: "square.calc", Line: 1}))
 //	err = o.Commit()
-//	addr := b.Addr()
+//	square, err := weld.Func[func(int32) int32](o.Library(), "square", weld.Leaf)
 //
 // An [Object] has blocks of memory, made by Alloc, and names for them, given by Bind. Changes are collected: nobody sees one
 // before Commit, and then all are seen at once. To commit is what costs, above all while a debugger watches, so what belongs
@@ -24,6 +24,27 @@
 //
 // An object reserves its address range when it is made ([Options]), and takes memory and space on disk as it grows. All of it
 // is within 2 GiB. Freed space is used again, after a grace period: see [Block.Free].
+//
+// # Others
+//
+// An object is a library of a namespace. It is in the list that debuggers read (link_map); its symbols are found by
+// [weld.Library.Lookup], weld.FindAddr, and by loaded code with dlsym, dlvsym and dladdr, with the address of the link_map as a handle, with
+// RTLD_DEFAULT and RTLD_NEXT; dl_iterate_phdr and _dl_find_object report it, so backtraces and C++ exceptions pass through its
+// functions. Libraries are bound to its symbols when they are opened, or when they first call, if it is [Options].Global or they name
+// its soname as needed. It refers to others by [Object.Import].
+//
+// When a name is bound to other code, all that is bound to the name goes there from the Commit on: the words of
+// libraries that their calls and references go through (GLOB_DAT, JUMP_SLOT, and pointers to the function in data that
+// nobody has changed), imports of live objects, funcs made by weld.Func and weld.Bind, each by one store while others call.
+// Addresses that were handed out, by Lookup, dlsym or Addr, are what they were. To unbind a name redirects nothing: who is
+// bound goes on to go to the code as long as it is there, and follows when the name is bound again.
+//
+// To those who debug a program, each commit is the object loaded anew: its l_name in the link_map changes to another spelling
+// of the same path and back, since that is what has debuggers read the file again. gdb 13 writes a warning about its breakpoints
+// then, and sets them again. A breakpoint by name may be set before the function is there, and is in all that the
+// name is bound to. Where a debugger has breakpoints in the object a commit has it see the object go, takes out what it leaves
+// behind in the text, and has it see the object come: in between, other threads run by without a stop, and uprobes in the text are
+// lost.
 //
 // # The file
 //
@@ -45,5 +66,6 @@
 // # Concurrency
 //
 // All methods may be called from several goroutines. Lookup, LookupVersion, FindAddr and Symbols take no lock, and may be called
-// while others commit.
+// while others commit. A commit, and what opens and closes libraries, wait for each other; so a Commit, New or Close must not be
+// made where a lock is held that a library's initialiser or finaliser may want.
 package live

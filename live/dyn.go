@@ -14,13 +14,16 @@ import (
 // square of their number; they go to the end of .dynsym and into DT_HASH, which has no order, and DT_GNU_HASH is
 // taken out of .dynamic until a table is made again. So each reader finds all symbols at any time, and a symbol costs the
 // same however many there are.
+// Imports are undefined symbols before all others, which no hash table has; there is a new table when one comes.
 // A name that is unbound leaves an undefined symbol without a name, until then.
 type dynTable struct {
-	dynamic, syms, vers, hash, gnu, strs, defs *extent
+	dynamic, syms, vers, hash, gnu, strs, defs, rela *extent
 
 	strUsed  uint64
 	strDead  uint64
 	verNames []uint32 // where in .dynstr
+	imports  []uint32 // the same, of imports
+	needs    []uint32 // and of what is needed
 	n        uint32   // entries of .dynsym, the first, null one included
 	dead     uint32   // of them
 	added    uint32   // since DT_GNU_HASH was made
@@ -41,8 +44,9 @@ type dynRow struct {
 }
 
 const (
-	symSize = 24
-	dynSize = 16
+	symSize  = 24
+	dynSize  = 16
+	relaSize = 24
 	// few is the number of symbols for which a table is made by each commit.
 	few = 512
 	// share is the part of the symbols that a commit must bring to have a table made.
@@ -70,13 +74,20 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	for _, v := range versions[len(t.verNames):] {
 		need += uint64(len(v)) + 1
 	}
+	imports := o.imports.list
+	for _, m := range imports[len(t.imports):] {
+		need += uint64(len(m.name)) + 1
+	}
+	for _, s := range o.needs[len(t.needs):] {
+		need += uint64(len(s)) + 1
+	}
 	added, live := p.added, t.n-t.dead
-	n := live + added
+	n := live + added + uint32(len(imports)-len(t.imports))
 	p.compact = t.strDead > t.strUsed/2 && t.strDead > page
 	moved := t.strs == nil || t.strs.size < t.strUsed+need
 	changed := t.added + added + t.dead + gone
 	switch {
-	case t.syms == nil || t.resort || moved || p.compact || len(versions) > len(t.verNames):
+	case t.syms == nil || t.resort || moved || p.compact || len(versions) > len(t.verNames) || len(imports) > len(t.imports):
 		p.remake = true
 	case added == 0 && gone == 0:
 	case uint64(t.n+added)*symSize > t.syms.size, changed > live/share, added > 0 && n <= few:
@@ -97,6 +108,12 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 			for _, v := range versions {
 				total += uint64(len(v)) + 1
 			}
+			for _, m := range imports {
+				total += uint64(len(m.name)) + 1
+			}
+			for _, s := range o.needs {
+				total += uint64(len(s)) + 1
+			}
 		}
 		take(&p.strs, total*3/2+512)
 	}
@@ -105,7 +122,10 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	f.buckets = n | 1
 	f.gbuckets = n/2 | 1
 	f.nbloom = 1 << bits.Len32(n/8)
-	take(&f.dynamic, dynSize*16)
+	take(&f.dynamic, dynSize*uint64(16+len(o.needs)))
+	if len(imports) > 0 {
+		take(&f.rela, relaSize*uint64(len(imports)))
+	}
 	take(&f.syms, room*symSize)
 	take(&f.hash, 8+4*(uint64(f.buckets)+room))
 	take(&f.gnu, gnuSize(f, n+1))
@@ -260,7 +280,7 @@ func (t *dynTable) drop(o *Object, e *entry) {
 func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 	o := x.o
 	f := &p.fresh
-	f.strs, f.strUsed, f.strDead, f.verNames = t.strs, t.strUsed, t.strDead, t.verNames
+	f.strs, f.strUsed, f.strDead, f.verNames, f.imports, f.needs = t.strs, t.strUsed, t.strDead, t.verNames, t.imports, t.needs
 	if p.strs != nil {
 		x.replace(t.strs)
 		f.moveNames(o, t, p)
@@ -269,13 +289,21 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 		f.verNames = append(f.verNames, uint32(f.strUsed))
 		f.putName(o, v)
 	}
+	for _, m := range o.imports.list[len(f.imports):] {
+		f.imports = append(f.imports, uint32(f.strUsed))
+		f.putName(o, m.name)
+	}
+	for _, s := range o.needs[len(f.needs):] {
+		f.needs = append(f.needs, uint32(f.strUsed))
+		f.putName(o, s)
+	}
 	for i := range list {
 		if c := &list[i]; c.comes() {
 			f.name(o, c.e)
 		}
 	}
 
-	f.n = max(t.n-t.dead, 1) + p.added
+	f.n = max(t.n-t.dead, 1) + p.added + uint32(len(f.imports)-len(t.imports))
 	f.rows = make([]dynRow, f.n, f.n+f.n/share+16)
 	// Counting sort. next is where the next symbol of a bucket goes.
 	next := make([]uint32, f.gbuckets+1)
@@ -289,7 +317,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 			next[c.e.gnu%f.gbuckets+1]++
 		}
 	}
-	next[0] = 1
+	next[0] = f.first()
 	for i := 1; i < len(next); i++ {
 		next[i] += next[i-1]
 	}
@@ -338,14 +366,39 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 			le.PutUint16(vers[2*j:], versym(c.now))
 		}
 	}
+	f.writeImports(o, syms, vers)
 	f.writeGNUHash(o, first, next)
 	f.writeHash(o)
 	f.writeVersions(o)
 	f.writeDynamic(o)
-	for _, e := range []*extent{t.dynamic, t.syms, t.vers, t.hash, t.gnu, t.defs} {
+	for _, e := range []*extent{t.dynamic, t.syms, t.vers, t.hash, t.gnu, t.defs, t.rela} {
 		x.replace(e)
 	}
 	*t = *f
+}
+
+// first returns the index of the first symbol that is defined.
+func (t *dynTable) first() uint32 { return 1 + uint32(len(t.imports)) }
+
+// writeImports writes the symbols of imports, and DT_RELA: a word for each that gets its address (R_X86_64_GLOB_DAT). They have no
+// versions there: which file one would be of is not known.
+func (t *dynTable) writeImports(o *Object, syms, vers []byte) {
+	for i, m := range o.imports.list {
+		bind := elf.STB_GLOBAL
+		if m.weak {
+			bind = elf.STB_WEAK
+		}
+		to := syms[(i+1)*symSize:][:symSize]
+		clear(to)
+		le.PutUint32(to, t.imports[i])
+		to[4] = byte(bind) << 4
+		if vers != nil {
+			le.PutUint16(vers[2*(i+1):], verGlobal)
+		}
+		r := o.bytes(t.rela.off+uint64(i)*relaSize, relaSize)
+		le.PutUint64(r, uint64(m.Slot()-o.base))
+		le.PutUint64(r[8:], uint64(i+1)<<32|uint64(elf.R_X86_64_GLOB_DAT))
+	}
 }
 
 // moveNames makes a new .dynstr of the old one.
@@ -355,7 +408,7 @@ func (f *dynTable) moveNames(o *Object, t *dynTable, p *dynPlan) {
 		copy(o.bytes(f.strs.off, t.strUsed), o.bytes(t.strs.off, t.strUsed))
 		return
 	}
-	f.strUsed, f.strDead, f.verNames = 1, 0, nil
+	f.strUsed, f.strDead, f.verNames, f.imports, f.needs = 1, 0, nil, nil, nil
 	f.putName(o, o.name) // DT_SONAME, at 1
 	for i := range t.rows {
 		if e := t.rows[i].e; e != nil {

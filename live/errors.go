@@ -23,6 +23,8 @@ var (
 	ErrNoSpace   = errors.New("no space for the file")
 	ErrFolder    = errors.New("the folder cannot be used")
 	ErrTruncated = errors.New("the file was truncated by someone else")
+	ErrInUse     = errors.New("the object is in use")
+	ErrUndefined = errors.New("a name that is imported is not defined")
 	ErrLoader    = errors.New("the run-time linker does not take the object")
 	ErrDeleted   = errors.New("the file was deleted by someone else")
 )

@@ -33,7 +33,7 @@ func TestFolders(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	where := func() string {
 		t.Helper()
-		o, err := New("a b/c", Options{})
+		o, err := New(nil, "a b/c", Options{})
 		check(t, err)
 		defer o.Close()
 		if in, why := o.InMemory(); in {
@@ -102,7 +102,7 @@ func TestNoExec(t *testing.T) {
 	mapText = func(string, int) error { return &native.MapError{What: "test", Size: page, Err: syscall.EPERM} }
 	defer func() { mapText = mapTextPage }()
 	dir := t.TempDir()
-	o, err := New("test", Options{Folder: dir})
+	o, err := New(nil, "test", Options{Folder: dir})
 	check(t, err)
 	defer o.Close()
 	if in, why := o.InMemory(); !in || !strings.Contains(fmt.Sprint(why), "noexec") {
@@ -123,7 +123,7 @@ func init() {
 			fmt.Println("mount:", err)
 			return
 		}
-		o, err := New("test", Options{Folder: args[0]})
+		o, err := New(nil, "test", Options{Folder: args[0]})
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -135,7 +135,7 @@ func init() {
 			fmt.Println("mount:", err)
 			return
 		}
-		o, err = New("test", Options{Folder: args[0]})
+		o, err = New(nil, "test", Options{Folder: args[0]})
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -152,7 +152,7 @@ func init() {
 			err = o.Commit()
 		}
 		fmt.Println(err)
-		if _, err := New("other", Options{Folder: args[0]}); err != nil {
+		if _, err := New(nil, "other", Options{Folder: args[0]}); err != nil {
 			fmt.Println(errors.Is(err, ErrNoSpace))
 		}
 		list, _ := os.ReadDir(args[0])
@@ -160,7 +160,7 @@ func init() {
 	})
 	// limited FOLDER: with RLIMIT_FSIZE.
 	testenv.Child("limited", func(args []string) {
-		o, err := New("test", Options{Folder: args[0]})
+		o, err := New(nil, "test", Options{Folder: args[0]})
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -173,7 +173,7 @@ func init() {
 		}
 		fmt.Println(errors.Is(err, ErrNoSpace), errors.Is(err, syscall.EFBIG))
 		syscall.Setrlimit(1, &syscall.Rlimit{Cur: 1 << 14, Max: 1 << 14})
-		_, err = New("other", Options{Folder: args[0]})
+		_, err = New(nil, "other", Options{Folder: args[0]})
 		fmt.Println(errors.Is(err, ErrNoSpace), errors.Is(err, syscall.EFBIG))
 		list, _ := os.ReadDir(args[0])
 		fmt.Println(len(list))
@@ -181,12 +181,12 @@ func init() {
 	})
 	// unwritable FOLDER: as a user who may not write there.
 	testenv.Child("unwritable", func(args []string) {
-		_, err := New("test", Options{Folder: args[0]})
+		_, err := New(nil, "test", Options{Folder: args[0]})
 		fmt.Println(errors.Is(err, ErrFolder), errors.Is(err, syscall.EACCES), err)
 	})
 	// abandon FOLDER: ends without closing.
 	testenv.Child("abandon", func(args []string) {
-		o, err := New("test", Options{Folder: args[0]})
+		o, err := New(nil, "test", Options{Folder: args[0]})
 		fmt.Println(err)
 		fmt.Println(o.Path())
 		if len(args) > 1 {
@@ -238,7 +238,7 @@ func TestFull(t *testing.T) {
 	dir := t.TempDir()
 	for size := int64(0); ; size += page {
 		left = size
-		o, err := New("test", Options{Folder: dir})
+		o, err := New(nil, "test", Options{Folder: dir})
 		if err == nil {
 			o.Close()
 			break

@@ -59,7 +59,7 @@ func gnuSize(t *dynTable, n uint32) uint64 {
 
 // writeGNUHash writes DT_GNU_HASH: the symbols of bucket b are those from first[b] to end[b].
 func (t *dynTable) writeGNUHash(o *Object, first, end []uint32) {
-	const offset = 1 // the first symbol that is hashed
+	offset := t.first() // the first symbol that is hashed
 	b := o.bytes(t.gnu.off, gnuSize(t, t.n-offset))
 	le.PutUint32(b, t.gbuckets)
 	le.PutUint32(b[4:], offset)
@@ -68,7 +68,7 @@ func (t *dynTable) writeGNUHash(o *Object, first, end []uint32) {
 	bloom := b[16:][:8*t.nbloom]
 	buckets := b[16+8*t.nbloom:][:4*t.gbuckets]
 	chain := b[16+8*t.nbloom+4*t.gbuckets:]
-	for i := uint32(offset); i < t.n; i++ {
+	for i := offset; i < t.n; i++ {
 		h := t.rows[i].gnu
 		w := bloom[8*(h/64&(t.nbloom-1)):]
 		le.PutUint64(w, le.Uint64(w)|1<<(h%64)|1<<(h>>bloomShift%64))
@@ -90,7 +90,7 @@ func (t *dynTable) writeHash(o *Object) {
 	le.PutUint32(b, t.buckets)
 	le.PutUint32(b[4:], t.n)
 	buckets, chain := b[8:][:4*t.buckets], b[8+4*t.buckets:]
-	for i := uint32(1); i < t.n; i++ {
+	for i := t.first(); i < t.n; i++ {
 		k := buckets[4*(t.rows[i].sysv%t.buckets):]
 		copy(chain[4*i:][:4], k[:4])
 		le.PutUint32(k, i)
@@ -106,6 +106,9 @@ func (t *dynTable) writeDynamic(o *Object) {
 		le.PutUint64(b[8:], v)
 		at += dynSize
 	}
+	for _, s := range t.needs {
+		put(elf.DT_NEEDED, uint64(s))
+	}
 	put(elf.DT_SONAME, 1)
 	put(elf.DT_SYMTAB, t.syms.off)
 	put(elf.DT_SYMENT, symSize)
@@ -117,6 +120,11 @@ func (t *dynTable) writeDynamic(o *Object) {
 		put(elf.DT_VERSYM, t.vers.off)
 		put(elf.DT_VERDEF, t.defs.off)
 		put(elf.DT_VERDEFNUM, uint64(len(t.verNames))+1)
+	}
+	if t.rela != nil {
+		put(elf.DT_RELA, t.rela.off)
+		put(elf.DT_RELASZ, relaSize*uint64(len(t.imports)))
+		put(elf.DT_RELAENT, relaSize)
 	}
 	t.gnuAt = at
 	put(elf.DT_GNU_HASH, t.gnu.off)

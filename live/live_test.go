@@ -23,7 +23,7 @@ func newObject(t testing.TB, opt Options) *Object {
 	if opt.Folder == "" && !opt.Memory {
 		opt.Folder = t.TempDir()
 	}
-	o, err := New("test", opt)
+	o, err := New(nil, "test", opt)
 	if err != nil {
 		t.Fatal(err)
 	}

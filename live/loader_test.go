@@ -8,11 +8,12 @@ import (
 	"testing"
 )
 
-// recorder is a Loader that notes what it is told.
+// recorder is a loader that notes what it is told.
 type recorder struct {
 	log    []string
 	refuse string
 	seq    uint64
+	locked int
 }
 
 func (r *recorder) say(what string) error {
@@ -23,39 +24,43 @@ func (r *recorder) say(what string) error {
 	return nil
 }
 
-func (r *recorder) Attach(o *Object) error { return r.say("attach " + o.Name()) }
-func (r *recorder) Detach(o *Object)       { r.say("detach " + o.Name()) }
+func (r *recorder) Lock()                  { r.locked++ }
+func (r *recorder) Unlock()                { r.locked-- }
+func (r *recorder) attach(o *Object) error { return r.say("attach " + o.Name()) }
+func (r *recorder) detach(o *Object) error { return r.say("detach " + o.Name()) }
+func (r *recorder) detached()              { r.say("detached") }
 
-func (r *recorder) Prepare(o *Object, c *Change) error {
+func (r *recorder) prepare(o *Object, c *committed) error {
 	var list []string
-	for _, s := range c.Symbols {
+	for _, s := range c.symbols {
 		at := func(s Symbol) string {
 			if s.Addr == 0 {
 				return "-"
 			}
 			return fmt.Sprintf("%s:%d", s.Name, s.Size)
 		}
-		list = append(list, at(s.Was)+">"+at(s.Now))
+		list = append(list, at(s.was)+">"+at(s.now))
 	}
 	slices.Sort(list)
 	return r.say("prepare " + strings.Join(list, " "))
 }
 
-func (r *recorder) Published(o *Object, c *Change) {
-	if c.Dynamic != o.Dynamic() || c.Seq != o.Seq() {
+func (r *recorder) published(o *Object, c *committed) error {
+	if c.seq != o.Seq() || r.locked != 1 {
 		r.say("wrong")
 	}
-	for _, s := range c.Symbols {
-		if now, err := o.Lookup(s.Now.Name); s.Now.Addr != 0 && (err != nil || now != s.Now) {
-			r.say("not published: " + s.Now.Name)
+	for _, s := range c.symbols {
+		if now, err := o.Lookup(s.now.Name); s.now.Addr != 0 && (err != nil || now != s.now) {
+			r.say("not published: " + s.now.Name)
 		}
 	}
-	r.seq = c.Seq
+	r.seq = c.seq
+	return nil
 }
 
 func TestLoader(t *testing.T) {
 	r := &recorder{}
-	o, err := New("test", Options{Folder: t.TempDir(), Loader: r})
+	o, err := create("test", Options{Folder: t.TempDir()}, r)
 	check(t, err)
 	a := emit(t, o, "a", returns(1))
 	check(t, o.Bind("b", a, Size(5)))
@@ -79,13 +84,13 @@ func TestLoader(t *testing.T) {
 	check(t, o.Close())
 	want := []string{
 		"attach test", "prepare ->a:11 ->b:5", "prepare ->c:11 a:11>- b:5>b:6", "prepare ->c:11 a:11>- b:5>b:6",
-		"prepare b:6>- c:11>-", "detach test",
+		"prepare b:6>- c:11>-", "detach test", "detached",
 	}
 	if !slices.Equal(r.log, want) {
 		t.Errorf("got %q\nwanted %q", r.log, want)
 	}
 	dir := t.TempDir()
-	if _, err := New("test", Options{Folder: dir, Loader: &recorder{refuse: "attach test"}}); !errors.Is(err, ErrLoader) {
+	if _, err := create("test", Options{Folder: dir}, &recorder{refuse: "attach test"}); !errors.Is(err, ErrLoader) {
 		t.Error(err)
 	}
 	if got := files(t, dir); got != nil {

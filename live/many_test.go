@@ -24,7 +24,7 @@ func TestMany(t *testing.T) {
 		}
 	}
 	one := func(opt Options) {
-		o, err := New("test", opt)
+		o, err := New(nil, "test", opt)
 		check(t, err)
 		b := emit(t, o, "f", returns(1))
 		check(t, o.Commit())
@@ -50,7 +50,7 @@ func TestMany(t *testing.T) {
 	// And many at a time.
 	var list []*Object
 	for range 200 {
-		o, err := New("test", Options{Folder: dir})
+		o, err := New(nil, "test", Options{Folder: dir})
 		check(t, err)
 		list = append(list, o)
 	}

@@ -58,15 +58,20 @@ func (e *entry) bound() *sym {
 
 // published returns what the name is bound to as of the last commit, nil if to nothing.
 func (e *entry) published(o *Object) *sym {
-	seq := o.seq.Load()
-	s := e.cur.Load()
-	if s != nil && s.seq > seq && s.seq > o.seq.Load() {
-		s = s.prev.Load() // a commit is on its way, and not there yet
+	for {
+		s := e.cur.Load()
+		if s != nil && s.seq > o.seq.Load() { // a commit is on its way, and not there yet
+			before := s.prev.Load()
+			if before == nil && s.seq <= o.seq.Load() {
+				continue // it is, and the next one has cut off what was before
+			}
+			s = before
+		}
+		if s == nil || s.nobody {
+			return nil
+		}
+		return s
 	}
-	if s == nil || s.nobody {
-		return nil
-	}
-	return s
 }
 
 // nameTable finds entries by name: open addressing. It is read without a lock.
@@ -172,15 +177,19 @@ func (o *Object) symbol(s *sym) Symbol {
 	return r
 }
 
-// Lookup finds a name as of the last commit: one without a version, else the default version. It takes no lock.
-// The error is an *Error with ErrNotFound or ErrClosed.
-func (o *Object) Lookup(name string) (Symbol, error) {
-	if o.shut.Load() {
-		return Symbol{}, o.closed("lookup")
-	}
+// lookup finds what a name is bound to as of the last commit: of exactly the given version, or if that is "" without one, else
+// the default one.
+func (o *Object) lookup(name, version string) (found *sym) {
 	var dflt *sym
-	var found *sym
+	list := *o.versionList.Load()
 	o.names.find(elf.GNUHash(name), name, func(e *entry) bool {
+		if version != "" {
+			if e.version == 0 || list[e.version-1] != version {
+				return false
+			}
+			found = e.published(o)
+			return true
+		}
 		s := e.published(o)
 		switch {
 		case s == nil || e.version != 0 && s.old:
@@ -194,50 +203,44 @@ func (o *Object) Lookup(name string) (Symbol, error) {
 	if found == nil {
 		found = dflt
 	}
-	return o.result(name, found)
+	return found
 }
+
+// Lookup finds a name as of the last commit: one without a version, else the default version. It takes no lock.
+// The error is an *Error with ErrNotFound or ErrClosed.
+func (o *Object) Lookup(name string) (Symbol, error) { return o.LookupVersion(name, "") }
 
 // LookupVersion finds a name of exactly the given version; "" is Lookup.
 func (o *Object) LookupVersion(name, version string) (Symbol, error) {
-	if version == "" {
-		return o.Lookup(name)
-	}
 	if o.shut.Load() {
 		return Symbol{}, o.closed("lookup")
 	}
-	list := o.versionList.Load()
-	var found *sym
-	o.names.find(elf.GNUHash(name), name, func(e *entry) bool {
-		if e.version != 0 && (*list)[e.version-1] == version {
-			found = e.published(o)
-			return true
-		}
-		return false
-	})
-	return o.result(name, found)
-}
-
-func (o *Object) result(name string, s *sym) (Symbol, error) {
+	s := o.lookup(name, version)
 	if s == nil {
 		return Symbol{}, &Error{Op: "lookup", Object: o.name, Symbol: name, Reason: ErrNotFound}
 	}
 	return o.symbol(s), nil
 }
 
+// published calls f for what is bound as of the last commit until it returns false.
+func (o *Object) published(f func(*sym) bool) {
+	t := o.names.t.Load()
+	if t == nil || o.shut.Load() {
+		return
+	}
+	for i := range t.slots {
+		if e := t.slots[i].Load(); e != nil {
+			if s := e.published(o); s != nil && !f(s) {
+				return
+			}
+		}
+	}
+}
+
 // Symbols yields all names that are bound as of the last commit, in no order. Those that are committed or unbound
 // meanwhile may be among them or not.
 func (o *Object) Symbols() iter.Seq[Symbol] {
 	return func(yield func(Symbol) bool) {
-		t := o.names.t.Load()
-		if t == nil || o.shut.Load() {
-			return
-		}
-		for i := range t.slots {
-			if e := t.slots[i].Load(); e != nil {
-				if s := e.published(o); s != nil && !yield(o.symbol(s)) {
-					return
-				}
-			}
-		}
+		o.published(func(s *sym) bool { return yield(o.symbol(s)) })
 	}
 }

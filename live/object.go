@@ -8,7 +8,9 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"weld"
 	"weld/image/elf"
+	"weld/internal/rtld"
 	"weld/native"
 )
 
@@ -28,11 +30,16 @@ type Options struct {
 	// and 300,000, which makes 256 MiB. All together must be less than 2 GiB.
 	Text, ROData, Data, BSS int
 	Symbols                 int
-	// MayReuse tells whether what was freed before the commit of that number may be used again. It is called with the
-	// object locked, and must not call it. See Free.
+	// MayReuse tells whether what was freed before the commit of that number may be used again, in place of the rule of
+	// Free. It is called with the object locked, and must not call it.
 	MayReuse func(seq uint64) bool
-	// Loader is told of what is done to the object; nil is none.
-	Loader Loader
+	// Global has all libraries of the namespace see the object's symbols: those that are opened later by any reference, those
+	// that are there by calls that are yet to be bound. Else they are found by those who ask the object for them (Object.Library,
+	// dlsym with a handle), and by libraries that name the object as needed (DT_NEEDED).
+	Global bool
+	// Needs are libraries in which the object's imports are looked up, after the global scope and the object itself. They stay
+	// loaded as long as it is open.
+	Needs []*weld.Library
 }
 
 // Kind is a kind of memory.
@@ -62,7 +69,7 @@ func (k Kind) String() string {
 type Object struct {
 	name         string
 	file         *file
-	loader       Loader
+	loader       loader
 	mayReuse     func(uint64) bool
 	base         uintptr
 	size         uint64 // of the address range
@@ -86,10 +93,14 @@ type Object struct {
 	freed     []*Block    // since the last commit
 	limbo     []waiting   // freed, and not to be used again yet
 	quiet     uint64      // nobody is in what was freed before this commit
+	urgent    bool        // limbo has what is freed by FreeNow
+	grace     grace
 	retired   []oldTable
-	segments  int    // chunks of the image that are in use
-	known     uint64 // end of the text that has been committed
-	deleted   bool   // that the file has no name has been said
+	segments  int // chunks of the image that are in use
+	imports   importTable
+	needs     []string // DT_NEEDED
+	known     uint64   // end of the text that has been committed
+	deleted   bool     // that the file has no name has been said
 	entries   slab[entry]
 	blocks    slab[Block]
 	functions slab[function]
@@ -101,6 +112,10 @@ type Object struct {
 	tab       symTable
 	dwarf     dwarfTable
 	heads     headTable
+
+	marked     []mark // taken out, while debuggers are told
+	lastLayout *rtld.LiveLayout
+	lastProgs  []prog // that it was made of
 }
 
 // Symbol is a name in an object. It is a snapshot.
@@ -125,10 +140,18 @@ const (
 	firstChunk     = 16 * page
 )
 
-// New makes an empty object. Its name becomes the DT_SONAME. It lives until Close; if the process ends without that, its
-// file is removed by the next process that uses the folder.
-func New(name string, opt Options) (*Object, error) {
-	o := &Object{name: name, loader: opt.Loader, mayReuse: opt.MayReuse}
+// New makes an empty object, which is a library of the namespace from then on; nil is the default namespace. Its name becomes the
+// DT_SONAME. It lives until Close, also if the namespace is closed before; if the process ends without that, its file is removed by the
+// next process that uses the folder.
+func New(ns *weld.Namespace, name string, opt Options) (*Object, error) {
+	return create(name, opt, newSpaceLoader(ns, &opt))
+}
+
+func create(name string, opt Options, l loader) (*Object, error) {
+	o := &Object{name: name, loader: l, mayReuse: opt.MayReuse}
+	for _, lib := range opt.Needs {
+		o.needs = append(o.needs, cmp.Or(lib.Soname, lib.Path))
+	}
 	if name == "" || len(name) > maxName || strings.IndexByte(name, 0) >= 0 {
 		return nil, &Error{Op: "create", Object: name, Reason: ErrName}
 	}
@@ -228,7 +251,7 @@ func (o *Object) begin() error {
 	if err != nil || o.loader == nil {
 		return err
 	}
-	if err := o.loader.Attach(o); err != nil {
+	if err := o.loader.attach(o); err != nil {
 		return &Error{Op: op, Object: o.name, Reason: ErrLoader, Err: err}
 	}
 	return nil
@@ -244,15 +267,24 @@ func (o *Object) unmap() {
 }
 
 // Close unmaps the object and removes its file. Nothing of it may be in use: no thread in its code, no pointer into its
-// memory. It returns ErrClosed if it was closed before.
+// memory, no library bound to it.
+// The error is an *Error with ErrClosed if it was closed before, or with ErrInUse if libraries are bound to it, or it was
+// opened: then it stays open.
 func (o *Object) Close() error {
+	if o.loader != nil {
+		defer o.loader.detached()
+		o.loader.Lock()
+		defer o.loader.Unlock()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.shut.Load() {
 		return o.closed("close")
 	}
 	if o.loader != nil {
-		o.loader.Detach(o)
+		if err := o.loader.detach(o); err != nil {
+			return &Error{Op: "close", Object: o.name, Path: o.file.path, Reason: ErrInUse, Err: err}
+		}
 	}
 	o.shut.Store(true)
 	o.unmap()
@@ -262,6 +294,26 @@ func (o *Object) Close() error {
 }
 
 func (o *Object) closed(op string) error { return &Error{Op: op, Object: o.name, Reason: ErrClosed} }
+
+// lockAll is lock for what the loader is told of.
+func (o *Object) lockAll(op string) (unlock func(), err error) {
+	if o.loader != nil {
+		o.loader.Lock()
+	}
+	err = o.lock(op)
+	if err != nil {
+		if o.loader != nil {
+			o.loader.Unlock()
+		}
+		return nil, err
+	}
+	return func() {
+		o.mu.Unlock()
+		if o.loader != nil {
+			o.loader.Unlock()
+		}
+	}, nil
+}
 
 // lock is for what changes the object. It fails if that is closed.
 func (o *Object) lock(op string) error {

@@ -110,7 +110,7 @@ func TestErrors(t *testing.T) {
 	at := func(b *Block, off int) error { _, err := b.At(off); return err }
 	lookup := func(name string) error { _, err := o.Lookup(name); return err }
 	create := func(name string, opt Options) error {
-		x, err := New(name, opt)
+		x, err := New(nil, name, opt)
 		if err == nil {
 			x.Close()
 		}

@@ -10,14 +10,15 @@ import (
 // was written. The error is one of Commit's, or an *Error with ErrFolder.
 func (o *Object) Save(path string) error {
 	const op = "save"
-	if err := o.lock(op); err != nil {
+	unlock, err := o.lockAll(op)
+	if err != nil {
 		return err
 	}
-	defer o.mu.Unlock()
+	defer unlock()
 	fail := func(err error) error {
 		return &Error{Op: op, Object: o.name, Path: path, Reason: ErrFolder, Err: err}
 	}
-	err := o.guard(op, func() error {
+	err = o.guard(op, func() error {
 		o.dyn.resort = !o.dyn.sorted || o.dyn.dead > 0
 		defer func() { o.dyn.resort = false }()
 		return o.publish(op)

@@ -26,8 +26,8 @@ type tourCmd struct{}
 // Help is the second part of weld tour --help.
 func (*tourCmd) Help() string {
 	return `It opens the C library and what else of some well-known libraries is there, calls functions of them and compares what they return with
-Go's own, loads one from memory, has the C library call a Go function, and shows what is where and which calls between libraries
-were bound on the way. Libraries that are not there are named and left out; it succeeds if all that is there works.`
+Go's own, loads one from memory, has the C library call a Go function, shows what is where and which calls between libraries
+were bound on the way, and makes a function at run time. Libraries that are not there are named and left out; it succeeds if all that is there works.`
 }
 
 // tour is the state that its steps share.
@@ -65,6 +65,7 @@ var tourSteps = []struct {
 	{"The link map", (*tour).linkMap},
 	{"What was bound when first called", (*tour).bindings},
 	{"From an address to its symbol", (*tour).findAddress},
+	{"Make code at run time", (*tour).generate},
 }
 
 // What ends the tour early; errNoLibc is no failure of it.

@@ -40,7 +40,7 @@ func TestTourOnlyLibc(t *testing.T) {
 	if err := errors.Join(tour.walk(), tour.close()); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"libz        absent", "no library is there but the C library's own", "numbers sorted with", "steps done in"} {
+	for _, want := range []string{"libz        absent", "no library is there but the C library's own", "numbers sorted with", "combine(6, 7) = 42", "steps done in"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the tour does not say %q:\n%s", want, &out)
 		}

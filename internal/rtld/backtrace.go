@@ -51,11 +51,16 @@ func symbolLine(pc uintptr) string {
 	if o == nil {
 		return fmt.Sprintf("[%#x]", pc)
 	}
+	if o.live != nil {
+		if s, ok := o.live.FindAddr(pc); ok {
+			return fmt.Sprintf("%s(%s+%#x) [%#x]", native.String(o.cName()), s.Name, pc-s.Addr, pc)
+		}
+	}
 	sym, idx, ok := o.File.FindSymbol(uint64(pc - o.Mapping.Bias))
 	if !ok {
 		return fmt.Sprintf("%s(+%#x) [%#x]", native.String(o.cName()), pc-o.Mapping.Bias, pc)
 	}
-	off := pc - definition{o, sym, idx}.addr()
+	off := pc - definition{o: o, sym: sym, idx: idx}.addr()
 	return fmt.Sprintf("%s(%s+%#x) [%#x]", native.String(o.cName()), o.File.SymName(sym), off, pc)
 }
 
@@ -65,5 +70,5 @@ func (o *Object) cName() uintptr {
 		_, argv, _ := native.Arguments()
 		return *(*uintptr)(native.Pointer(argv))
 	}
-	return mapAt(o.LinkMap).Name
+	return o.mapName()
 }

@@ -98,6 +98,9 @@ func (b *binder) plain(idx uint32, plt bool) (addr uintptr, ok bool) {
 		}
 		return 0, true
 	}
+	if i == liveIndex {
+		return 0, false
+	}
 	d := x.File.SymBytes(i)
 	shndx := binary.LittleEndian.Uint16(d[6:])
 	t := elf.SymType(d[4] & 15)
@@ -132,7 +135,7 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	o := b.o
 	// Local, hidden and protected symbols are bound to their own definition (gABI, Symbol Visibility).
 	if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
-		return cached{definition{o, s, idx}, 1, plt}
+		return cached{definition{o: o, sym: s, idx: idx}, 1, plt}
 	}
 	flags := elf.LookupOldest
 	if plt {
@@ -143,9 +146,11 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	var d definition
 	x, i := b.find(&h, o.File.SymVersion(idx), flags)
 	ok := x != nil
-	if ok {
+	if i == liveIndex {
+		d, ok = x.define(&h, o.File.SymVersion(idx))
+	} else if ok {
 		sym, _ := x.File.Sym(i)
-		d = o.unique(definition{x, sym, i}, h.Name())
+		d = o.unique(definition{o: x, sym: sym, idx: i}, h.Name())
 	}
 	d, ok = own(h.Name(), d, ok)
 	switch {

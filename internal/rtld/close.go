@@ -16,7 +16,7 @@ func (o *Object) Close() error {
 	if o.System {
 		return nil // the C library stays
 	}
-	if o.opens == 0 {
+	if o.opens == 0 || o.live != nil && o.opens == 1 { // the last one is its maker's
 		return ErrClosed
 	}
 	o.dropHandle()
@@ -175,10 +175,15 @@ func unmap(list []*Object) {
 	}
 	noteObjects(nil, list)
 	lookupsDone()
+	forgetSlots(list)
 	for _, o := range list {
 		o.dropTLS()
 		tlsPairs.free(o)
-		o.Mapping.Unmap()
+		if o.live != nil {
+			o.live.free(o)
+		} else {
+			o.Mapping.Unmap()
+		}
 		o.freePhdrs()
 		freeLinkMap(o)
 		if o.fd >= 0 {

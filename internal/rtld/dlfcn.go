@@ -332,14 +332,22 @@ func dladdr(u native.Upcall, extra uintptr, flags int) {
 	info := (*dlInfo)(native.Pointer(u.Arg(1)))
 	*info = dlInfo{fname: o.cName(), fbase: o.Mapping.Addr}
 	sym, idx, ok := o.File.FindSymbol(uint64(pc - o.Mapping.Bias))
-	if ok {
+	var entry uintptr
+	if l := o.live; l != nil {
+		if s, found := l.FindAddr(pc); found {
+			info.sname, info.saddr = l.text(s.Name), s.Addr
+			if extra != 0 && flags&3 == dlSyment {
+				entry = l.entry(o.defined(&s))
+			}
+		}
+	} else if ok {
 		info.sname = o.addr(o.File.Dynamic.Strtab.Addr) + uintptr(sym.Name)
-		info.saddr = definition{o, sym, idx}.addr()
+		info.saddr = definition{o: o, sym: sym, idx: idx}.addr()
 	}
 	if extra != 0 {
 		switch flags & 3 {
 		case dlSyment:
-			*(*uintptr)(native.Pointer(extra)) = 0
+			*(*uintptr)(native.Pointer(extra)) = entry
 			if ok {
 				*(*uintptr)(native.Pointer(extra)) = o.addr(o.File.Dynamic.Symtab) + uintptr(idx)*24
 			}
@@ -416,9 +424,10 @@ func serveDlinfo(u native.Upcall) {
 		}
 	case diPhdr:
 		linker.mu.Lock()
-		*out = o.phdrAddr()
+		addr, n := o.phdrs()
 		linker.mu.Unlock()
-		u.SetResult(uintptr(len(o.File.Progs)))
+		*out = addr
+		u.SetResult(uintptr(n))
 	case diSerinfo, diSerinfoSize:
 		serinfo(u, o, request == diSerinfoSize)
 	default:

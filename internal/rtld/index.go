@@ -38,7 +38,7 @@ func (p *plan) newIndex(list []*Object) *index {
 	}
 	for _, o := range list {
 		first, hashes, ok := o.File.GNUHashes()
-		if !ok || int(first)+len(hashes)/4 > 1<<symbolBits {
+		if !ok || o.live != nil || int(first)+len(hashes)/4 > 1<<symbolBits {
 			return nil
 		}
 		total += len(hashes) / 4
@@ -95,6 +95,9 @@ func (x *index) find(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (
 	return nil, 0
 }
 
+// liveIndex stands for the index of a symbol of a live object, which has none.
+const liveIndex = ^uint32(0)
+
 // find looks a symbol up in the binder's list.
 func (b *binder) find(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) (*Object, uint32) {
 	if b.list == nil {
@@ -109,6 +112,11 @@ func (b *binder) find(h *elf.NameHash, ver *elf.Version, flags elf.LookupFlags) 
 	for _, x := range b.list {
 		if idx := x.File.Find(h, ver, flags); idx != 0 {
 			return x, idx
+		}
+		if x.live != nil {
+			if _, ok := x.define(h, ver); ok {
+				return x, liveIndex
+			}
 		}
 	}
 	return nil, 0

@@ -122,8 +122,8 @@ func (ns *Namespace) Definition(name, version string) (uintptr, error) {
 
 // version returns the name of the version of a definition, "" if it has none.
 func (d definition) version() string {
-	if d.o.File == nil {
-		return ""
+	if d.ver != "" || d.o.File == nil {
+		return d.ver
 	}
 	if v := d.o.File.SymVersion(d.idx); v != nil {
 		return v.Name
@@ -242,6 +242,9 @@ func (o *Object) interpose(only string) error {
 	case o.System && (!native.OwnExecutable() || strings.HasPrefix(o.base(), "ld-linux")):
 		return nil
 	}
+	if o.live != nil {
+		return o.live.reimport(o, only)
+	}
 	names := map[uint32]string{}
 	for i := range uint32(f.NumSymbols()) {
 		s, ok := f.Sym(i)
@@ -330,6 +333,10 @@ func (o *Object) interposedSlot(r elf.Rela, list []*Interposition) (was, v uintp
 			return was, was, err
 		}
 		o.dependsOn(d.o)
+		if d.o.live != nil {
+			h := o.nameOf(r)
+			d.note(o, h, o.addr(r.Off), 0)
+		}
 	}
 	if of := FindObject(target); target == 0 || of != nil && !of.executable(target) {
 		return was, was, nil

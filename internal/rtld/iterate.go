@@ -69,9 +69,10 @@ func serveIterate(u native.Upcall) {
 	infos := make([]phdrInfo, len(list))
 	for i, o := range list {
 		o.hold()
+		phdr, n := o.phdrs()
 		infos[i] = phdrInfo{
-			addr: o.Mapping.Bias, name: mapAt(o.LinkMap).Name,
-			phdr: o.phdrAddr(), phnum: uint16(len(o.File.Progs)), tlsMod: o.tls,
+			addr: o.Mapping.Bias, name: o.mapName(),
+			phdr: phdr, phnum: uint16(n), tlsMod: o.tls,
 		}
 		if o == program {
 			infos[i].name = emptyName // as ld.so has it
@@ -153,7 +154,7 @@ func serveFindObject(u native.Upcall) {
 		return
 	}
 	r := foundObject{start: o.Mapping.Addr, end: o.Mapping.Addr + o.Mapping.Size, linkMap: o.LinkMap}
-	if h := o.File.EhFrameHdr; h != nil {
+	if h := o.tables().EhFrameHdr; h != nil {
 		r.ehFrame = o.addr(h.Vaddr)
 	}
 	*(*foundObject)(native.Pointer(u.Arg(1))) = r

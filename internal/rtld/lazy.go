@@ -42,12 +42,24 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 	t := tracing()
 	began := t.now()
 	h := o.File.SymHash(s)
-	d, held, ok := o.find(func() (definition, bool) {
+	lookup := func() (definition, bool) {
 		if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
-			return definition{o, s, r.Sym}, true
+			return definition{o: o, sym: s, idx: r.Sym}, true
 		}
 		return o.bind(&h, o.File.SymVersion(r.Sym), elf.LookupOldest|elf.LookupPLT)
-	})
+	}
+	d, held, ok := o.find(lookup)
+	if ok && d.o.live != nil { // what it is bound to may be replaced from here on
+		linker.mu.Lock()
+		defer linker.mu.Unlock()
+		if held {
+			d.o.letGo()
+			held = false
+		}
+		if d, ok = lookup(); ok {
+			o.dependsOn(d.o)
+		}
+	}
 	if !ok {
 		e := &SymbolError{Library: o.Path, Name: strings.Clone(h.Name())}
 		if v := o.File.SymVersion(r.Sym); v != nil {
@@ -65,6 +77,9 @@ func (o *Object) bindSlot(r elf.Rela) (uintptr, error) {
 	}
 	if target, err = o.bindTo(r, &h, d, target+uintptr(r.Addend)); err != nil {
 		return target, err
+	}
+	if d.o.live != nil {
+		d.note(o, h.Name(), o.addr(r.Off), uintptr(r.Addend))
 	}
 	t.bound(o, r, &h, d, target, began)
 	return target, nil

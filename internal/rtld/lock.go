@@ -15,6 +15,7 @@ var linker struct {
 	mu     reentrant
 	plan   *plan // the open under way; the inner one if a resolver opens something
 	spaces []*Namespace
+	lives  []*Object           // whose code is made at run time
 	system []*Object           // what the system's run-time linker has mapped
 	byMap  map[uintptr]*Object // by address of the link_map, from before they are relocated until they are unmapped
 	inits  sync.Cond           // an initialiser has finished
@@ -191,7 +192,7 @@ func Locate(pc uintptr) (p Place, ok bool) {
 		return p, false
 	}
 	p.Object = o
-	if off, ok := o.File.Offset(uint64(pc - o.Mapping.Bias)); ok {
+	if off, ok := o.tables().Offset(uint64(pc - o.Mapping.Bias)); ok {
 		p.FileOffset = uintptr(off)
 	}
 	p.Symbol, p.SymbolAddr = o.Covering(pc)

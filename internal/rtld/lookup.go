@@ -18,6 +18,7 @@ type definition struct {
 	o   *Object
 	sym elf.Sym
 	idx uint32
+	ver string // of a live object's symbol, which has no idx
 }
 
 // addr returns the address of a definition other than an IFUNC or a thread-local one.
@@ -50,7 +51,12 @@ func lookupIn(list []*Object, h *elf.NameHash, ver *elf.Version, flags elf.Looku
 			continue
 		}
 		if idx, s, ok := o.File.LookupWith(h, ver, flags); ok {
-			return definition{o, s, idx}, true
+			return definition{o: o, sym: s, idx: idx}, true
+		}
+		if o.live != nil {
+			if d, ok := o.define(h, ver); ok {
+				return d, true
+			}
 		}
 	}
 	return definition{}, false
@@ -184,7 +190,7 @@ func (o *Object) unique(d definition, name string) definition {
 	linker.mu.Lock()
 	defer linker.mu.Unlock()
 	if u, ok := ns.unique[name]; ok {
-		return definition{u.o, u.s, 0}
+		return definition{o: u.o, sym: u.s, idx: 0}
 	}
 	// The name may be a view of a table that is unmapped one day.
 	name = strings.Clone(name)
@@ -218,6 +224,14 @@ func (o *Object) Lookup(name, version string, s *Symbol) error {
 		f := x.File
 		idx := f.Find(&h, ver, 0)
 		if idx == 0 {
+			if x.live == nil {
+				continue
+			}
+			if d, ok := x.define(&h, ver); ok {
+				var err error
+				*s, err = d.symbol(name, o)
+				return err
+			}
 			continue
 		}
 		// Field by field: a copy of the whole entry stalls on the narrow ones.
@@ -225,7 +239,7 @@ func (o *Object) Lookup(name, version string, s *Symbol) error {
 		typ := elf.SymType(b[4] & 15)
 		if x.System || typ == elf.STT_TLS || typ == elf.STT_GNU_IFUNC || elf.SymBind(b[4]>>4) == elf.STB_GNU_UNIQUE {
 			sym, _ := f.Sym(idx)
-			d, _ := own(name, definition{x, sym, idx}, true)
+			d, _ := own(name, definition{o: x, sym: sym, idx: idx}, true)
 			var err error
 			*s, err = d.symbol(name, o)
 			return err
@@ -258,9 +272,7 @@ func (d definition) symbol(name string, from *Object) (Symbol, error) {
 		s.Addr = uintptr(d.sym.Value)
 		return s, nil
 	}
-	if v := d.o.File.SymVersion(d.idx); v != nil {
-		s.Version = v.Name
-	}
+	s.Version = d.version()
 	if s.Type == elf.STT_TLS {
 		a, err := d.tlsAddr()
 		if err != nil {
@@ -286,6 +298,10 @@ type Symbol struct {
 // Symbols calls yield for every symbol that the object itself defines for others. Addresses of IFUNCs are those of
 // their resolvers, those of thread-local symbols offsets in the object's TLS segment.
 func (o *Object) Symbols(yield func(Symbol) bool) {
+	if o.live != nil {
+		o.live.Symbols(func(s LiveSymbol) bool { return !s.exported() || yield(s.public()) })
+		return
+	}
 	n := uint32(o.File.NumSymbols())
 	for i := uint32(1); i < n; i++ {
 		s, _ := o.File.Sym(i)
@@ -296,7 +312,7 @@ func (o *Object) Symbols(yield func(Symbol) bool) {
 		case elf.STT_SECTION, elf.STT_FILE:
 			continue
 		}
-		d := definition{o, s, i}
+		d := definition{o: o, sym: s, idx: i}
 		sym := Symbol{Name: o.File.SymName(s), Addr: d.addr(), Size: uintptr(s.Size), Type: s.Type()}
 		if s.Type() == elf.STT_TLS {
 			sym.Addr = uintptr(s.Value)
@@ -313,6 +329,10 @@ func (o *Object) Symbols(yield func(Symbol) bool) {
 // Covering returns the function or object symbol of the object that covers an address, the name "" if none does. The
 // first call makes an index of the object's symbols by address.
 func (o *Object) Covering(pc uintptr) (name string, addr uintptr) {
+	if o.live != nil {
+		s, _ := o.live.FindAddr(pc)
+		return s.Name, s.Addr
+	}
 	o.indexOnce.Do(o.makeIndex)
 	v := uint64(pc - o.Mapping.Bias)
 	i := sort.Search(len(o.index), func(i int) bool {

@@ -101,6 +101,10 @@ func (ns *Namespace) Close() error {
 	}
 	ns.closed = true
 	for _, o := range ns.objects {
+		if o.live != nil { // its maker removes it
+			o.opens = 1
+			continue
+		}
 		o.opens = 0
 		o.pinned = false
 		o.closed.Store(true)

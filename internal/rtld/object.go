@@ -22,7 +22,8 @@ type Object struct {
 	Mapping native.Mapping
 	System  bool // mapped by the system's run-time linker
 	Space   *Namespace
-	LinkMap uintptr // address of its struct link_map
+	live    *liveState // nil unless its code is made at run time
+	LinkMap uintptr    // address of its struct link_map
 
 	// User is for the package that hands objects out; linker.mu does not guard it.
 	User atomic.Value
@@ -127,7 +128,7 @@ func (o *Object) base() string { return filepath.Base(o.Path) }
 // executable reports whether an address lies in a segment that may be executed. It is the system's business for what the
 // system's run-time linker has loaded.
 func (o *Object) executable(a uintptr) bool {
-	return o.System || executable(o.File, uint64(a-o.Mapping.Bias))
+	return o.System || executable(o.tables(), uint64(a-o.Mapping.Bias))
 }
 
 func executable(f *elf.File, vaddr uint64) bool {

@@ -463,6 +463,12 @@ func (b *binder) one(r elf.Rela) error {
 			b.ifuncs = append(b.ifuncs, deferred{r, v, typ, d})
 			return nil
 		}
+		if ok && d.o.live != nil && !o.inText(a) {
+			switch typ {
+			case elf.R_X86_64_GLOB_DAT, elf.R_X86_64_JMP_SLOT, elf.R_X86_64_64:
+				d.note(o, o.nameOf(r), a, uintptr(r.Addend))
+			}
+		}
 		return b.address(r, a, v)
 	case elf.R_X86_64_SIZE32:
 		return b.put32(r, a, int64(d.sym.Size)+r.Addend, 0, math.MaxUint32)

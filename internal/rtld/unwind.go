@@ -44,7 +44,7 @@ func Unwind(list []Frame, most int, regs []uint64, mem unwind.Memory) []Frame {
 		list = append(list, at)
 		res := unwind.NoInfo
 		if o != nil {
-			res = unwind.Step(o.File, uint64(o.Mapping.Bias), &r, after, mem)
+			res = unwind.Step(o.tables(), uint64(o.Mapping.Bias), &r, after, mem)
 		}
 		if res == unwind.NoInfo && (first && leaf(&r, mem) || framePointer(&r, mem) || o != nil && o.callSite(&r, at.Call(), mem)) {
 			res = unwind.Called
@@ -109,7 +109,7 @@ func (o *Object) callSite(r *unwind.Regs, pc uintptr, mem unwind.Memory) bool {
 // PLT, or through a word of the GOT. scopes is held.
 func calls(ret, function uintptr) bool {
 	o := FindObject(ret - 1)
-	b, ok := o.File.Bytes(uint64(ret-6-o.Mapping.Bias), 6)
+	b, ok := o.tables().Bytes(uint64(ret-6-o.Mapping.Bias), 6)
 	if !ok {
 		return false
 	}
@@ -119,7 +119,7 @@ func calls(ret, function uintptr) bool {
 		if d == nil {
 			return false
 		}
-		w, ok := d.File.Word(uint64(at - d.Mapping.Bias))
+		w, ok := d.tables().Word(uint64(at - d.Mapping.Bias))
 		return ok && uintptr(w) == function
 	}
 	if b[0] == 0xff && b[1] == 0x15 && slot(next(b[2:], ret)) {
@@ -137,7 +137,7 @@ func calls(ret, function uintptr) bool {
 	if p == nil {
 		return false
 	}
-	stub, ok := p.File.Bytes(uint64(to-p.Mapping.Bias), 11)
+	stub, ok := p.tables().Bytes(uint64(to-p.Mapping.Bias), 11)
 	if !ok {
 		return false
 	}
@@ -150,10 +150,10 @@ func calls(ret, function uintptr) bool {
 // of /2. scopes is held.
 func afterCall(a uintptr) bool {
 	o := FindObject(a - 1)
-	if o == nil || !executable(o.File, uint64(a-1-o.Mapping.Bias)) {
+	if o == nil || !executable(o.tables(), uint64(a-1-o.Mapping.Bias)) {
 		return false
 	}
-	b, ok := o.File.Bytes(uint64(a-7-o.Mapping.Bias), 7)
+	b, ok := o.tables().Bytes(uint64(a-7-o.Mapping.Bias), 7)
 	if !ok {
 		return false
 	}
@@ -175,15 +175,16 @@ func (o *Object) Function(pc uintptr) (start uintptr, ok bool) {
 	if FindObject(pc) != o {
 		return 0, false
 	}
-	v, ok := unwind.FunctionStart(o.File, uint64(pc-o.Mapping.Bias))
+	v, ok := unwind.FunctionStart(o.tables(), uint64(pc-o.Mapping.Bias))
 	return o.addr(v), ok
 }
 
 // Text returns the executable segment that an address is in: where its first page is in memory, its end, and its offset in
 // the file.
 func (o *Object) Text(pc uintptr) (start, limit, offset uintptr) {
-	for i := range o.File.Progs {
-		p := &o.File.Progs[i]
+	f := o.tables()
+	for i := range f.Progs {
+		p := &f.Progs[i]
 		if v := uint64(pc - o.Mapping.Bias); p.Type == elf.PT_LOAD && v >= p.Vaddr && v-p.Vaddr < p.Memsz {
 			down := p.Vaddr & (native.PageSize - 1)
 			return o.addr(p.Vaddr - down), o.addr(p.Vaddr + p.Memsz), uintptr(p.Off - down)
