@@ -8,13 +8,14 @@
 //
 //	weld call LIB 'PROTOTYPE' ARGS...
 //	weld info FILE
+//	weld link OPTIONS AND FILES OF GNU LD
 //	weld run PROG ARGS...
 //	weld stamp PROG
 //	weld tour
 //	weld watch PID
 //
-// Each command has --help. The exit status is 0, or 1 if something failed, or 2 if the command line is wrong; of run, it
-// is the program's.
+// Under the name ld or ld.weld it is weld link. Each command has --help. The exit status is 0, or 1 if something failed, or
+// 2 if the command line is wrong; of run, it is the program's.
 package main
 
 import (
@@ -41,6 +42,9 @@ func main() {
 	if status, ok := interpret(); ok {
 		os.Exit(status)
 	}
+	if status, ok := asLinker(os.Args); ok {
+		os.Exit(status)
+	}
 	// The C library's exit runs what loaded code has left to be run, and writes its buffers.
 	weld.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
@@ -49,6 +53,7 @@ func main() {
 type commands struct {
 	Call  callCmd  `cmd:"" help:"Call a C function of a shared library."`
 	Info  infoCmd  `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
+	Link  linkCmd  `cmd:"" passthrough:"" help:"Link objects, archives and shared libraries, with the options of GNU ld."`
 	Run   runCmd   `cmd:"" help:"Run a program with weld as its run-time linker."`
 	Stamp stampCmd `cmd:"" help:"Put notes of the debugger interface's probes into a program that uses weld."`
 	Tour  tourCmd  `cmd:"" help:"Load and call the libraries of this machine, step by step."`
@@ -129,6 +134,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 var usages = map[string]string{
 	"call":  "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
 	"info":  "weld info [flags] FILE",
+	"link":  "weld link [options of GNU ld] FILE...",
 	"run":   "weld run [flags] PROG [ARGS...]",
 	"stamp": "weld stamp [flags] FILE",
 	"tour":  "weld tour",

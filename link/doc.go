@@ -1,0 +1,37 @@
+// Package link is a static linker: it makes an executable, a shared library or
+// one relocatable object of relocatable objects, archives and shared
+// libraries.
+//
+// It links in two passes. The first collects the files, their symbols and
+// sections, searches archives and libraries for what is missing, and assigns
+// addresses; the second copies, relocates and writes the output once.
+//
+// [Link] is safe for concurrent use, keeps no state of the process, and makes
+// the same output of the same inputs whatever the number of threads. The
+// inputs are not trusted: whatever they hold, the result is an output or an
+// error.
+//
+// The files that it reads and makes are those of x86-64 (psABI "System V Application Binary
+// Interface, AMD64 Architecture Processor Supplement"). The rules that no
+// standard has, such as the order of sections and what the options mean, are
+// those of GNU ld. Some differ. Run-time relocations of read-only sections are
+// an error unless they are asked for. The stack is executable only if an object
+// asks for that, not if one says nothing. An archive is searched for everything that is
+// undefined, wherever it stands on the command line, as lld and mold do; where
+// several files could define a symbol, the first one on the command line does.
+//
+// Files of this package, in the order of the work:
+//
+//	options.go link.go    what to link and how; the steps
+//	inputs.go load.go     paths to bytes; libraries, scripts, archives in the order of the command line
+//	archive.go script.go verscript.go object.go inflate.go shared.go    readers
+//	symbols.go resolve.go    the symbol table; which definition a symbol has
+//	exports.go defs.go    what others can bind to; what the linker defines itself
+//	sections.go merge.go ehframe.go gc.go    output sections and what becomes of their content
+//	x86_64_scan.go x86_64_tls.go got.go    what relocations need
+//	dynamic.go hash.go versions.go notes.go symtab.go    tables of the output
+//	layout.go             order, addresses, segments
+//	x86_64_apply.go x86_64_plt.go    relocations and stubs
+//	output.go mapfile.go  writing
+//	relocatable.go        combining objects, in place of all that follows resolve.go
+package link

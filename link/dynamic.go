@@ -1,0 +1,403 @@
+package link
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// A strTable is a string table that holds each string once.
+type strTable struct {
+	data []byte
+	at   map[string]uint32
+}
+
+func (t *strTable) add(s string) uint32 {
+	if t.at == nil {
+		t.at = map[string]uint32{"": 0}
+		t.data = append(t.data, 0)
+	}
+	off, ok := t.at[s]
+	if !ok {
+		off = uint32(len(t.data))
+		t.at[s] = off
+		t.data = append(append(t.data, s...), 0)
+	}
+	return off
+}
+
+// A dynEntry is an entry of .dynamic whose value may be known only after the layout.
+type dynEntry struct {
+	tag elf.DynTag
+	val func() uint64
+}
+
+// A dynTables is what the run-time linker reads.
+type dynTables struct {
+	strs    strTable
+	syms    []dynSym // the null symbol not included
+	local   int      // the number of those that are not in the GNU hash table
+	entries []dynEntry
+
+	dynamic, dynsym, dynstr, hash, gnuHash *synth
+	versym, verdef, verneed                *synth
+	buckets                                uint32 // of the GNU hash table
+}
+
+// A dynSym is a dynamic symbol.
+type dynSym struct {
+	id   symID
+	name uint32
+	hash uint32 // GNU hash
+	// What they are sorted by: the bucket of the hash table plus 1, or 0, and the place of the definition.
+	bucket uint32
+	place  uint64
+}
+
+// bare returns the name of a symbol without a version.
+func (s *symbol) bare() string {
+	if s.flags&isVersioned != 0 {
+		if at := strings.IndexByte(s.name, '@'); at > 0 {
+			return s.name[:at]
+		}
+	}
+	return s.name
+}
+
+// makeDynamic makes the tables of a dynamic output; the symbols are final.
+func (l *linker) makeDynamic() error {
+	if l.opt.Interpreter != "" && l.dynamic && l.opt.Mode != Shared {
+		s := l.synthSection(".interp", shtProgbits, shfAlloc, 1)
+		s.size = uint64(len(l.opt.Interpreter)) + 1
+		s.write = func(buf []byte) error { copy(buf, l.opt.Interpreter); return nil }
+	}
+	if !l.dynamic {
+		return nil
+	}
+	d := &l.dyn
+	d.strs.add("")
+	l.collectDynsyms()
+	d.dynsym = l.synthSection(".dynsym", shtDynsym, shfAlloc, 8)
+	d.dynsym.out.entsize = symSize
+	d.dynsym.size = symSize * uint64(len(d.syms)+1)
+	d.dynsym.write = l.writeDynsym
+	d.dynsym.out.info = func() uint32 { return 1 }
+	l.makeHash()
+	l.makeVersions()
+	l.makeEntries()
+	d.dynstr = l.synthSection(".dynstr", shtStrtab, shfAlloc, 1)
+	d.dynstr.size = uint64(len(d.strs.data))
+	d.dynstr.write = func(buf []byte) error { copy(buf, d.strs.data); return nil }
+	d.dynsym.out.link = d.dynstr.out
+	d.dynamic.out.link = d.dynstr.out
+	for _, s := range []*synth{d.hash, d.gnuHash, d.versym} {
+		if s != nil {
+			s.out.link = d.dynsym.out
+		}
+	}
+	for _, s := range []*synth{d.verdef, d.verneed} {
+		if s != nil {
+			s.out.link = d.dynstr.out
+		}
+	}
+	return nil
+}
+
+// collectDynsyms finds the dynamic symbols and sorts them: those that nothing is to be found by first, the others by the bucket
+// of the GNU hash table.
+func (l *linker) collectDynsyms() {
+	d := &l.dyn
+	for n := range l.syms.shards {
+		for i := range l.syms.shards[n].syms {
+			s := &l.syms.shards[n].syms[i]
+			if s.flags&(needDynsym|isExported) == 0 || s.flags&isLocalized != 0 {
+				continue
+			}
+			d.syms = append(d.syms, dynSym{id: symID(uint32(n)<<idBits | uint32(i))})
+		}
+	}
+	hashed := 0
+	for i := range d.syms {
+		x := &d.syms[i]
+		s := l.syms.at(x.id)
+		name := s.bare()
+		x.name = d.strs.add(name)
+		x.hash = elf.GNUHash(name)
+		if l.hashed(s) {
+			hashed++
+		}
+	}
+	d.buckets = uint32(max(1, hashed/4))
+	for i := range d.syms {
+		x := &d.syms[i]
+		s := l.syms.at(x.id)
+		if l.hashed(s) {
+			x.bucket = 1 + x.hash%d.buckets
+		}
+		x.place = uint64(uint32(s.file))<<32 | uint64(s.idx)
+	}
+	slices.SortFunc(d.syms, func(a, b dynSym) int {
+		if a.bucket != b.bucket {
+			return cmp.Compare(a.bucket, b.bucket)
+		}
+		if a.place != b.place {
+			return cmp.Compare(a.place, b.place)
+		}
+		return cmp.Compare(a.id, b.id)
+	})
+	d.local = len(d.syms) - hashed
+	for i := range d.syms {
+		l.auxOf(l.syms.at(d.syms[i].id)).dynsym = uint32(i + 1)
+	}
+}
+
+// hashed reports whether lookups find a dynamic symbol here: it is defined, or is a function whose address is its stub here.
+func (l *linker) hashed(s *symbol) bool {
+	return s.defined() || s.flags&(needCopy|needCanonical) != 0 && l.opt.Mode != Shared
+}
+
+func (l *linker) writeDynsym(buf []byte) error {
+	for i := range l.dyn.syms {
+		x := &l.dyn.syms[i]
+		s := l.syms.at(x.id)
+		b := buf[(i+1)*symSize:]
+		l.putSym(b, s, x.name)
+	}
+	return nil
+}
+
+// putSym writes a global symbol as it stands in the output.
+func (l *linker) putSym(b []byte, s *symbol, name uint32) {
+	_ = b[symSize-1]
+	bind := elf.STB_GLOBAL
+	typ, value, size, shndx, vis := s.typ, s.value, s.size, uint16(0), s.vis
+	switch s.kind {
+	case symObject:
+		o := l.objs[s.file]
+		e := o.sym(s.idx)
+		if bind = e.bind(); bind == elf.STB_GNU_UNIQUE && l.opt.NoGNUUnique {
+			bind = elf.STB_GLOBAL
+		}
+		switch {
+		case e.isAbs():
+			shndx = elf.SHN_ABS
+		case e.shndx < shnBase && o.secs[e.shndx].out >= 0:
+			shndx = l.shndx(l.outs[o.secs[e.shndx].out])
+		default:
+			shndx = elf.SHN_ABS
+		}
+		if typ == elf.STT_GNU_IFUNC && s.flags&needCanonical != 0 && l.opt.Mode != Shared {
+			typ, size = elf.STT_FUNC, 0
+			shndx = l.shndx(l.stubSection(l.auxAt(s)))
+		} else if typ == elf.STT_GNU_IFUNC {
+			value = l.resolverAddr(s)
+		}
+	case symCommon, symLinker:
+		if s.weak {
+			bind = elf.STB_WEAK
+		}
+		if typ == elf.STT_COMMON {
+			typ = elf.STT_OBJECT
+		}
+		shndx = elf.SHN_ABS
+		if s.out >= 0 {
+			shndx = l.shndx(l.outs[s.out])
+		}
+	case symShared, symUndef:
+		if s.flags&refStrong == 0 {
+			bind = elf.STB_WEAK
+		}
+		vis = elf.STV_DEFAULT
+		switch a := l.auxAt(s); {
+		case s.flags&needCopy != 0:
+			part := l.got.copyBSS
+			if a.copyRO {
+				part = l.got.copyRO
+			}
+			shndx = l.shndx(part.out)
+			if d := l.dsos[s.file].sym(s.idx); d.Bind() == elf.STB_WEAK {
+				bind = elf.STB_WEAK
+			}
+		case s.flags&needCanonical != 0 && l.opt.Mode != Shared:
+			typ, size = elf.STT_FUNC, 0 // undefined with a value: psABI, "Function Addresses"
+		default:
+			value, size = 0, 0
+			if typ == elf.STT_GNU_IFUNC {
+				typ = elf.STT_FUNC
+			}
+		}
+	}
+	if typ == elf.STT_TLS && shndx != 0 && shndx != elf.SHN_ABS {
+		value -= l.tlsStart
+	}
+	if bind == elf.STB_GNU_UNIQUE || typ == elf.STT_GNU_IFUNC {
+		l.hasGNU.Store(true)
+	}
+	le.PutUint32(b, name)
+	b[4] = uint8(bind)<<4 | uint8(typ)
+	b[5] = uint8(vis)
+	le.PutUint16(b[6:], shndx)
+	le.PutUint64(b[8:], value)
+	le.PutUint64(b[16:], size)
+}
+
+func (l *linker) stubSection(a *symAux) *outSection {
+	if a.stub >= 0 {
+		return l.got.pltGot.out
+	}
+	return l.got.pltMain.out
+}
+
+// shndx returns the section index for a symbol.
+func (l *linker) shndx(out *outSection) uint16 { return uint16(out.index) }
+
+// makeEntries lists .dynamic.
+func (l *linker) makeEntries() {
+	d := &l.dyn
+	opt := l.opt
+	add := func(tag elf.DynTag, v uint64) {
+		d.entries = append(d.entries, dynEntry{tag, func() uint64 { return v }})
+	}
+	str := func(tag elf.DynTag, s string) { add(tag, uint64(d.strs.add(s))) }
+	addr := func(tag elf.DynTag, s *synth) {
+		if s != nil {
+			d.entries = append(d.entries, dynEntry{tag, s.addr})
+		}
+	}
+	size := func(tag elf.DynTag, s *synth) {
+		if s != nil {
+			d.entries = append(d.entries, dynEntry{tag, func() uint64 { return s.size }})
+		}
+	}
+	for _, s := range l.dsos {
+		str(elf.DT_NEEDED, s.soname)
+	}
+	for _, f := range opt.Filter {
+		str(elf.DT_FILTER, f)
+	}
+	for _, f := range opt.Auxiliary {
+		str(elf.DT_AUXILIARY, f)
+	}
+	if opt.Soname != "" && opt.Mode == Shared {
+		str(elf.DT_SONAME, opt.Soname)
+	}
+	if len(opt.Rpath) > 0 {
+		tag := elf.DT_RUNPATH
+		if opt.OldDtags {
+			tag = elf.DT_RPATH
+		}
+		str(tag, strings.Join(opt.Rpath, ":"))
+	}
+	for _, f := range []struct {
+		tag  elf.DynTag
+		name string
+	}{{elf.DT_INIT, cmp.Or(opt.Init, "_init")}, {elf.DT_FINI, cmp.Or(opt.Fini, "_fini")}} {
+		if id := l.syms.find(f.name); id != 0 {
+			if s := l.syms.at(id); s.defined() {
+				d.entries = append(d.entries, dynEntry{f.tag, func() uint64 { return s.value }})
+			}
+		}
+	}
+	for _, a := range []struct {
+		name      string
+		tag, size elf.DynTag
+	}{{".preinit_array", elf.DT_PREINIT_ARRAY, elf.DT_PREINIT_ARRAYSZ}, {".init_array", elf.DT_INIT_ARRAY, elf.DT_INIT_ARRAYSZ}, {".fini_array", elf.DT_FINI_ARRAY, elf.DT_FINI_ARRAYSZ}} {
+		if out := l.outByName[outKey{a.name, false}]; out != nil && len(out.members) > 0 && (opt.Mode != Shared || a.tag != elf.DT_PREINIT_ARRAY) {
+			d.entries = append(d.entries, dynEntry{a.tag, func() uint64 { return out.addr }}, dynEntry{a.size, func() uint64 { return out.size }})
+		}
+	}
+	addr(elf.DT_HASH, d.hash)
+	addr(elf.DT_GNU_HASH, d.gnuHash)
+	d.entries = append(d.entries, dynEntry{elf.DT_STRTAB, func() uint64 { return d.dynstr.addr() }})
+	addr(elf.DT_SYMTAB, d.dynsym)
+	d.entries = append(d.entries, dynEntry{elf.DT_STRSZ, func() uint64 { return d.dynstr.size }})
+	add(elf.DT_SYMENT, symSize)
+	if opt.Mode != Shared {
+		add(elf.DT_DEBUG, 0)
+	}
+	if l.got.relaPlt != nil && len(l.got.plt) > 0 {
+		addr(elf.DT_PLTGOT, l.got.gotPlt)
+		size(elf.DT_PLTRELSZ, l.got.relaPlt)
+		add(elf.DT_PLTREL, uint64(elf.DT_RELA))
+		addr(elf.DT_JMPREL, l.got.relaPlt)
+	}
+	if l.got.relaDyn != nil {
+		addr(elf.DT_RELA, l.got.relaDyn)
+		size(elf.DT_RELASZ, l.got.relaDyn)
+		add(elf.DT_RELAENT, relaSize)
+		if l.got.nRelative > 0 {
+			add(elf.DT_RELACOUNT, uint64(l.got.nRelative))
+		}
+	}
+	if l.relr != nil {
+		addr(elf.DT_RELR, l.relr)
+		size(elf.DT_RELRSZ, l.relr)
+		add(elf.DT_RELRENT, 8)
+	}
+	l.flagEntries(add)
+	addr(elf.DT_VERSYM, d.versym)
+	if d.verdef != nil {
+		addr(elf.DT_VERDEF, d.verdef)
+		add(elf.DT_VERDEFNUM, uint64(d.verdef.out.info()))
+	}
+	if d.verneed != nil {
+		addr(elf.DT_VERNEED, d.verneed)
+		add(elf.DT_VERNEEDNUM, uint64(d.verneed.out.info()))
+	}
+	add(elf.DT_NULL, 0)
+	d.dynamic = l.synthSection(".dynamic", shtDynamic, shfAlloc|shfWrite, 8)
+	d.dynamic.out.entsize = dynSize
+	d.dynamic.size = dynSize * uint64(len(d.entries))
+	d.dynamic.write = func(buf []byte) error {
+		for i, e := range d.entries {
+			le.PutUint64(buf[i*dynSize:], uint64(e.tag))
+			le.PutUint64(buf[i*dynSize+8:], e.val())
+		}
+		return nil
+	}
+}
+
+// flagEntries adds DT_FLAGS, DT_FLAGS_1 and what goes with them.
+func (l *linker) flagEntries(add func(elf.DynTag, uint64)) {
+	opt := l.opt
+	var flags elf.DynFlag
+	var flags1 elf.DynFlag1
+	set := func(on bool, f elf.DynFlag, f1 elf.DynFlag1) {
+		if on {
+			flags |= f
+			flags1 |= f1
+		}
+	}
+	set(opt.Now, elf.DF_BIND_NOW, elf.DF_1_NOW)
+	set(opt.Origin, elf.DF_ORIGIN, elf.DF_1_ORIGIN)
+	set(opt.Symbolic && opt.Mode == Shared, elf.DF_SYMBOLIC, 0)
+	set(l.textrel.Load(), elf.DF_TEXTREL, 0)
+	set(l.staticTLS.Load() && opt.Mode == Shared, elf.DF_STATIC_TLS, 0)
+	set(opt.NoDelete, 0, elf.DF_1_NODELETE)
+	set(opt.NoOpen, 0, elf.DF_1_NOOPEN)
+	set(opt.InitFirst, 0, elf.DF_1_INITFIRST)
+	set(opt.Interpose, 0, elf.DF_1_INTERPOSE)
+	set(opt.NoDefaultLib, 0, elf.DF_1_NODEFLIB)
+	set(opt.Global, 0, elf.DF_1_GLOBAL)
+	set(opt.Mode == PIE, 0, elf.DF_1_PIE)
+	if l.textrel.Load() {
+		add(elf.DT_TEXTREL, 0)
+	}
+	if flags&elf.DF_SYMBOLIC != 0 {
+		add(elf.DT_SYMBOLIC, 0)
+	}
+	if flags != 0 {
+		add(elf.DT_FLAGS, uint64(flags))
+	}
+	if flags1 != 0 {
+		add(elf.DT_FLAGS_1, uint64(flags1))
+	}
+}
+
+// sonameOf is what the output is called in version definitions.
+func (l *linker) sonameOf() string {
+	return cmp.Or(l.opt.Soname, filepath.Base(l.opt.Output))
+}

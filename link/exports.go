@@ -1,0 +1,277 @@
+package link
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/ianlancetaylor/demangle"
+
+	"weld/image/elf"
+)
+
+// demangleName returns a C++ or Rust name as its language has it; others as they are.
+func demangleName(name string) string { return demangle.Filter(name, demangle.NoClones) }
+
+// readScripts reads the version scripts and dynamic lists.
+func (l *linker) readScripts() error {
+	var errs errorList
+	for _, t := range l.opt.VersionScripts {
+		nodes, err := parseVersionScript(t.Name, t.Data)
+		if err != nil {
+			errs.add(err)
+			continue
+		}
+		if l.versions == nil {
+			l.versions = newMatcher()
+		}
+		for _, n := range nodes {
+			val := int(elf.VER_NDX_GLOBAL)
+			if n.name != "" {
+				val = int(elf.VER_NDX_GLOBAL) + 1 + len(l.verdefs)
+				l.verdefs = append(l.verdefs, versionDef{name: n.name, index: uint16(val), parent: n.parent})
+			}
+			for _, p := range n.global {
+				l.versions.add(p, val)
+			}
+			for _, p := range n.local {
+				l.versions.add(p, matchLocal)
+			}
+		}
+	}
+	if len(l.verdefs) > 0x7ff0 {
+		errs.add(fileErr(ErrTooLarge, l.opt.VersionScripts[0].Name, "", "%d versions", len(l.verdefs)))
+	}
+	for _, t := range l.opt.DynamicLists {
+		list, err := parseDynamicList(t.Name, t.Data)
+		errs.add(err)
+		if l.dynamicList == nil {
+			l.dynamicList = newMatcher()
+		}
+		for _, p := range list {
+			l.dynamicList.add(p, 0)
+		}
+	}
+	if len(l.opt.ExportSymbols) > 0 {
+		l.exportList = newMatcher()
+		for _, s := range l.opt.ExportSymbols {
+			l.exportList.add(pattern{text: s, glob: strings.ContainsAny(s, "*?[")}, 0)
+		}
+	}
+	return errs.err()
+}
+
+// verIndexOf returns the index of a version that the output defines, defining it if no script has.
+func (l *linker) verIndexOf(name string) uint16 {
+	for i := range l.verdefs {
+		if l.verdefs[i].name == name {
+			return l.verdefs[i].index
+		}
+	}
+	v := versionDef{name: name, index: elf.VER_NDX_GLOBAL + 1 + uint16(len(l.verdefs))}
+	l.verdefs = append(l.verdefs, v)
+	return v.index
+}
+
+// assignVersions gives symbols that are defined as name@version and name@@version their versions.
+func (l *linker) assignVersions() {
+	for _, o := range l.objs {
+		for _, k := range sortedInts(o.versions) {
+			s := l.syms.at(o.names.ids[k])
+			if s.kind != symObject || s.file != o.index || s.idx != o.first+k {
+				continue
+			}
+			if l.opt.Mode != Shared && len(l.verdefs) == 0 && !l.opt.ExportDynamic {
+				if strings.IndexByte(s.name, '@') > 0 {
+					s.flags |= isVersioned
+				}
+				continue
+			}
+			s.version = l.verIndexOf(o.versions[k])
+			if strings.IndexByte(s.name, '@') > 0 {
+				s.flags |= isVersioned
+			}
+		}
+	}
+}
+
+func sortedInts[V any](m map[uint32]V) []uint32 {
+	keys := make([]uint32, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// decideExports decides which symbols other files can bind to, and which are bound at run time.
+func (l *linker) decideExports() error {
+	l.assignVersions()
+	excluded := l.excludedObjects()
+	l.par(nShards, func(n int) {
+		for i := 1; i < len(l.syms.shards[n].syms); i++ {
+			l.decideExport(&l.syms.shards[n].syms[i], excluded)
+		}
+	})
+	return l.ctx.Err()
+}
+
+// excludedObjects returns which objects' symbols --exclude-libs makes hidden.
+func (l *linker) excludedObjects() []bool {
+	if len(l.opt.ExcludeLibs) == 0 {
+		return nil
+	}
+	list := make([]bool, len(l.objs))
+	for i, o := range l.objs {
+		list[i] = o.lib != "" && (slices.Contains(l.opt.ExcludeLibs, "ALL") || slices.Contains(l.opt.ExcludeLibs, o.lib) ||
+			slices.Contains(l.opt.ExcludeLibs, strings.TrimSuffix(strings.TrimPrefix(o.lib, "lib"), ".a")))
+	}
+	return list
+}
+
+func (l *linker) decideExport(s *symbol, excluded []bool) {
+	shared := l.opt.Mode == Shared
+	switch {
+	case s.kind == symShared:
+		if s.hidden() {
+			s.kind, s.file, s.idx, s.typ = symUndef, -1, 0, elf.STT_NOTYPE
+			return
+		}
+		s.flags |= isImported
+		return
+	case s.kind == symUndef:
+		if !l.dynamic || s.hidden() || s.flags&(refObject|refStrong) == 0 {
+			return
+		}
+		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.opt.Static || shared) || l.opt.Unresolved == UnresolvedIgnore {
+			s.flags |= isImported
+		}
+		return
+	case !s.defined() || !l.dynamic:
+		if l.versions != nil && s.defined() && s.version <= elf.VER_NDX_GLOBAL && l.versions.find(s.name) == matchLocal {
+			s.flags |= isLocalized
+		}
+		return
+	}
+	if s.vis == elf.STV_HIDDEN || s.vis == elf.STV_INTERNAL {
+		return
+	}
+	if excluded != nil && s.kind != symLinker && excluded[s.file] {
+		s.flags |= isLocalized
+		return
+	}
+	if l.versions != nil && s.version == 0 {
+		switch v := l.versions.find(s.name); v {
+		case matchLocal:
+			s.flags |= isLocalized
+			return
+		case matchNone:
+		default:
+			s.version = uint16(v)
+		}
+	}
+	listed := l.dynamicList != nil && l.dynamicList.find(s.name) != matchNone ||
+		l.exportList != nil && l.exportList.find(s.name) != matchNone
+	if s.kind == symLinker && !shared && s.flags&refShared == 0 && !listed {
+		return
+	}
+	if shared || l.opt.ExportDynamic || s.flags&(refShared|defShared) != 0 || listed {
+		s.flags |= isExported
+	}
+	if !shared || s.flags&isExported == 0 || s.vis != elf.STV_DEFAULT || s.kind == symLinker {
+		return
+	}
+	function := s.typ == elf.STT_FUNC || s.typ == elf.STT_GNU_IFUNC
+	bound := l.opt.Symbolic || l.opt.SymbolicFuncs && function || l.dynamicList != nil
+	if !bound || listed {
+		s.flags |= isImported // another file's definition may come first
+	}
+}
+
+// reportUndefined makes the errors for references to undefined symbols, all of them.
+func (l *linker) reportUndefined(scanners []scanner) error {
+	const maxRefs = 3
+	byID := map[symID]*UndefinedError{}
+	var list []*UndefinedError
+	get := func(id symID) *UndefinedError {
+		e := byID[id]
+		if e == nil {
+			s := l.syms.at(id)
+			e = &UndefinedError{Symbol: strings.Clone(s.name), Hidden: s.hidden() && s.flags&defShared != 0}
+			byID[id] = e
+			list = append(list, e)
+		}
+		return e
+	}
+	ignore := l.opt.Unresolved == UnresolvedIgnore
+	for i := range scanners {
+		for _, u := range scanners[i].undef {
+			if ignore || l.syms.at(u.sym).kind != symUndef {
+				continue
+			}
+			e := get(u.sym)
+			if len(e.Refs) == maxRefs {
+				e.More++
+				continue
+			}
+			o := scanners[i].o
+			e.Refs = append(e.Refs, newRef(o.name, o.secName(u.sec), u.off, o.function(u.sec, u.off)))
+		}
+	}
+	for _, n := range l.opt.RequireDefined {
+		if id := l.syms.find(n); l.syms.at(id).kind == symUndef {
+			get(id)
+		}
+	}
+	for _, d := range l.opt.Defsyms {
+		if d.Alias != "" && l.syms.at(l.syms.find(d.Alias)).kind == symUndef {
+			get(l.syms.find(d.Alias))
+		}
+	}
+	l.sharedUndefined(get)
+	slices.SortStableFunc(list, func(a, b *UndefinedError) int { return cmp.Compare(a.Symbol, b.Symbol) })
+	var errs errorList
+	for i, e := range list {
+		if l.opt.ErrorLimit > 0 && i >= l.opt.ErrorLimit {
+			break
+		}
+		errs.add(e)
+	}
+	return errs.err()
+}
+
+// sharedUndefined adds what shared libraries refer to and nothing defines. A library that needs others that are not linked here
+// is passed over: they may define it.
+func (l *linker) sharedUndefined(get func(symID) *UndefinedError) {
+	if l.opt.AllowShlibUndefined || l.opt.Mode == Shared && !l.opt.CheckShlibUndefined || l.opt.Unresolved == UnresolvedIgnore {
+		return
+	}
+	have := map[string]bool{}
+	for _, d := range l.dsos {
+		have[d.soname] = true
+	}
+	for _, d := range l.dsos {
+		if slices.ContainsFunc(d.f.Dynamic.Needed, func(n string) bool { return !have[n] }) {
+			continue
+		}
+		for k, id := range d.names.ids {
+			e := d.sym(d.syms[k])
+			if s := l.syms.at(id); !e.Defined() && e.Bind() != elf.STB_WEAK && s.kind == symUndef && e.Type() != elf.STT_TLS {
+				// One with a version is looked for in the library of that version only.
+				if v := d.f.SymVersion(d.syms[k]); v != nil && l.sharedDefines(d.f.SymName(e), v) {
+					continue
+				}
+				u := get(id)
+				u.Refs = append(u.Refs, Ref{File: d.name})
+			}
+		}
+	}
+}
+
+func (l *linker) sharedDefines(name string, v *elf.Version) bool {
+	h := elf.Hash(name)
+	return slices.ContainsFunc(l.dsos, func(d *shared) bool {
+		_, _, ok := d.f.Lookup(&h, v)
+		return ok
+	})
+}

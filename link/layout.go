@@ -1,0 +1,476 @@
+package link
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// A segment is a program header of the output.
+type segment struct {
+	typ   elf.ProgType
+	flags elf.ProgFlag
+	align uint64
+	outs  []*outSection
+	// Of a segment without sections, and of the first PT_LOAD, which has the headers.
+	off, addr, filesz, memsz uint64
+}
+
+// The order of sections: by what may be done with the memory, so that each kind is a segment, with what becomes read-only after
+// relocation first among the writable ones. The ranks within a kind are those of GNU ld's default script.
+var sectionRanks = map[string]int{
+	".interp": 1, ".note.gnu.property": 2, ".note.gnu.build-id": 3, ".note.ABI-tag": 4,
+	".hash": 10, ".gnu.hash": 11, ".dynsym": 12, ".dynstr": 13, ".gnu.version": 14, ".gnu.version_d": 15, ".gnu.version_r": 16,
+	".rela.dyn": 17, ".relr.dyn": 18, ".rela.plt": 19,
+	".init": 30, ".plt": 31, ".plt.got": 32, ".plt.sec": 33, ".text": 34, ".fini": 39,
+	".rodata": 50, ".eh_frame_hdr": 56, ".eh_frame": 57, ".gcc_except_table": 58,
+	".tdata": 70, ".tbss": 71, ".preinit_array": 72, ".init_array": 73, ".fini_array": 74, ".data.rel.ro": 75, ".dynamic": 77, ".got": 78,
+	".got.plt": 90, ".data": 91, ".bss": 99,
+}
+
+const (
+	rankNote    = 5
+	rankMeta    = 20 // other read-only sections before the code
+	rankExec    = 35
+	rankRodata  = 51
+	rankTdata   = 70
+	rankTbss    = 71
+	rankRelro   = 76
+	rankRelroGP = 79
+	rankData    = 92
+	rankBss     = 99
+	rankLarge   = 100
+	rankDebug   = 200
+)
+
+// rankOut returns the place of an output section in the order.
+func (l *linker) rankOut(out *outSection) int {
+	if out.flags&shfAlloc == 0 {
+		switch out.name {
+		case ".symtab":
+			return rankDebug + 10
+		case ".strtab":
+			return rankDebug + 11
+		}
+		return rankDebug
+	}
+	fits := func(r int) bool {
+		switch {
+		case out.flags&shfWrite != 0:
+			return r >= 70
+		case out.flags&shfExec != 0:
+			return r >= 30 && r < 50
+		}
+		return r < 30 || r >= 50 && r < 70
+	}
+	if r, ok := sectionRanks[out.name]; ok && fits(r) {
+		switch {
+		case out.name == ".bss" && out.typ != shtNobits:
+			return rankData
+		case out.name == ".got.plt" && l.opt.Now:
+			return rankRelroGP
+		case out.flags&shfTLS != 0 && r != rankTdata && r != rankTbss:
+		default:
+			return r
+		}
+	}
+	switch {
+	case out.flags&shfTLS != 0 && out.typ == shtNobits:
+		return rankTbss
+	case out.flags&shfTLS != 0:
+		return rankTdata
+	case out.flags&(shfWrite|shfExec) == shfExec:
+		return rankExec
+	case out.flags&shfWrite == 0 && out.typ == shtNote:
+		return rankNote
+	case out.flags&shfWrite == 0:
+		return rankRodata
+	case strings.HasPrefix(out.name, ".data.rel.ro"), out.typ == shtInitArray, out.typ == shtFiniArray, out.typ == shtPreinitArray, out.name == ".jcr":
+		return rankRelro
+	case out.typ == shtNobits:
+		return rankBss
+	}
+	return rankData
+}
+
+func (out *outSection) isRelro() bool { return out.rank >= 70 && out.rank < 90 }
+
+// perm returns the permissions of the segment of a section.
+func (l *linker) perm(out *outSection) elf.ProgFlag {
+	p := elf.PF_R
+	if out.flags&shfWrite != 0 {
+		p |= elf.PF_W
+	}
+	if out.flags&shfExec != 0 {
+		p |= elf.PF_X
+	}
+	if l.opt.NoSeparateCode && p == elf.PF_R {
+		p |= elf.PF_X
+	}
+	return p
+}
+
+// orderSections sorts the output sections that are not empty and numbers them.
+func (l *linker) orderSections() {
+	refs := l.referencedBounds()
+	for _, out := range l.outs {
+		out.rank = l.rankOut(out)
+		if out.size > 0 || out.keep || refs[out.name] {
+			l.order = append(l.order, out)
+		}
+	}
+	slices.SortStableFunc(l.order, func(a, b *outSection) int {
+		nobits := func(o *outSection) int {
+			if o.typ == shtNobits && o.flags&shfTLS == 0 {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(nobits(a), nobits(b)))
+	})
+	for i, out := range l.order {
+		out.index = i + 1
+		out.nameOff = l.symtab.shstr.add(out.name)
+	}
+	if t := l.got.relaPlt; t != nil {
+		t.out.link = l.relaLink()
+		to := l.got.gotPlt.out
+		if l.got.pltMain == nil && l.got.got != nil {
+			to = l.got.got.out
+		}
+		t.out.info = func() uint32 { return uint32(to.index) }
+	}
+	if t := l.got.relaDyn; t != nil {
+		t.out.link = l.relaLink()
+	}
+}
+
+func (l *linker) relaLink() *outSection {
+	if l.dyn.dynsym != nil {
+		return l.dyn.dynsym.out
+	}
+	if l.symtab.tab != nil {
+		return l.symtab.tab.out
+	}
+	return nil
+}
+
+// referencedBounds returns names of sections that __start_ symbols refer to.
+func (l *linker) referencedBounds() map[string]bool {
+	refs := map[string]bool{}
+	for _, p := range l.places {
+		if name, ok := strings.CutPrefix(l.syms.at(p.id).name, "__start_"); ok {
+			refs[name] = true
+		}
+	}
+	return refs
+}
+
+// layout gives sections their addresses and offsets, and makes the program headers.
+func (l *linker) layout() error {
+	l.orderSections()
+	if len(l.order) >= 0xff00-1 {
+		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "", "it has %d sections, and a symbol can say only %d", len(l.order), 0xff00)
+	}
+	l.makeSegments()
+	page := l.page
+	off := uint64(ehdrSize + phdrSize*len(l.segments))
+	base := uint64(0)
+	if l.opt.Mode == Exec {
+		base = l.opt.ImageBase
+		if base == 0 {
+			base = 0x400000
+		}
+	} else {
+		base = l.opt.ImageBase
+	}
+	l.base = base
+	addr := base + off
+	var loads []*segment
+	for _, s := range l.segments {
+		if s.typ == elf.PT_LOAD {
+			loads = append(loads, s)
+		}
+	}
+	content := l.contentAfter()
+	var prev *outSection
+	var tlsAt uint64 // the next address in the TLS template, which runs on where memory does not
+	for i, out := range l.order {
+		if out.flags&shfAlloc == 0 {
+			break
+		}
+		// A thread-local section without content takes no room, but a segment may begin with it.
+		tbss := out.typ == shtNobits && out.flags&shfTLS != 0
+		hasRoom := tbss || out.typ != shtNobits || content[i]
+		if l.newLoad(prev, out) {
+			// A new segment begins on a page of its own, and in the file where it is on the same place of a page.
+			loads = loads[1:]
+			align := loads[0].align
+			addr = alignUp(addr, align)
+			if out.flags&shfWrite == 0 || align > page {
+				off = alignUp(off, align)
+			} else {
+				addr += off % page
+			}
+		}
+		if prev != nil && prev.isRelro() && !out.isRelro() && !l.opt.NoRelro {
+			next := alignUp(addr, page)
+			if hasRoom {
+				off += next - addr
+			}
+			addr = next
+			l.relroEnd = addr
+		}
+		align := out.align
+		if out.flags&shfTLS != 0 && (prev == nil || prev.flags&shfTLS == 0) {
+			align = max(align, l.tls.align) // what the C library of a static program expects
+		}
+		next := alignUp(addr, align)
+		if hasRoom {
+			off += next - addr
+		}
+		addr = next
+		if tbss {
+			out.addr, out.off = alignUp(max(tlsAt, addr), out.align), off
+			tlsAt = out.addr + out.size
+			prev = out
+			continue
+		}
+		out.addr, out.off = addr, off
+		addr += out.size
+		if out.typ != shtNobits {
+			off += out.size
+		} else if hasRoom {
+			off += out.size
+		}
+		if out.flags&shfTLS != 0 {
+			tlsAt = addr
+		}
+		if addr > math.MaxInt64/4 || off > math.MaxInt64/4 {
+			return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section "+out.name, "the output is too large")
+		}
+		prev = out
+	}
+	if prev != nil && prev.isRelro() && !l.opt.NoRelro {
+		l.relroEnd = alignUp(addr, page)
+	}
+	for _, out := range l.order {
+		if out.flags&shfAlloc != 0 {
+			continue
+		}
+		off = alignUp(off, out.align)
+		out.off = off
+		off += out.size
+	}
+	l.shstrOff = off
+	l.symtab.shstr.add(".shstrtab")
+	l.shoff = alignUp(off+uint64(len(l.symtab.shstr.data)), 8)
+	l.fileSize = l.shoff + shdrSize*uint64(len(l.order)+2)
+	if err := l.checkSize(); err != nil {
+		return err
+	}
+	l.finishSegments()
+	l.findMarks()
+	return nil
+}
+
+// checkSize refuses an output that is larger than it may be.
+func (l *linker) checkSize() error {
+	limit := uint64(4 << 30)
+	for _, s := range l.sources {
+		limit += 16 * uint64(len(s.data))
+	}
+	if l.opt.MaxOutput > 0 {
+		limit = uint64(l.opt.MaxOutput)
+	}
+	limit = min(limit, math.MaxInt/4)
+	if l.fileSize > limit {
+		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "", "it would have %#x bytes, at most %#x are allowed", l.fileSize, limit)
+	}
+	return nil
+}
+
+// contentAfter reports for each section whether one with content follows in the same segment, so that a section without any takes
+// room in the file.
+func (l *linker) contentAfter() []bool {
+	list := make([]bool, len(l.order))
+	for i := len(l.order) - 2; i >= 0; i-- {
+		next := l.order[i+1]
+		if next.flags&shfAlloc != 0 && !l.newLoad(l.order[i], next) {
+			list[i] = next.typ != shtNobits || list[i+1]
+		}
+	}
+	return list
+}
+
+// newLoad reports whether a segment begins with out.
+func (l *linker) newLoad(prev, out *outSection) bool {
+	if prev == nil {
+		return l.perm(out) != l.headPerm()
+	}
+	return l.perm(prev) != l.perm(out)
+}
+
+// headPerm returns the permissions of the segment with the headers.
+func (l *linker) headPerm() elf.ProgFlag {
+	if l.opt.NoSeparateCode {
+		return elf.PF_R | elf.PF_X
+	}
+	return elf.PF_R
+}
+
+// makeSegments makes the list of program headers; their addresses follow.
+func (l *linker) makeSegments() {
+	var loads, notes []*segment
+	var tls, relro segment
+	var prev *outSection
+	loads = append(loads, &segment{typ: elf.PT_LOAD, flags: l.headPerm(), align: l.page})
+	byName := map[string]*outSection{}
+	for _, out := range l.order {
+		if out.flags&shfAlloc == 0 {
+			break
+		}
+		byName[out.name] = out
+		if l.newLoad(prev, out) {
+			loads = append(loads, &segment{typ: elf.PT_LOAD, flags: l.perm(out), align: l.page})
+		}
+		s := loads[len(loads)-1]
+		s.align = max(s.align, out.align)
+		s.outs = append(s.outs, out)
+		if out.typ == shtNote {
+			if n := len(notes); n > 0 && notes[n-1].align == out.align && prev != nil && prev.typ == shtNote && prev.align == out.align {
+				notes[n-1].outs = append(notes[n-1].outs, out)
+			} else {
+				notes = append(notes, &segment{typ: elf.PT_NOTE, flags: elf.PF_R, align: out.align, outs: []*outSection{out}})
+			}
+		}
+		if out.flags&shfTLS != 0 {
+			tls.outs = append(tls.outs, out)
+			tls.align = max(tls.align, out.align)
+		}
+		if out.isRelro() && !l.opt.NoRelro {
+			relro.outs = append(relro.outs, out)
+		}
+		prev = out
+	}
+	add := func(s *segment) { l.segments = append(l.segments, s) }
+	one := func(typ elf.ProgType, name string, flags elf.ProgFlag) {
+		if out := byName[name]; out != nil {
+			add(&segment{typ: typ, flags: flags, align: max(out.align, 1), outs: []*outSection{out}})
+		}
+	}
+	if l.dynamic && byName[".interp"] != nil {
+		add(&segment{typ: elf.PT_PHDR, flags: elf.PF_R, align: 8})
+		one(elf.PT_INTERP, ".interp", elf.PF_R)
+	}
+	for _, s := range loads {
+		add(s)
+	}
+	if l.dynamic {
+		one(elf.PT_DYNAMIC, ".dynamic", elf.PF_R|elf.PF_W)
+	}
+	for _, s := range notes {
+		add(s)
+	}
+	if len(tls.outs) > 0 {
+		tls.typ, tls.flags = elf.PT_TLS, elf.PF_R
+		add(&tls)
+		l.tls = &tls
+	}
+	one(elf.PT_GNU_PROPERTY, ".note.gnu.property", elf.PF_R)
+	one(elf.PT_GNU_EH_FRAME, ".eh_frame_hdr", elf.PF_R)
+	stack := &segment{typ: elf.PT_GNU_STACK, flags: elf.PF_R | elf.PF_W, align: 16, memsz: l.opt.StackSize}
+	if l.execStack() {
+		stack.flags |= elf.PF_X
+	}
+	add(stack)
+	if len(relro.outs) > 0 {
+		relro.typ, relro.flags, relro.align = elf.PT_GNU_RELRO, elf.PF_R, 1
+		add(&relro)
+	}
+}
+
+// execStack reports whether the stack is executable: an object says so.
+func (l *linker) execStack() bool {
+	if l.opt.ExecStack || l.opt.NoExecStack {
+		return l.opt.ExecStack
+	}
+	for _, o := range l.objs {
+		if o.execStack {
+			l.warn("%s: requires an executable stack (section .note.GNU-stack)", o.name)
+			return true
+		}
+	}
+	return false
+}
+
+// finishSegments gives the program headers their addresses.
+func (l *linker) finishSegments() {
+	phsize := uint64(phdrSize * len(l.segments))
+	firstLoad := true
+	for _, s := range l.segments {
+		if s.typ == elf.PT_PHDR {
+			s.off, s.addr, s.filesz, s.memsz = ehdrSize, l.base+ehdrSize, phsize, phsize
+			continue
+		}
+		head := s.typ == elf.PT_LOAD && firstLoad
+		if head {
+			firstLoad = false
+			s.off, s.addr = 0, l.base
+			s.filesz, s.memsz = ehdrSize+phsize, ehdrSize+phsize
+		}
+		for i, out := range s.outs {
+			if i == 0 && !head {
+				s.off, s.addr = out.off, out.addr
+			}
+			if out.typ == shtNobits && out.flags&shfTLS != 0 && s.typ != elf.PT_TLS {
+				continue
+			}
+			end := out.addr + out.size - s.addr
+			s.memsz = max(s.memsz, end)
+			if out.typ != shtNobits {
+				s.filesz = max(s.filesz, out.off+out.size-s.off)
+			}
+		}
+		switch s.typ {
+		case elf.PT_TLS:
+			l.tlsStart = s.addr
+			// The thread pointer is aligned as the segment is, counted from an aligned address.
+			l.tp = alignUp(s.addr+s.memsz, s.align)
+		case elf.PT_GNU_RELRO:
+			if l.relroEnd > s.addr {
+				s.memsz = l.relroEnd - s.addr
+			}
+			s.filesz = min(s.filesz, s.memsz)
+		}
+	}
+}
+
+// findMarks finds the addresses that symbols such as _end stand for.
+func (l *linker) findMarks() {
+	m := &l.marks
+	for _, out := range l.order {
+		if out.flags&shfAlloc == 0 || out.typ == shtNobits && out.flags&shfTLS != 0 {
+			continue
+		}
+		end := mark{out.addr + out.size, out}
+		m.end = end
+		if out.flags&shfExec != 0 {
+			m.etext = end
+		}
+		if out.typ != shtNobits {
+			m.edata = end
+		} else if m.bss.out == nil {
+			m.bss = mark{out.addr, out}
+		}
+	}
+	if m.bss.out == nil {
+		m.bss = m.edata
+	}
+	if m.etext.out == nil {
+		m.etext = m.end
+	}
+}

@@ -1,0 +1,311 @@
+// Package ldcmd is the command line of GNU ld in front of package link: weld link, and whatever answers to the name of ld.
+package ldcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"weld/link"
+)
+
+// ErrUsage is the kind of errors of the command line.
+var ErrUsage = errors.New("wrong command line")
+
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+func (e *usageError) Unwrap() error { return ErrUsage }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// A parser is the state of a command line that is read.
+type parser struct {
+	opt     link.Options
+	interp  string
+	mapFile string
+	depFile string
+	version int
+	help    bool
+	time    bool
+	fatal   bool
+	quiet   bool
+	unknown []string
+
+	state
+	stack     []state
+	sawStatic bool
+	warnings  []string
+}
+
+// A state is what --push-state saves.
+type state struct {
+	static, asNeeded, whole, lazy bool
+}
+
+func (p *parser) push() { p.stack = append(p.stack, p.state) }
+
+func (p *parser) pop() error {
+	if len(p.stack) == 0 {
+		return usage("--pop-state without --push-state")
+	}
+	p.state, p.stack = p.stack[len(p.stack)-1], p.stack[:len(p.stack)-1]
+	return nil
+}
+
+func (p *parser) input(path string) { p.add(link.Input{Path: path}) }
+
+func (p *parser) add(in link.Input) {
+	in.Static, in.AsNeeded, in.WholeArchive, in.Lazy = p.static, p.asNeeded, p.whole, p.lazy
+	p.opt.Inputs = append(p.opt.Inputs, in)
+}
+
+func (p *parser) warnf(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
+}
+
+// script is the option -T: a script that stands in for a library is an input like any other.
+func (p *parser) script(path string) error {
+	p.input(path)
+	return nil
+}
+
+func (p *parser) text(to *[]link.Text, path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	*to = append(*to, link.Text{Name: path, Data: data})
+	return nil
+}
+
+// Main runs a command line without the name of the program, and returns the exit status: 0, 2 if the command line is
+// wrong, or 1 after another error. Errors are written to stderr. name is what messages begin with.
+func Main(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	err := run(ctx, name, args, stdout, stderr)
+	if err == nil {
+		return 0
+	}
+	var list []error
+	if multi, ok := err.(interface{ Unwrap() []error }); ok {
+		list = multi.Unwrap()
+	} else {
+		list = []error{err}
+	}
+	for _, e := range list {
+		fmt.Fprintf(stderr, "%s: error: %v\n", name, e)
+	}
+	if errors.Is(err, ErrUsage) || errors.As(err, new(*link.OptionError)) {
+		return 2
+	}
+	return 1
+}
+
+func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
+	args, err := expand(args, 0)
+	if err != nil {
+		return err
+	}
+	p := &parser{}
+	p.opt.Output = "a.out"
+	p.opt.AllowShlibUndefined = false
+	p.interp = "/lib64/ld-linux-x86-64.so.2"
+	if err := p.parse(args); err != nil {
+		return err
+	}
+	if p.help {
+		printHelp(stdout, name)
+		return nil
+	}
+	if p.version > 0 {
+		printVersion(stdout, p.version)
+		if p.version == 3 || len(p.opt.Inputs) == 0 {
+			return nil
+		}
+	}
+	if len(p.unknown) > 0 {
+		return usage("unknown option%s: %s", plural(p.unknown), strings.Join(p.unknown, ", "))
+	}
+	if p.opt.Mode != link.Shared && p.opt.Mode != link.Relocatable && p.sawStatic {
+		p.opt.Static = true
+	}
+	if p.opt.Mode != link.Shared && !p.opt.Static {
+		p.opt.Interpreter = p.interp
+	}
+	return p.link(ctx, name, stdout, stderr)
+}
+
+func plural(list []string) string {
+	if len(list) > 1 {
+		return "s"
+	}
+	return ""
+}
+
+// link links and writes what goes beside the output.
+func (p *parser) link(ctx context.Context, name string, stdout, stderr io.Writer) error {
+	warned := false
+	p.opt.Warn = func(msg string) {
+		if p.opt.Trace && !strings.Contains(msg, ": ") {
+			fmt.Fprintln(stdout, msg)
+			return
+		}
+		if !p.quiet {
+			warned = true
+			fmt.Fprintf(stderr, "%s: warning: %s\n", name, msg)
+		}
+	}
+	for _, w := range p.warnings {
+		p.opt.Warn(w)
+	}
+	var mapText []byte
+	if p.mapFile != "" {
+		p.opt.Map = func(text []byte) { mapText = text }
+	}
+	res, err := link.Link(ctx, p.opt)
+	if err != nil {
+		return err
+	}
+	if warned && p.fatal {
+		os.Remove(p.opt.Output)
+		return errors.New("a warning, and --fatal-warnings is set")
+	}
+	switch p.mapFile {
+	case "":
+	case "-":
+		stdout.Write(mapText)
+	default:
+		if err := os.WriteFile(p.mapFile, mapText, 0o666); err != nil {
+			return err
+		}
+	}
+	if p.depFile != "" {
+		var b strings.Builder
+		b.WriteString(p.opt.Output + ":")
+		seen := map[string]bool{}
+		for _, f := range res.Files {
+			if at := strings.IndexByte(f, '('); at > 0 {
+				f = f[:at]
+			}
+			if !seen[f] {
+				seen[f] = true
+				b.WriteString(" \\\n  " + strings.ReplaceAll(f, " ", "\\ "))
+			}
+		}
+		b.WriteString("\n")
+		if err := os.WriteFile(p.depFile, []byte(b.String()), 0o666); err != nil {
+			return err
+		}
+	}
+	if p.time {
+		for _, ph := range res.Phases {
+			fmt.Fprintf(stderr, "%10.3f ms  %s\n", float64(ph.Time.Nanoseconds())/1e6, ph.Name)
+		}
+	}
+	return nil
+}
+
+// maxResponse bounds response files that name response files.
+const maxResponse = 16
+
+// expand replaces arguments @FILE by the arguments in the file, which are separated by white space and may be quoted.
+func expand(args []string, depth int) ([]string, error) {
+	var out []string
+	for _, a := range args {
+		if !strings.HasPrefix(a, "@") {
+			out = append(out, a)
+			continue
+		}
+		data, err := os.ReadFile(a[1:])
+		if errors.Is(err, os.ErrNotExist) {
+			out = append(out, a) // as GNU ld does
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if depth == maxResponse {
+			return nil, usage("%s: response files name response files %d deep", a, depth)
+		}
+		more, err := expand(splitArgs(string(data)), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+// splitArgs splits the text of a response file.
+func splitArgs(s string) []string {
+	var args []string
+	var b strings.Builder
+	in := false
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && i+1 < len(s):
+			i++
+			b.WriteByte(s[i])
+			in = true
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			} else {
+				b.WriteByte(c)
+			}
+		case c == '\'' || c == '"':
+			quote, in = c, true
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			if in {
+				args = append(args, b.String())
+				b.Reset()
+				in = false
+			}
+		default:
+			b.WriteByte(c)
+			in = true
+		}
+	}
+	if in {
+		args = append(args, b.String())
+	}
+	return args
+}
+
+// printVersion writes what build systems look for: "GNU" tells them which options there are.
+func printVersion(w io.Writer, level int) {
+	fmt.Fprintln(w, "weld ld 1.0 (compatible with GNU ld)")
+	if level == 2 {
+		fmt.Fprintln(w, "  Supported emulations:\n   elf_x86_64")
+	}
+}
+
+func printHelp(w io.Writer, name string) {
+	fmt.Fprintf(w, `Usage: %s [options] file...
+
+Links relocatable objects, archives and shared libraries to an executable or a shared library. The options are those of GNU ld:
+  -o FILE                     the output (a.out)
+  -shared, -pie, -static      what is made: a shared library, a position-independent executable, one without shared libraries
+  -L DIR, -l NAME, -l:FILE    where libraries are searched, and a library
+  --as-needed, --no-as-needed, --whole-archive, --no-whole-archive, --start-group, --end-group, --push-state, --pop-state,
+  --start-lib, --end-lib, -Bstatic, -Bdynamic
+                              how the inputs that follow are taken
+  -e SYMBOL, -u SYMBOL, --defsym NAME=VALUE, --wrap SYMBOL, --require-defined SYMBOL
+                              symbols
+  -soname NAME, -rpath DIR, -rpath-link DIR, -dynamic-linker FILE, -E, --dynamic-list FILE, --version-script FILE,
+  --exclude-libs LIST, --export-dynamic-symbol PATTERN, -Bsymbolic, -Bsymbolic-functions, --hash-style=gnu|sysv|both
+                              what the run-time linker sees
+  --gc-sections, --print-gc-sections, -s, -S, -x, -X
+                              what is left out
+  --build-id[=KIND], --eh-frame-hdr, -z KEYWORD, -Map FILE, --dependency-file FILE, --time, --threads=N
+  @FILE                       more arguments from a file
+
+%s: supported targets: elf64-x86-64
+%s: supported emulations: elf_x86_64
+`, name, name, name)
+}

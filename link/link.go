@@ -1,0 +1,206 @@
+package link
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// A Phase is a step of a link and the time it took.
+type Phase struct {
+	Name string
+	Time time.Duration
+}
+
+// A linker is the state of one link.
+type linker struct {
+	ctx     context.Context
+	opt     *Options
+	threads int
+	page    uint64
+	result  Result
+
+	// What load finds.
+	sources     []*source
+	ordinal     uint64
+	byPath      map[string]*shared
+	searchDirs  []string
+	wanted      []string
+	scriptEntry string
+	wrap        map[string]bool
+	objs        []*object
+	libs        []*lib
+	dsos        []*shared
+	files       []string
+	syms        *symTable
+
+	versions    *matcher
+	verdefs     []versionDef
+	dynamicList *matcher
+	exportList  *matcher
+
+	pic, dynamic, ibt   bool
+	features, isaNeeded uint32
+	textrel             atomic.Bool
+	staticTLS           atomic.Bool
+	needTLSLD           atomic.Bool
+	hasGNU              atomic.Bool // indirect functions or unique symbols are in a symbol table
+
+	outs        []*outSection // in the order of creation
+	order       []*outSection // in the output
+	outByName   map[outKey]*outSection
+	synths      []*synth
+	merged      []*mergedSection
+	eh          *ehTable
+	aux         []symAux
+	got         gotTable
+	dyn         dynTables
+	symtab      symtab
+	relr        *synth
+	buildID     *synth
+	places      []place
+	defsyms     []place
+	commons     []*symbol
+	commonParts [2]*synth
+
+	segments        []*segment
+	tls             *segment
+	base            uint64
+	tlsStart, tp    uint64
+	relroEnd        uint64
+	shoff, shstrOff uint64
+	fileSize        uint64
+	marks           struct{ end, edata, etext, bss mark }
+	buf             []byte // the output
+}
+
+// Link links opt.Inputs. The error is a [*FileError], an [*UndefinedError], a [*DuplicateError], an [*OptionError] or [Errors], a
+// list of such, or that of ctx; no file is then left or changed. It may be called from several goroutines at once.
+func Link(ctx context.Context, opt Options) (*Result, error) {
+	l := &linker{
+		ctx: ctx, opt: &opt, threads: opt.Threads, page: opt.MaxPageSize,
+		byPath: map[string]*shared{}, outByName: map[outKey]*outSection{}, wrap: map[string]bool{}, syms: newSymTable(),
+	}
+	if l.threads <= 0 {
+		l.threads = runtime.GOMAXPROCS(0)
+	}
+	for _, w := range opt.Wrap {
+		l.wrap[w] = true
+	}
+	defer func() {
+		for _, s := range l.sources {
+			s.close()
+		}
+	}()
+	if err := l.checkOptions(); err != nil {
+		return nil, err
+	}
+	type step struct {
+		name string
+		fn   func() error
+	}
+	steps := []step{
+		{"scripts", l.readScripts},
+		{"load", l.load},
+		{"kind", l.decideKind},
+		{"resolve", l.resolve},
+		{"exports", l.decideExports},
+		{"split", l.split},
+		{"gc", func() error { l.gc(); return nil }},
+		{"sections", l.assign},
+		{"scan", l.scanRelocations},
+		{"tables", l.tables},
+		{"layout", l.place},
+		{"write", l.write},
+		{"map", l.writeMap},
+	}
+	if opt.Mode == Relocatable {
+		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"resolve", l.resolve}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}}
+	}
+	for _, s := range steps {
+		start := time.Now()
+		if err := s.fn(); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		l.result.Phases = append(l.result.Phases, Phase{s.name, time.Since(start)})
+	}
+	l.result.Files = l.files
+	return &l.result, nil
+}
+
+// checkOptions refuses settings that cannot be.
+func (l *linker) checkOptions() error {
+	if l.page == 0 {
+		l.page = 4096
+	}
+	opt := l.opt
+	switch {
+	case len(opt.Inputs) == 0:
+		return &OptionError{"inputs", "no input files"}
+	case l.page&(l.page-1) != 0 || l.page > maxAlign || l.page < 4096:
+		return &OptionError{"max-page-size", "it is no power of two between 4096 and 1 GiB"}
+	case opt.ImageBase%l.page != 0 || opt.ImageBase > 1<<46:
+		return &OptionError{"image-base", "it is no multiple of the page size, or too large"}
+	case opt.PackRelative:
+		return &OptionError{"-z pack-relative-relocs", "relative relocations cannot be packed yet"}
+	case opt.Mode == Shared && opt.Static:
+		return &OptionError{"-shared", "it cannot go with -static"}
+	case len(opt.BuildIDBytes) > 1<<16:
+		return &OptionError{"build-id", "it is too long"}
+	}
+	return nil
+}
+
+// decideKind decides what follows from the mode and from there being shared libraries.
+func (l *linker) decideKind() error {
+	l.pic = l.opt.Mode != Exec
+	l.dynamic = l.pic || len(l.dsos) > 0
+	return nil
+}
+
+// split splits sections whose pieces are linked one by one.
+func (l *linker) split() error {
+	return l.parErr(len(l.objs), func(i int) error {
+		l.objs[i].splitMerge()
+		return l.objs[i].parseEhFrames()
+	})
+}
+
+// assign assigns what is linked to sections of the output.
+func (l *linker) assign() error {
+	l.mergeProperties()
+	l.makeNotes()
+	l.makeSections()
+	l.allocateCommons()
+	if err := l.mergeAll(); err != nil {
+		return err
+	}
+	if l.eh != nil && l.opt.EhFrameHdr {
+		l.eh.hdr = l.synthSection(".eh_frame_hdr", shtProgbits, shfAlloc, 4)
+	}
+	return l.layoutEhFrame()
+}
+
+// tables makes the tables of the output.
+func (l *linker) tables() error {
+	l.makeTables()
+	if err := l.makeDynamic(); err != nil {
+		return err
+	}
+	return l.makeSymtab()
+}
+
+// place sizes and places everything.
+func (l *linker) place() error {
+	if err := l.sizeSections(); err != nil {
+		return err
+	}
+	if err := l.layout(); err != nil {
+		return err
+	}
+	return l.finishSymbols()
+}

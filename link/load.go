@@ -1,0 +1,464 @@
+package link
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// memberBits is how many bits of a position say where in an archive a member stands.
+const memberBits = 40
+
+// maxScriptDepth bounds scripts that name scripts.
+const maxScriptDepth = 16
+
+// A lib is an archive of the command line, or an object that is linked on demand.
+type lib struct {
+	*archive
+	base   string // for --exclude-libs
+	pos    uint64
+	index  int32
+	names  nameBin
+	pulled map[uint64]bool    // offsets of the members that are linked
+	parsed map[uint64]*object // members that had to be read because there is no index
+}
+
+// A batch is files that have been found and not been read.
+type batch struct {
+	objs   []*object
+	libs   []*lib
+	shared []*shared
+}
+
+// load reads all inputs and the members of archives that are wanted.
+func (l *linker) load() error {
+	var b batch
+	var errs errorList
+	for i := range l.opt.Inputs {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		errs.add(l.addInput(&b, &l.opt.Inputs[i], 0))
+	}
+	if err := errs.err(); err != nil {
+		return err
+	}
+	l.wantNames()
+	for len(b.objs)+len(b.libs)+len(b.shared) > 0 {
+		if err := l.read(&b); err != nil {
+			return err
+		}
+		next, err := l.pull()
+		if err != nil {
+			return err
+		}
+		b = next
+	}
+	return l.ctx.Err()
+}
+
+// addInput finds the file of an input and sorts it into the batch by what it is.
+func (l *linker) addInput(b *batch, in *Input, depth int) error {
+	src, err := l.source(in)
+	if err != nil {
+		return err
+	}
+	if src.path != "" {
+		if prev, ok := l.byPath[src.path]; ok && !in.WholeArchive {
+			src.close()
+			if !in.AsNeeded && prev != nil {
+				prev.asNeeded = false
+			}
+			return nil
+		}
+	}
+	l.sources = append(l.sources, src)
+	l.ordinal++
+	pos := l.ordinal << memberBits
+	data := src.data
+	switch {
+	case bytes.HasPrefix(data, []byte("\x7fELF")):
+		h, err := checkHeader(src.name, data)
+		if err != nil {
+			return err
+		}
+		if h.Type == elf.ET_REL {
+			o := &object{name: src.name, data: data, pos: pos}
+			if in.Lazy {
+				b.libs = append(b.libs, l.lazyObject(o))
+			} else {
+				b.objs = append(b.objs, o)
+			}
+			return nil
+		}
+		if l.opt.Static || in.Static && in.Library != "" {
+			return fileErr(ErrFormat, src.name, "", "a shared library (%s) in a static link", h.Type)
+		}
+		d := &shared{name: src.name, data: data, pos: pos, asNeeded: in.AsNeeded}
+		if d.soname = src.name; in.Library != "" {
+			d.soname = filepath.Base(src.name)
+		}
+		if src.path != "" {
+			l.byPath[src.path] = d
+		}
+		b.shared = append(b.shared, d)
+	case bytes.HasPrefix(data, []byte(arMagic)), bytes.HasPrefix(data, []byte(arThinMagic)):
+		a, err := parseArchive(src.name, data)
+		if err != nil {
+			return err
+		}
+		lb := &lib{archive: a, base: filepath.Base(src.name), pos: pos, pulled: map[uint64]bool{}}
+		if in.WholeArchive {
+			members, err := a.members()
+			if err != nil {
+				return err
+			}
+			for i := range members {
+				o, err := l.memberObject(lb, &members[i])
+				if err != nil {
+					return err
+				}
+				b.objs = append(b.objs, o)
+			}
+			return nil
+		}
+		if src.path != "" {
+			l.byPath[src.path] = nil
+		}
+		b.libs = append(b.libs, lb)
+	case bytes.HasPrefix(data, []byte("BC\xc0\xde")):
+		return fileErr(ErrLTO, src.name, "", "LLVM bitcode, an LTO object without machine code")
+	case len(data) == 0:
+		return fileErr(ErrFormat, src.name, "", "the file is empty")
+	case isScript(data):
+		return l.addScript(b, in, src, depth)
+	default:
+		return fileErr(ErrFormat, src.name, "", "neither an object, an archive, a shared library nor a linker script: it begins with %q", data[:min(4, len(data))])
+	}
+	return nil
+}
+
+// source finds and opens an input.
+func (l *linker) source(in *Input) (*source, error) {
+	switch {
+	case in.Library != "":
+		path, err := l.findLibrary(in.Library, in.Static)
+		if err != nil {
+			return nil, err
+		}
+		return l.open(path)
+	case in.Path != "":
+		return l.open(in.Path)
+	case in.Reader != nil:
+		data, err := readInput(in.Name, in.Reader, in.Size)
+		return &source{name: in.Name, data: data}, err
+	}
+	return &source{name: in.Name, data: in.Data}, nil
+}
+
+// addScript adds the files that a linker script names.
+func (l *linker) addScript(b *batch, in *Input, src *source, depth int) error {
+	if depth >= maxScriptDepth {
+		return fileErr(ErrScript, src.name, "", "scripts name scripts %d deep", depth)
+	}
+	s, err := parseScript(src.name, src.data)
+	if err != nil {
+		return err
+	}
+	l.searchDirs = append(l.searchDirs, s.search...)
+	l.wanted = append(l.wanted, s.undef...)
+	if s.entry != "" && l.scriptEntry == "" {
+		l.scriptEntry = s.entry
+	}
+	for _, f := range s.files {
+		sub := *in
+		sub.Path, sub.Library, sub.Data, sub.Reader = "", "", nil, nil
+		sub.AsNeeded = in.AsNeeded || f.asNeeded
+		if f.library {
+			sub.Library = f.name
+		} else if sub.Path, err = l.scriptPath(src, f.name); err != nil {
+			return err
+		}
+		if l.opt.Static && !f.library && strings.Contains(filepath.Base(f.name), ".so") {
+			continue
+		}
+		if err := l.addInput(b, &sub, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scriptPath finds a file that a script names.
+func (l *linker) scriptPath(src *source, name string) (string, error) {
+	if strings.HasPrefix(name, "=") || strings.HasPrefix(name, "$SYSROOT") {
+		return l.sysroot(name), nil
+	}
+	if filepath.IsAbs(name) {
+		if root := l.opt.Sysroot; root != "" && strings.HasPrefix(src.path, root) && l.exists(root+name) {
+			return root + name, nil
+		}
+		return name, nil
+	}
+	if l.exists(name) {
+		return name, nil
+	}
+	dirs := append([]string{filepath.Dir(src.path)}, l.opt.LibraryPath...)
+	for _, dir := range append(dirs, l.searchDirs...) {
+		if p := filepath.Join(l.sysroot(dir), name); l.exists(p) {
+			return p, nil
+		}
+	}
+	return "", fileErr(ErrNotFound, src.name, "", "it names %s, which is neither here nor in the library path", name)
+}
+
+// memberObject makes an object of a member of an archive.
+func (l *linker) memberObject(lb *lib, m *member) (*object, error) {
+	lb.pulled[m.off] = true
+	if o := lb.parsed[m.off]; o != nil {
+		return o, nil
+	}
+	o := &object{name: lb.name + "(" + m.name + ")", data: m.data, pos: lb.pos | m.off&(1<<memberBits-1), lib: lb.base}
+	if lb.thin {
+		src, err := l.open(lb.thinPath(m.name))
+		if err != nil {
+			return nil, err
+		}
+		l.sources = append(l.sources, src)
+		o.data = src.data
+	}
+	return o, nil
+}
+
+// lazyObject makes an archive of one object.
+func (l *linker) lazyObject(o *object) *lib {
+	return &lib{
+		archive: &archive{name: o.name},
+		base:    filepath.Base(o.name), pos: o.pos,
+		pulled: map[uint64]bool{}, parsed: map[uint64]*object{0: o},
+	}
+}
+
+// read parses the files of a batch and enters their symbols.
+func (l *linker) read(b *batch) error {
+	err := l.parErr(len(b.objs), func(i int) error {
+		if b.objs[i].names.ids != nil || b.objs[i].secs != nil {
+			return nil // it was read for its symbols
+		}
+		return b.objs[i].parse(l)
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.parErr(len(b.shared), func(i int) error { return b.shared[i].parse(l) }); err != nil {
+		return err
+	}
+	for _, lb := range b.libs {
+		if err := l.index(lb); err != nil {
+			return err
+		}
+	}
+	err = l.parErr(len(b.libs), func(i int) error {
+		lb := b.libs[i]
+		lb.names.build(len(lb.symNames), func(k uint32) []byte { return []byte(lb.symNames[k]) })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.objs = append(l.objs, b.objs...)
+	for _, lb := range b.libs {
+		lb.index = int32(len(l.libs))
+		l.libs = append(l.libs, lb)
+	}
+	l.dsos = append(l.dsos, b.shared...)
+	l.par(nShards, func(n int) {
+		sh := &l.syms.shards[n]
+		for _, o := range b.objs {
+			for _, k := range o.names.of(n) {
+				i := sh.intern(o.names.hash[k], o.globalName(k))
+				o.names.ids[k] = symID(uint32(n)<<idBits | i)
+				sh.wantObject(i, o, k)
+			}
+		}
+		for _, d := range b.shared {
+			for _, k := range d.names.of(n) {
+				i := sh.intern(d.names.hash[k], d.globalName(k))
+				d.names.ids[k] = symID(uint32(n)<<idBits | i)
+				sh.wantShared(i, d, k)
+			}
+		}
+		for _, lb := range b.libs {
+			for _, k := range lb.names.of(n) {
+				i := sh.intern(lb.names.hash[k], lb.symNames[k])
+				s := &sh.syms[i]
+				rank := rankOf(classShared, lb.pos|lb.symOffs[k]&(1<<memberBits-1))
+				if s.rank == 0 || rank < s.rank {
+					s.rank, s.kind, s.file, s.idx = rank, symLazy, lb.index, k
+					sh.touched = append(sh.touched, i)
+				}
+			}
+		}
+	})
+	return l.ctx.Err()
+}
+
+// index makes the symbol index of an archive that has none.
+func (l *linker) index(lb *lib) error {
+	if lb.hasIndex || lb.symNames != nil {
+		return nil
+	}
+	if lb.parsed == nil {
+		members, err := lb.members()
+		if err != nil {
+			return err
+		}
+		lb.parsed = map[uint64]*object{}
+		for i := range members {
+			o, err := l.memberObject(lb, &members[i])
+			if err != nil {
+				return err
+			}
+			delete(lb.pulled, members[i].off)
+			lb.parsed[members[i].off] = o
+		}
+	}
+	offs := make([]uint64, 0, len(lb.parsed))
+	for off := range lb.parsed {
+		offs = append(offs, off)
+	}
+	slices.Sort(offs)
+	if err := l.parErr(len(offs), func(i int) error { return lb.parsed[offs[i]].parse(l) }); err != nil {
+		return err
+	}
+	for _, off := range offs {
+		o := lb.parsed[off]
+		for k := range o.nsyms - o.first {
+			if e := o.sym(o.first + k); e.shndx != 0 && e.bind() != elf.STB_LOCAL {
+				lb.symNames = append(lb.symNames, o.globalName(k))
+				lb.symOffs = append(lb.symOffs, off)
+			}
+		}
+	}
+	return nil
+}
+
+// pull returns the members of archives that define what has become wanted.
+func (l *linker) pull() (batch, error) {
+	type want struct {
+		lib *lib
+		off uint64
+	}
+	var wants []want
+	for n := range l.syms.shards {
+		sh := &l.syms.shards[n]
+		for _, i := range sh.touched {
+			s := &sh.syms[i]
+			if s.kind == symLazy && s.flags&refStrong != 0 {
+				lb := l.libs[s.file]
+				if off := lb.symOffs[s.idx]; !lb.pulled[off] {
+					lb.pulled[off] = true
+					wants = append(wants, want{lb, off})
+				}
+			}
+		}
+		sh.touched = sh.touched[:0]
+	}
+	slices.SortFunc(wants, func(a, b want) int {
+		return cmp.Or(cmp.Compare(a.lib.pos, b.lib.pos), cmp.Compare(a.off, b.off))
+	})
+	var b batch
+	for _, w := range wants {
+		m := member{off: w.off}
+		if w.lib.parsed[w.off] == nil {
+			var err error
+			if m, _, err = w.lib.member(w.off); err != nil {
+				return b, err
+			}
+		}
+		o, err := l.memberObject(w.lib, &m)
+		if err != nil {
+			return b, err
+		}
+		b.objs = append(b.objs, o)
+	}
+	return b, nil
+}
+
+// wantNames enters the symbols that the options want.
+func (l *linker) wantNames() {
+	names := slices.Concat(l.opt.Undefined, l.opt.RequireDefined, l.wanted)
+	if e := l.entryName(); e != "" {
+		names = append(names, e)
+	}
+	for _, n := range []string{l.opt.Init, l.opt.Fini} {
+		if n != "" {
+			names = append(names, n)
+		}
+	}
+	for _, d := range l.opt.Defsyms {
+		if d.Alias != "" {
+			names = append(names, d.Alias)
+		}
+	}
+	l.wanted = names
+	for _, n := range names {
+		id := l.syms.intern(n)
+		s := l.syms.at(id)
+		s.flags |= refStrong
+		sh := &l.syms.shards[id>>idBits]
+		sh.touched = append(sh.touched, uint32(id&idMask))
+	}
+}
+
+// entryName returns the symbol that the program begins at, or "".
+func (l *linker) entryName() string {
+	e := cmp.Or(l.opt.Entry, l.scriptEntry)
+	if e == "" && l.opt.Mode != Shared && l.opt.Mode != Relocatable {
+		e = "_start"
+	}
+	if e != "" && e[0] >= '0' && e[0] <= '9' {
+		return ""
+	}
+	return e
+}
+
+// wrapped returns the symbol that an undefined reference means under --wrap.
+func (l *linker) wrapped(name []byte) (string, bool) {
+	if len(l.wrap) == 0 {
+		return "", false
+	}
+	if real, ok := bytes.CutPrefix(name, []byte("__real_")); ok && l.wrap[string(real)] {
+		return string(real), true
+	}
+	if l.wrap[string(name)] {
+		return "__wrap_" + string(name), true
+	}
+	return "", false
+}
+
+// trace reports the files that are linked, in order.
+func (l *linker) trace() {
+	for _, o := range l.objs {
+		l.files = append(l.files, o.name)
+	}
+	for _, d := range l.dsos {
+		l.files = append(l.files, d.name)
+	}
+	if l.opt.Trace {
+		for _, f := range l.files {
+			l.warn("%s", f)
+		}
+	}
+}
+
+func (l *linker) warn(format string, args ...any) {
+	if l.opt.Warn != nil {
+		l.opt.Warn(fmt.Sprintf(format, args...))
+	}
+}

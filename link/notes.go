@@ -1,0 +1,148 @@
+package link
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha1"
+
+	"weld/image/elf"
+)
+
+// parseProperties reads the notes of .note.gnu.property (x86-64 psABI, "Program Property").
+func (o *object) parseProperties(b []byte) {
+	for len(b) >= 12 {
+		nameSize, descSize, typ := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:])), le.Uint32(b[8:])
+		body := b[12:]
+		at := alignUp(nameSize, 4)
+		if !inRange(at, descSize, uint64(len(body))) {
+			return
+		}
+		if typ == elf.NT_GNU_PROPERTY_TYPE_0 && nameSize == 4 && string(body[:4]) == "GNU\x00" {
+			o.parsePropertyList(body[at : at+descSize])
+		}
+		next := alignUp(at+descSize, 8)
+		if 12+next > uint64(len(b)) {
+			return
+		}
+		// Entries are aligned to 8 bytes from the start of the section.
+		b = b[min(alignUp(12+at+descSize, 8), uint64(len(b))):]
+	}
+}
+
+func (o *object) parsePropertyList(b []byte) {
+	for len(b) >= 8 {
+		typ, size := le.Uint32(b), uint64(le.Uint32(b[4:]))
+		if size > uint64(len(b)-8) {
+			return
+		}
+		if size == 4 {
+			v := le.Uint32(b[8:])
+			switch typ {
+			case elf.GNU_PROPERTY_X86_FEATURE_1_AND:
+				o.features |= v
+			case elf.GNU_PROPERTY_X86_ISA_1_NEEDED:
+				o.isaNeeded |= v
+			}
+		}
+		b = b[min(8+alignUp(size, 8), uint64(len(b))):]
+	}
+}
+
+// mergeProperties finds what the properties of all objects are together.
+func (l *linker) mergeProperties() {
+	l.features = ^uint32(0)
+	any := false
+	for _, o := range l.objs {
+		any = true
+		l.features &= o.features
+		l.isaNeeded |= o.isaNeeded
+	}
+	if !any {
+		l.features = 0
+	}
+	l.features &= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT | elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK)
+	if l.opt.IBT {
+		l.features |= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT)
+	}
+	if l.opt.SHSTK {
+		l.features |= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK)
+	}
+	l.ibt = l.opt.IBTPLT || l.features&uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT) != 0
+}
+
+// makeNotes makes .note.gnu.property and .note.gnu.build-id.
+func (l *linker) makeNotes() {
+	var props []byte
+	prop := func(typ, v uint32) {
+		props = le.AppendUint32(props, typ)
+		props = le.AppendUint32(props, 4)
+		props = le.AppendUint32(props, v)
+		props = le.AppendUint32(props, 0)
+	}
+	if l.features != 0 {
+		prop(elf.GNU_PROPERTY_X86_FEATURE_1_AND, l.features)
+	}
+	if l.isaNeeded != 0 {
+		prop(elf.GNU_PROPERTY_X86_ISA_1_NEEDED, l.isaNeeded)
+	}
+	if len(props) > 0 {
+		l.addNote(".note.gnu.property", 8, elf.NT_GNU_PROPERTY_TYPE_0, props)
+	}
+	var id []byte
+	switch l.opt.BuildID {
+	case BuildIDSHA1:
+		id = make([]byte, sha1.Size)
+	case BuildIDMD5:
+		id = make([]byte, md5.Size)
+	case BuildIDUUID:
+		id = make([]byte, 16)
+		rand.Read(id)
+		id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	case BuildIDHex:
+		id = l.opt.BuildIDBytes
+	}
+	if id != nil {
+		l.buildID = l.addNote(".note.gnu.build-id", 4, elf.NT_GNU_BUILD_ID, id)
+		l.result.BuildID = id
+	}
+}
+
+func (l *linker) addNote(name string, align uint64, typ uint32, desc []byte) *synth {
+	var b []byte
+	b = le.AppendUint32(b, 4)
+	b = le.AppendUint32(b, uint32(len(desc)))
+	b = le.AppendUint32(b, typ)
+	b = append(b, "GNU\x00"...)
+	b = append(b, desc...)
+	s := l.synthSection(name, shtNote, shfAlloc, align)
+	s.size = alignUp(uint64(len(b)), align)
+	s.write = func(buf []byte) error { copy(buf, b); return nil }
+	return s
+}
+
+// idBlock is how much of the output each goroutine hashes at a time for the build ID.
+const idBlock = 1 << 20
+
+// writeBuildID hashes the output: the digest of the digests of its blocks, so that they are made in parallel.
+func (l *linker) writeBuildID() {
+	if l.buildID == nil || l.opt.BuildID != BuildIDSHA1 && l.opt.BuildID != BuildIDMD5 {
+		return
+	}
+	sum := func(b []byte) []byte {
+		if l.opt.BuildID == BuildIDMD5 {
+			d := md5.Sum(b)
+			return d[:]
+		}
+		d := sha1.Sum(b)
+		return d[:]
+	}
+	n := (len(l.buf) + idBlock - 1) / idBlock
+	size := len(sum(nil))
+	digests := make([]byte, n*size)
+	l.par(n, func(i int) {
+		copy(digests[i*size:], sum(l.buf[i*idBlock:min((i+1)*idBlock, len(l.buf))]))
+	})
+	id := sum(digests)
+	copy(l.synthBytes(l.buildID)[16:], id)
+	l.result.BuildID = id
+}

@@ -1,0 +1,510 @@
+package link
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// maxAlign bounds the alignment of a section or a common symbol.
+const maxAlign = 1 << 30
+
+// maxSection bounds the size of a section in memory.
+const maxSection = 1 << 40
+
+// A section is a section of an object. It holds no pointers: there are many.
+type section struct {
+	name    uint32 // offset in the object's section name table
+	typ     uint32
+	flags   uint32
+	link    uint32
+	info    uint32
+	rel     uint32 // the section of its relocations, 0 for none
+	out     int32  // index of the output section, or outNone
+	extra   int32  // for merged and .eh_frame sections the index of what is known of them, else -1
+	dynAt   uint32 // index of its first dynamic relocation among those of its object that are not relative
+	relAt   uint32 // likewise among those that are
+	off     uint64 // of the data in the object
+	size    uint64
+	outOff  uint64 // in the output section
+	addr    uint64 // of the first byte in the output; 0 for what has no address
+	entsize uint32
+	align   uint8 // log2
+	state   uint8
+	kind    uint8
+	live    uint32 // set when --gc-sections has reached it
+}
+
+// Values of section.out.
+const outNone = -1
+
+// States of a section.
+const (
+	secDropped uint8 = iota // tables, groups, and what the linker reads itself
+	secLive                 // to be linked
+	secGroup                // lost to a group of the same signature in another file
+	secGC                   // removed by --gc-sections
+)
+
+// Kinds of section.
+const (
+	secPlain uint8 = iota
+	secMerge       // extra is its index in object.merges
+	secEh          // extra is its index in object.ehs
+)
+
+func (s *section) alloc() bool { return s.flags&shfAlloc != 0 }
+
+// A group is a section group (gABI, "Section Groups").
+type group struct {
+	sym     uint32      // index of the signature symbol
+	name    string      // the signature if that is no global symbol
+	members []byte      // indices of sections, 4 bytes each
+	sec     uint32      // the section that lists them
+	out     *outSection // that of a combined object
+}
+
+// An object is a relocatable object.
+type object struct {
+	name  string // a path, or archive(member)
+	data  []byte
+	pos   uint64 // place on the command line and in an archive: the order of linking
+	index int32  // in linker.objs once all are known
+	lib   string // base name of the archive it is from
+
+	secs     []section
+	shstrtab []byte
+	symtab   []byte
+	strtab   []byte
+	xindex   []byte // SHT_SYMTAB_SHNDX
+	nsyms    uint32
+	first    uint32 // index of the first global symbol
+	groups   []group
+
+	names    nameBin
+	nameLens []uint32          // of the global symbols
+	aliases  map[uint32]string // global symbols that go by another name: --wrap, name@@version
+	versions map[uint32]string // versions of symbols defined as name@version and name@@version
+
+	merges   []mergeInput
+	ehs      []ehInput
+	localIDs map[uint32]symID // local symbols that need a place in a table
+
+	features  uint32 // GNU_PROPERTY_X86_FEATURE_1_AND
+	isaNeeded uint32
+	execStack bool   // .note.GNU-stack asks for it
+	stackNote bool   // there is a .note.GNU-stack
+	ndyn      uint32 // dynamic relocations of its sections that are not relative
+	nrelative uint32 // and those that are
+	dynBase   uint32 // index of the first of each in the output
+	relBase   uint32
+	inflated  map[uint32][]byte
+	linkOnce  []uint32 // .gnu.linkonce sections
+}
+
+func (o *object) err(kind error, place, format string, args ...any) error {
+	return fileErr(kind, o.name, place, format, args...)
+}
+
+// checkHeader checks the ELF header of a file that is to be linked.
+func checkHeader(name string, data []byte) (elf.Header, error) {
+	h, err := elf.ParseHeader(name, data)
+	if err != nil {
+		kind := err
+		if errors.Is(err, elf.ErrTruncated) {
+			kind = ErrTruncated
+		}
+		return h, &FileError{File: name, What: strings.TrimPrefix(err.Error(), name+": "), Kind: kind}
+	}
+	switch {
+	case h.Machine != elf.EM_X86_64:
+		return h, fileErr(ErrMachine, name, "", "it is for %s (%s), wanted x86-64", h.Machine.Arch(), h.Machine)
+	case h.Class != elf.ELFCLASS64 || h.Data != elf.ELFDATA2LSB:
+		return h, fileErr(ErrMachine, name, "", "it is %s, %s, wanted little-endian ELF64", h.Class, h.Data)
+	}
+	return h, nil
+}
+
+// parse reads the headers, the symbol table and the groups of o.data.
+func (o *object) parse(l *linker) error {
+	h, err := checkHeader(o.name, o.data)
+	if err != nil {
+		return err
+	}
+	if h.Type != elf.ET_REL {
+		return o.err(ErrFormat, "", "it is %s, wanted ET_REL", h.Type)
+	}
+	if err := o.parseSections(h); err != nil {
+		return err
+	}
+	if err := o.parseSymtab(); err != nil {
+		return err
+	}
+	if err := o.parseContents(l); err != nil {
+		return err
+	}
+	return o.parseNames(l)
+}
+
+func (o *object) parseSections(h elf.Header) error {
+	size := uint64(len(o.data))
+	if h.Shoff == 0 {
+		return nil
+	}
+	if h.Shentsize != shdrSize {
+		return o.err(ErrFormat, "ELF header", "e_shentsize is %d, wanted %d", h.Shentsize, shdrSize)
+	}
+	if !inRange(h.Shoff, shdrSize, size) {
+		return o.err(ErrTruncated, "ELF header", "the section headers at %#x are past the end of the file at %#x", h.Shoff, size)
+	}
+	table := o.data[h.Shoff:]
+	n, strndx := uint64(h.Shnum), uint32(h.Shstrndx)
+	if n == 0 {
+		n = le.Uint64(table[32:])
+	}
+	if strndx == shnXindex {
+		strndx = le.Uint32(table[40:])
+	}
+	if n > uint64(len(table))/shdrSize {
+		return o.err(ErrTruncated, "ELF header", "%d section headers at %#x extend past the end of the file at %#x", n, h.Shoff, size)
+	}
+	o.secs = make([]section, n)
+	for i := range o.secs {
+		b := table[i*shdrSize:][:shdrSize]
+		s := &o.secs[i]
+		*s = section{
+			name: le.Uint32(b), typ: le.Uint32(b[4:]), flags: uint32(le.Uint64(b[8:])),
+			off: le.Uint64(b[24:]), size: le.Uint64(b[32:]), link: le.Uint32(b[40:]), info: le.Uint32(b[44:]),
+			out: outNone, extra: -1,
+		}
+		if i == 0 {
+			s.size = 0
+			continue
+		}
+		if s.typ != shtNobits && s.typ != shtNull && !inRange(s.off, s.size, size) {
+			return o.err(ErrTruncated, fmt.Sprintf("section %d", i), "it has %#x bytes at %#x and the file ends at %#x", s.size, s.off, size)
+		}
+		align, ent := le.Uint64(b[48:]), le.Uint64(b[56:])
+		if align > maxAlign || align&(align-1) != 0 {
+			return o.err(ErrFormat, fmt.Sprintf("section %d", i), "its alignment %#x is not a power of two or more than %#x", align, uint64(maxAlign))
+		}
+		if s.size > maxSection {
+			return o.err(ErrTooLarge, fmt.Sprintf("section %d", i), "its size %#x is more than %#x", s.size, uint64(maxSection))
+		}
+		if align > 1 {
+			s.align = uint8(bits.TrailingZeros64(align))
+		}
+		s.entsize = uint32(min(ent, 1<<31))
+	}
+	if strndx != 0 {
+		if uint64(strndx) >= n {
+			return o.err(ErrFormat, "ELF header", "e_shstrndx is %d, but there are %d sections", strndx, n)
+		}
+		o.shstrtab = o.bytes(strndx)
+	}
+	for i := range o.secs {
+		if _, ok := cstr(o.shstrtab, uint64(o.secs[i].name)); !ok && (len(o.shstrtab) > 0 || o.secs[i].name != 0) {
+			return o.err(ErrFormat, fmt.Sprintf("section %d", i), "its name at %#x is not in the table of %#x bytes", o.secs[i].name, len(o.shstrtab))
+		}
+	}
+	return nil
+}
+
+// bytes returns the data of a section as it stands in the file.
+func (o *object) bytes(i uint32) []byte {
+	s := &o.secs[i]
+	if s.typ == shtNobits || s.typ == shtNull {
+		return nil
+	}
+	if d, ok := o.inflated[i]; ok {
+		return d
+	}
+	return o.data[s.off : s.off+s.size : s.off+s.size]
+}
+
+// secName returns the name of a section.
+func (o *object) secName(i uint32) string {
+	b, _ := cstr(o.shstrtab, uint64(o.secs[i].name))
+	return viewString(b)
+}
+
+func (o *object) parseSymtab() error {
+	for i := range o.secs {
+		s := &o.secs[i]
+		switch s.typ {
+		case shtSymtab:
+			if o.symtab != nil {
+				return o.err(ErrFormat, fmt.Sprintf("section %d", i), "a second symbol table")
+			}
+			o.symtab = o.bytes(uint32(i))
+			if s.size%symSize != 0 || s.size/symSize >= 1<<31 {
+				return o.err(ErrFormat, o.place(uint32(i)), "the size %#x of the symbol table is no multiple of %d or too large", s.size, symSize)
+			}
+			o.nsyms = uint32(s.size / symSize)
+			if uint64(s.link) >= uint64(len(o.secs)) || o.secs[s.link].typ != shtStrtab {
+				return o.err(ErrFormat, o.place(uint32(i)), "its string table, section %d, is none", s.link)
+			}
+			if s.info > o.nsyms {
+				return o.err(ErrFormat, o.place(uint32(i)), "the first global symbol is %d of %d", s.info, o.nsyms)
+			}
+			o.first = max(s.info, min(1, o.nsyms))
+			o.strtab = o.bytes(s.link)
+			if len(o.strtab) > 0 && o.strtab[len(o.strtab)-1] != 0 {
+				return o.err(ErrTruncated, o.place(s.link), "the string table does not end in a NUL")
+			}
+		case shtSymtabShndx:
+			o.xindex = o.bytes(uint32(i))
+		}
+	}
+	for i := range o.nsyms {
+		e := o.sym(i)
+		if e.shndx < shnBase && e.shndx >= uint32(len(o.secs)) {
+			return o.err(ErrFormat, fmt.Sprintf("symbol %d", i), "it is defined in section %d of %d", e.shndx, len(o.secs))
+		}
+		if uint64(e.name) >= uint64(len(o.strtab)) && e.name != 0 {
+			return o.err(ErrFormat, fmt.Sprintf("symbol %d", i), "its name at %#x is not in the table of %#x bytes", e.name, len(o.strtab))
+		}
+		if e.isCommon() && (e.value > maxAlign || e.value&(e.value-1) != 0 || e.size > maxSection) {
+			return o.err(ErrFormat, fmt.Sprintf("symbol %d", i), "a common symbol of %#x bytes and alignment %#x", e.size, e.value)
+		}
+	}
+	return nil
+}
+
+// place names a section in a message.
+func (o *object) place(i uint32) string {
+	if n := o.secName(i); n != "" {
+		return "section " + n
+	}
+	return fmt.Sprintf("section %d", i)
+}
+
+// sym decodes symbol i, which must be below nsyms.
+func (o *object) sym(i uint32) esym {
+	b := o.symtab[uint64(i)*symSize:][:symSize]
+	s := esym{name: le.Uint32(b), info: b[4], other: b[5], shndx: uint32(le.Uint16(b[6:])), value: le.Uint64(b[8:]), size: le.Uint64(b[16:])}
+	if s.shndx >= 0xff00 {
+		if s.shndx == shnXindex {
+			if x := uint64(i) * 4; x+4 <= uint64(len(o.xindex)) {
+				s.shndx = min(le.Uint32(o.xindex[x:]), shnBase-1)
+			} else {
+				s.shndx = shnBase - 1 // no section has it
+			}
+		} else {
+			s.shndx |= shnBase
+		}
+	}
+	return s
+}
+
+// strName returns the name at off of the string table.
+func (o *object) strName(off uint32) []byte {
+	b, _ := cstr(o.strtab, uint64(off))
+	return b
+}
+
+// symName returns the name of a symbol for messages; that of a section symbol is the section's.
+func (o *object) symName(i uint32) string {
+	e := o.sym(i)
+	if e.typ() == elf.STT_SECTION && e.shndx < uint32(len(o.secs)) {
+		return o.secName(e.shndx)
+	}
+	return string(o.strName(e.name))
+}
+
+// parseContents looks through the sections: relocations, groups, and those that say something about the file.
+func (o *object) parseContents(l *linker) error {
+	isLTO, hasCode := false, false
+	for i := range o.secs {
+		s := &o.secs[i]
+		if i == 0 {
+			continue
+		}
+		switch s.typ {
+		case shtNull, shtSymtab, shtStrtab, shtSymtabShndx, shtLLVMAddrsig:
+			continue
+		case shtRel:
+			if uint64(s.info) < uint64(len(o.secs)) && s.size > 0 {
+				return o.err(ErrFormat, o.place(uint32(i)), "relocations without addends, which x86-64 does not have")
+			}
+			continue
+		case shtRela:
+			if s.info == 0 {
+				continue
+			}
+			if uint64(s.info) >= uint64(len(o.secs)) {
+				return o.err(ErrFormat, o.place(uint32(i)), "it is for section %d of %d", s.info, len(o.secs))
+			}
+			if s.size%relaSize != 0 || s.size/relaSize >= 1<<31 {
+				return o.err(ErrFormat, o.place(uint32(i)), "the size %#x is no multiple of %d or too large", s.size, relaSize)
+			}
+			t := &o.secs[s.info]
+			if t.rel != 0 {
+				return o.err(ErrFormat, o.place(uint32(i)), "a second table of relocations for section %d", s.info)
+			}
+			t.rel = uint32(i)
+			continue
+		case shtGroup:
+			if err := o.parseGroup(uint32(i)); err != nil {
+				return err
+			}
+			continue
+		}
+		name := o.secName(uint32(i))
+		if strings.HasPrefix(name, ".gnu.") {
+			if strings.HasPrefix(name, ".gnu.lto_") || name == ".gnu.debuglto_" {
+				isLTO = true
+				continue
+			}
+			if strings.HasPrefix(name, ".gnu.linkonce.") {
+				o.linkOnce = append(o.linkOnce, uint32(i))
+			}
+			if strings.HasPrefix(name, ".gnu.warning.") {
+				continue
+			}
+		}
+		if name == ".note.GNU-stack" {
+			o.stackNote = true
+			o.execStack = s.flags&shfExec != 0
+			continue
+		}
+		if name == ".note.gnu.property" {
+			o.parseProperties(o.bytes(uint32(i)))
+			continue
+		}
+		if s.flags&shfExclude != 0 && s.flags&shfAlloc == 0 {
+			continue
+		}
+		if s.flags&shfAlloc != 0 && s.size > 0 {
+			hasCode = true
+		}
+		if s.flags&shfAlloc == 0 && l.opt.Strip != StripNone && isDebug(name) {
+			continue
+		}
+		if s.flags&shfCompressed != 0 {
+			if err := o.inflate(uint32(i)); err != nil {
+				return err
+			}
+		}
+		s.state = secLive
+	}
+	if isLTO && !hasCode {
+		return o.err(ErrLTO, "", "an LTO object without machine code: compile it with -ffat-lto-objects or without -flto")
+	}
+	return nil
+}
+
+func isDebug(name string) bool {
+	return strings.HasPrefix(name, ".debug") || strings.HasPrefix(name, ".zdebug") || strings.HasPrefix(name, ".gdb_index") ||
+		strings.HasPrefix(name, ".stab") || name == ".line" || strings.HasPrefix(name, ".gnu.debuglto_")
+}
+
+func (o *object) parseGroup(i uint32) error {
+	s := &o.secs[i]
+	b := o.bytes(i)
+	if len(b) < 4 || len(b)%4 != 0 {
+		return o.err(ErrFormat, fmt.Sprintf("section %d", i), "a section group of %#x bytes", len(b))
+	}
+	for m := b[4:]; len(m) > 0; m = m[4:] {
+		if k := le.Uint32(m); k == 0 || k >= uint32(len(o.secs)) {
+			return o.err(ErrFormat, fmt.Sprintf("section %d", i), "section %d of %d is in a section group", k, len(o.secs))
+		}
+	}
+	if s.info >= o.nsyms {
+		return o.err(ErrFormat, fmt.Sprintf("section %d", i), "the signature of a section group is symbol %d of %d", s.info, o.nsyms)
+	}
+	if le.Uint32(b)&grpComdat == 0 {
+		return nil
+	}
+	g := group{sym: s.info, members: b[4:], sec: i}
+	if s.info < o.first {
+		g.name = o.symName(s.info)
+	}
+	o.groups = append(o.groups, g)
+	return nil
+}
+
+// parseNames finds, hashes and bins the names of the global symbols.
+func (o *object) parseNames(l *linker) error {
+	n := o.nsyms - o.first
+	o.nameLens = make([]uint32, n)
+	var slim bool
+	o.names.build(int(n), func(k uint32) []byte {
+		e := o.sym(o.first + k)
+		name := o.strName(e.name)
+		o.nameLens[k] = uint32(len(name))
+		if e.shndx == 0 {
+			if w, ok := l.wrapped(name); ok {
+				o.alias(k, w)
+				return []byte(w)
+			}
+			return name
+		}
+		if e.isCommon() && string(name) == "__gnu_lto_slim" {
+			slim = true
+		}
+		at := bytes.IndexByte(name, '@')
+		if at <= 0 {
+			return name
+		}
+		if o.versions == nil {
+			o.versions = map[uint32]string{}
+		}
+		if def, ok := bytes.CutPrefix(name[at+1:], []byte("@")); ok {
+			o.versions[k] = string(bytes.TrimPrefix(def, []byte("@")))
+			o.alias(k, string(name[:at]))
+			return name[:at]
+		}
+		o.versions[k] = string(name[at+1:])
+		return name
+	})
+	if slim {
+		return o.err(ErrLTO, "", "an LTO object without machine code (it defines __gnu_lto_slim): compile it with -ffat-lto-objects or without -flto")
+	}
+	return nil
+}
+
+func (o *object) alias(k uint32, name string) {
+	if o.aliases == nil {
+		o.aliases = map[uint32]string{}
+	}
+	o.aliases[k] = name
+}
+
+// globalName returns the name that global symbol k goes by.
+func (o *object) globalName(k uint32) string {
+	if o.aliases != nil {
+		if s, ok := o.aliases[k]; ok {
+			return s
+		}
+	}
+	off := le.Uint32(o.symtab[uint64(o.first+k)*symSize:])
+	n := o.nameLens[k]
+	if n == 0 {
+		return ""
+	}
+	return viewString(o.strtab[off : uint64(off)+uint64(n)])
+}
+
+// relas returns the relocations of a section as they stand in the file.
+func (o *object) relas(i uint32) []byte {
+	if r := o.secs[i].rel; r != 0 {
+		return o.bytes(r)
+	}
+	return nil
+}
+
+// function returns the name of the function or object that covers off of a section.
+func (o *object) function(sec uint32, off uint64) string {
+	for i := range o.nsyms {
+		e := o.sym(i)
+		if e.shndx == sec && (e.typ() == elf.STT_FUNC || e.typ() == elf.STT_GNU_IFUNC) && e.value <= off && off-e.value < e.size {
+			return o.symName(i)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,185 @@
+package link
+
+import (
+	"io"
+	"io/fs"
+)
+
+// A Mode is what kind of file is made.
+type Mode uint8
+
+// Modes.
+const (
+	Exec        Mode = iota // an executable of fixed address (ET_EXEC)
+	PIE                     // a position-independent executable
+	Shared                  // a shared library
+	Relocatable             // one relocatable object of all (-r)
+)
+
+// An Input is a file to link. Exactly one of Path, Library, Data and Reader is set.
+type Input struct {
+	Path    string      // a path, in Options.FS if that is set
+	Library string      // as for -l: libNAME.so or libNAME.a, or with a leading colon the file name itself
+	Data    []byte      // a file in memory, which must not change before Link returns
+	Reader  io.ReaderAt // a file of Size bytes
+	Size    int64
+	Name    string // the name of Data and Reader in messages
+
+	AsNeeded     bool // a shared library is needed only if it defines what an object refers to
+	Static       bool // Library means an archive only
+	WholeArchive bool // all members of an archive are linked
+	Lazy         bool // an object is linked only if it defines something that is undefined
+}
+
+// A Defsym is a symbol that the caller defines.
+type Defsym struct {
+	Name  string
+	Alias string // the symbol it has the value of, plus Value; "" for an absolute value
+	Value uint64
+}
+
+// HashStyle says which hash tables the dynamic symbols get.
+type HashStyle uint8
+
+// Hash styles; they can be combined.
+const (
+	HashGNU HashStyle = 1 << iota
+	HashSysV
+)
+
+// Strip says what is left out of the output.
+type Strip uint8
+
+// Strip levels.
+const (
+	StripNone  Strip = iota
+	StripDebug       // debug sections
+	StripAll         // those and the symbol table
+)
+
+// Unresolved says what happens to symbols that stay undefined.
+type Unresolved uint8
+
+// What happens to undefined symbols.
+const (
+	UnresolvedDefault Unresolved = iota // an error in an executable, left to the run-time linker in a shared library
+	UnresolvedError                     // an error
+	UnresolvedIgnore                    // left to the run-time linker; 0 in a static executable
+)
+
+// BuildIDKind is the kind of build ID.
+type BuildIDKind uint8
+
+// Kinds of build IDs.
+const (
+	BuildIDNone BuildIDKind = iota
+	BuildIDSHA1             // 20 bytes that depend on the content
+	BuildIDMD5              // 16 bytes that depend on the content
+	BuildIDUUID             // 16 random bytes
+	BuildIDHex              // Options.BuildIDBytes
+)
+
+// Options says what to link and how. The zero value of a field is the default of GNU ld for x86-64, unless it says
+// otherwise. Link does not change the Options, and they must not be changed before it returns.
+type Options struct {
+	Inputs []Input // in the order of the command line
+	FS     fs.FS   // where paths are looked up; nil for the operating system's files
+	// Output is the path of the result, written beside and renamed; "" to have it in Result.Data.
+	Output string
+
+	Mode        Mode
+	Static      bool     // no shared libraries
+	LibraryPath []string // folders for Input.Library and scripts (-L)
+	RpathLink   []string // -rpath-link: not used, as libraries that only shared libraries need are not read
+	Sysroot     string   // the prefix of paths that begin with = in scripts and LibraryPath
+	Threads     int      // 0 for GOMAXPROCS
+
+	Entry          string // symbol or number; "" for _start, none in a shared library
+	Init, Fini     string // symbols of DT_INIT and DT_FINI; "" for _init and _fini
+	Interpreter    string // PT_INTERP; "" for none
+	Soname         string
+	Rpath          []string
+	OldDtags       bool // DT_RPATH rather than DT_RUNPATH
+	Filter         []string
+	Auxiliary      []string
+	Undefined      []string // symbols that archives are searched for (-u)
+	RequireDefined []string // likewise, and it is an error if they stay undefined
+	Wrap           []string // --wrap
+	Defsyms        []Defsym
+	ExcludeLibs    []string // archives whose symbols are not exported; ALL for all
+	ExportDynamic  bool     // -E
+	// ExportSymbols are patterns of symbols that an executable exports (--export-dynamic-symbol).
+	ExportSymbols []string
+	// VersionScripts and DynamicLists are texts of such files.
+	VersionScripts []Text
+	DynamicLists   []Text
+	Symbolic       bool // -Bsymbolic
+	SymbolicFuncs  bool // -Bsymbolic-functions
+
+	GCSections          bool
+	Strip               Strip
+	HashStyle           HashStyle // 0 for HashSysV and HashGNU
+	EhFrameHdr          bool
+	DiscardAll          bool // local symbols are left out of the symbol table (-x)
+	DiscardLocals       bool // those that begin with .L are (-X)
+	BuildID             BuildIDKind
+	BuildIDBytes        []byte
+	Unresolved          Unresolved
+	MultipleDefs        bool // the first of several strong definitions is taken (-z muldefs)
+	NoRelax             bool
+	AllowShlibUndefined bool // shared libraries may have undefined symbols that nothing defines
+	CheckShlibUndefined bool // they may not (the default for executables)
+	NoGNUUnique         bool
+
+	Now, NoRelro, NoSeparateCode        bool // -z now, norelro, noseparate-code
+	NoText                              bool // -z notext: run-time relocations of read-only sections are no error
+	ExecStack, NoExecStack              bool // -z execstack, noexecstack
+	NoDelete, NoOpen, Origin, InitFirst bool // -z nodelete, nodlopen, origin, initfirst
+	Interpose, NoDefaultLib, Global     bool // -z interpose, nodefaultlib, global
+	NoCopyReloc                         bool // -z nocopyreloc
+	IBTPLT, IBT, SHSTK                  bool // -z ibtplt, ibt, shstk
+	PackRelative                        bool // -z pack-relative-relocs
+	StackSize                           uint64
+	MaxPageSize                         uint64 // 0 for 4096
+	ImageBase                           uint64 // 0 for 0x400000 in ET_EXEC
+
+	// MaxOutput bounds the size of the output in bytes: inputs can ask for alignments that make it much larger than they are.
+	// 0 is for 16 times the size of the inputs and 4 GiB.
+	MaxOutput int64
+
+	// Map is called with the text of a link map, if set.
+	Map func(text []byte)
+	// Warn is called with warnings and traces, from one goroutine at a time; nil to have none.
+	Warn func(msg string)
+	// Trace has Warn called with the name of each file that is linked.
+	Trace bool
+	// PrintGC has Warn called for each section that GCSections removes.
+	PrintGC bool
+	// ErrorLimit bounds the number of undefined and duplicate symbols that are reported; 0 for all.
+	ErrorLimit int
+}
+
+// Text is the content of a file that steers the link.
+type Text struct {
+	Name string
+	Data []byte
+}
+
+// A Result is what Link has made.
+type Result struct {
+	Data     []byte // the output, if Options.Output is ""
+	Size     int64  // of the output in bytes
+	Entry    uint64
+	BuildID  []byte
+	Sections []SectionInfo
+	Files    []string // what was linked: objects, members of archives, shared libraries
+	Phases   []Phase
+}
+
+// A SectionInfo is a section of the output.
+type SectionInfo struct {
+	Name string
+	Addr uint64
+	Off  uint64
+	Size uint64
+}

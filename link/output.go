@@ -1,0 +1,286 @@
+package link
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// writeChunk is about how many bytes of a section one goroutine copies at a time.
+const writeChunk = 1 << 18
+
+// synthBytes returns the bytes of a part in the output.
+func (l *linker) synthBytes(s *synth) []byte {
+	at := s.out.off + s.off
+	return l.buf[at:][:s.size:s.size]
+}
+
+// write makes the output in memory or in a file.
+func (l *linker) write() error {
+	l.result.Size = int64(l.fileSize)
+	if l.opt.Output == "" {
+		l.buf = make([]byte, l.fileSize)
+		if err := l.fill(); err != nil {
+			return err
+		}
+		l.result.Data = l.buf
+		return nil
+	}
+	return l.writeFile()
+}
+
+// writeFile writes the output beside its path and renames it, so that there is the old file or the whole new one. What is not
+// a regular file, such as /dev/null, is written to.
+func (l *linker) writeFile() (err error) {
+	path := l.opt.Output
+	fail := func(err error) error {
+		if pe := new(fs.PathError); errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return &FileError{File: path, What: "cannot write it: " + err.Error(), Kind: err}
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if info.IsDir() {
+			return fileErr(fs.ErrInvalid, path, "", "cannot write it: it is a directory")
+		}
+		l.buf = make([]byte, l.fileSize)
+		if err := l.fill(); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return fail(err)
+		}
+		_, err = f.Write(l.buf)
+		if err = cmp.Or(err, f.Close()); err != nil {
+			return fail(err)
+		}
+		return nil
+	}
+	f, err := createTemp(path)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	buf, unmap, err := mapOutput(f, int(l.fileSize))
+	if err != nil {
+		return fail(err)
+	}
+	l.buf = buf
+	err = l.fill()
+	l.buf = nil
+	if ferr := unmap(); err == nil && ferr != nil {
+		err = fail(ferr)
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fail(err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// createTemp creates a file beside path, executable as the process's mask allows.
+func createTemp(path string) (*os.File, error) {
+	for i := 0; ; i++ {
+		name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+randomSuffix())
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o777)
+		if err == nil || !errors.Is(err, fs.ErrExist) || i > 100 {
+			return f, err
+		}
+	}
+}
+
+// fill writes the content of the output to l.buf.
+func (l *linker) fill() error {
+	l.writeHeaders()
+	type job struct {
+		out    *outSection
+		lo, hi int // members
+	}
+	var jobs []job
+	for _, out := range l.order {
+		if out.typ == shtNobits {
+			continue
+		}
+		var size uint64
+		lo := 0
+		for i, m := range out.members {
+			if m.obj >= 0 {
+				size += l.objs[m.obj].secs[m.sec].size
+			} else {
+				size += l.synths[m.sec].size
+			}
+			if size >= writeChunk {
+				jobs = append(jobs, job{out, lo, i + 1})
+				lo, size = i+1, 0
+			}
+		}
+		if lo < len(out.members) {
+			jobs = append(jobs, job{out, lo, len(out.members)})
+		}
+	}
+	l.writeGot()
+	err := l.parErr(len(jobs), func(i int) error {
+		j := &jobs[i]
+		var errs errorList
+		for k := j.lo; k < j.hi; k++ {
+			errs.add(l.writeMember(j.out, j.out.members[k]))
+		}
+		return errs.err()
+	})
+	if err != nil {
+		return err
+	}
+	if l.hasGNU.Load() {
+		l.buf[7] = uint8(elf.ELFOSABI_GNU) // gABI, "ELF Identification": its symbols are GNU's own
+	}
+	l.sortRelocs()
+	l.writeBuildID()
+	return l.ctx.Err()
+}
+
+// writeMember copies a section of an object to its place and relocates it, or has a part of the linker's own written.
+func (l *linker) writeMember(out *outSection, m secRef) error {
+	if m.obj < 0 {
+		s := l.synths[m.sec]
+		if s.write == nil || s.size == 0 {
+			return nil
+		}
+		return s.write(l.synthBytes(s))
+	}
+	o := l.objs[m.obj]
+	s := &o.secs[m.sec]
+	if s.typ == shtNobits {
+		return nil
+	}
+	buf := l.buf[out.off+s.outOff:][:s.size:s.size]
+	data := o.bytes(m.sec)
+	a := applier{
+		l: l, o: o, sec: m.sec, buf: buf, addr: s.addr, alloc: s.flags&shfAlloc != 0,
+		rel: o.relBase + s.relAt, dyn: o.dynBase + s.dynAt, flip: o.flipped(m.sec, out),
+	}
+	if a.flip {
+		for i := 0; i+8 <= len(data); i += 8 {
+			copy(buf[len(data)-8-i:], data[i:i+8])
+		}
+	} else {
+		copy(buf, data)
+	}
+	if s.rel == 0 || l.opt.Mode == Relocatable {
+		return nil
+	}
+	return a.apply(o.relas(m.sec))
+}
+
+// flipped reports whether a section's words go to the output in reverse: .ctors runs from the end, .init_array from the start.
+func (o *object) flipped(sec uint32, out *outSection) bool {
+	if out.typ != shtInitArray && out.typ != shtFiniArray || o.secs[sec].size%8 != 0 {
+		return false
+	}
+	name := o.secName(sec)
+	return hasPart(name, ".ctors") || hasPart(name, ".dtors")
+}
+
+// writeHeaders writes the ELF header, the program headers and the section headers.
+func (l *linker) writeHeaders() {
+	b := l.buf
+	copy(b, "\x7fELF\x02\x01\x01")
+	typ := elf.ET_DYN
+	switch l.opt.Mode {
+	case Exec:
+		typ = elf.ET_EXEC
+	case Relocatable:
+		typ = elf.ET_REL
+	}
+	if typ != elf.ET_REL {
+		l.result.Entry = l.entry()
+		le.PutUint64(b[32:], ehdrSize)
+		le.PutUint16(b[54:], phdrSize)
+	}
+	le.PutUint16(b[16:], uint16(typ))
+	le.PutUint16(b[18:], uint16(elf.EM_X86_64))
+	le.PutUint32(b[20:], 1)
+	le.PutUint64(b[24:], l.result.Entry)
+	le.PutUint64(b[40:], l.shoff)
+	le.PutUint16(b[52:], ehdrSize)
+	le.PutUint16(b[56:], uint16(len(l.segments)))
+	le.PutUint16(b[58:], shdrSize)
+	for i, s := range l.segments {
+		p := b[ehdrSize+i*phdrSize:]
+		le.PutUint32(p, uint32(s.typ))
+		le.PutUint32(p[4:], uint32(s.flags))
+		le.PutUint64(p[8:], s.off)
+		le.PutUint64(p[16:], s.addr)
+		le.PutUint64(p[24:], s.addr)
+		le.PutUint64(p[32:], s.filesz)
+		le.PutUint64(p[40:], s.memsz)
+		le.PutUint64(p[48:], s.align)
+	}
+	copy(b[l.shstrOff:], l.symtab.shstr.data)
+	n := len(l.order) + 2
+	sh := b[l.shoff:]
+	le.PutUint16(b[60:], uint16(n))
+	le.PutUint16(b[62:], uint16(n-1))
+	for i, out := range l.order {
+		h := sh[(i+1)*shdrSize:]
+		le.PutUint32(h, out.nameOff)
+		le.PutUint32(h[4:], out.typ)
+		le.PutUint64(h[8:], uint64(out.flags))
+		le.PutUint64(h[16:], out.addr)
+		le.PutUint64(h[24:], out.off)
+		le.PutUint64(h[32:], out.size)
+		if out.link != nil {
+			le.PutUint32(h[40:], uint32(out.link.index))
+		}
+		if out.info != nil {
+			le.PutUint32(h[44:], out.info())
+		}
+		le.PutUint64(h[48:], out.align)
+		le.PutUint64(h[56:], out.entsize)
+		l.result.Sections = append(l.result.Sections, SectionInfo{strings.Clone(out.name), out.addr, out.off, out.size})
+	}
+	h := sh[(n-1)*shdrSize:]
+	le.PutUint32(h, l.symtab.shstr.add(".shstrtab"))
+	le.PutUint32(h[4:], shtStrtab)
+	le.PutUint64(h[24:], l.shstrOff)
+	le.PutUint64(h[32:], uint64(len(l.symtab.shstr.data)))
+	le.PutUint64(h[48:], 1)
+}
+
+// entry returns the entry point.
+func (l *linker) entry() uint64 {
+	name := l.entryName()
+	if name == "" {
+		n, _ := parseUint(cmp.Or(l.opt.Entry, l.scriptEntry))
+		return n
+	}
+	if id := l.syms.find(name); id != 0 && l.syms.at(id).kind != symUndef {
+		return l.syms.at(id).value
+	}
+	if l.opt.Mode == Shared {
+		return 0
+	}
+	for _, out := range l.order {
+		if out.name == ".text" {
+			l.warn("cannot find the entry symbol %s; it is set to the start of .text, %#x", name, out.addr)
+			return out.addr
+		}
+	}
+	l.warn("cannot find the entry symbol %s; there is no entry point", name)
+	return 0
+}

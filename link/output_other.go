@@ -1,0 +1,8 @@
+//go:build !linux
+
+package link
+
+import "os"
+
+// reserve is for systems that cannot set room aside, or not in a way that package syscall has.
+func reserve(*os.File, int64) error { return errNoReserve }

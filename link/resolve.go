@@ -1,0 +1,336 @@
+package link
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// Classes of definitions, the best first. Within one the first file of the command line wins.
+const (
+	classStrong uint64 = 1 + iota
+	classCommon
+	classWeak
+	classShared     // a shared library or, before all is read, a member of an archive
+	classLateCommon // before all is read: a member of an archive that defines a common symbol is linked
+)
+
+func rankOf(class, pos uint64) uint64 { return class<<60 | pos&(1<<60-1) }
+
+// mergeVis returns the more constraining visibility (gABI, "Symbol Visibility").
+func mergeVis(a, b elf.SymVis) elf.SymVis {
+	switch {
+	case a == elf.STV_DEFAULT:
+		return b
+	case b == elf.STV_DEFAULT:
+		return a
+	}
+	return min(a, b)
+}
+
+// wantObject enters global symbol k of an object while files are still searched for: what matters is whether the symbol is
+// wanted or defined.
+func (sh *symShard) wantObject(i uint32, o *object, k uint32) {
+	s := &sh.syms[i]
+	e := o.sym(o.first + k)
+	if e.bind() == elf.STB_LOCAL {
+		return
+	}
+	class := classStrong
+	switch {
+	case e.shndx == 0:
+		if e.bind() != elf.STB_WEAK && s.flags&refStrong == 0 {
+			s.flags |= refStrong
+			sh.touched = append(sh.touched, i)
+		}
+		return
+	case e.isCommon():
+		class = classLateCommon
+		if s.flags&refStrong == 0 {
+			s.flags |= refStrong
+			sh.touched = append(sh.touched, i)
+		}
+	case e.bind() == elf.STB_WEAK:
+		class = classWeak
+	}
+	if rank := rankOf(class, o.pos); s.rank == 0 || rank < s.rank {
+		s.rank, s.kind = rank, symObject
+	}
+}
+
+// wantShared is wantObject for a shared library.
+func (sh *symShard) wantShared(i uint32, d *shared, k uint32) {
+	s := &sh.syms[i]
+	e := d.sym(d.syms[k])
+	if !e.Defined() {
+		if e.Bind() != elf.STB_WEAK && s.flags&refStrong == 0 {
+			s.flags |= refStrong
+			sh.touched = append(sh.touched, i)
+		}
+		return
+	}
+	if rank := rankOf(classShared, d.pos); s.rank == 0 || rank < s.rank {
+		s.rank, s.kind = rank, symShared
+	}
+}
+
+// resolve gives every symbol its definition, now that all files are known: it puts them in order, chooses among the groups of
+// a signature, and goes through all symbols once more.
+func (l *linker) resolve() error {
+	slices.SortStableFunc(l.objs, func(a, b *object) int { return cmp.Compare(a.pos, b.pos) })
+	for i, o := range l.objs {
+		o.index = int32(i)
+	}
+	slices.SortStableFunc(l.dsos, func(a, b *shared) int { return cmp.Compare(a.pos, b.pos) })
+	l.dedupShared()
+	for i, d := range l.dsos {
+		d.index = int32(i)
+	}
+	l.chooseGroups()
+	dups := make([][]duplicate, nShards)
+	l.par(nShards, func(n int) {
+		sh := &l.syms.shards[n]
+		for i := range sh.syms {
+			s := &sh.syms[i]
+			s.rank, s.kind, s.flags, s.file, s.idx, s.weak = 0, symUndef, 0, -1, 0, false
+		}
+		for _, o := range l.objs {
+			for _, k := range o.names.of(n) {
+				if sh.syms[o.names.ids[k]&idMask].resolveObject(o, k, l.opt.MultipleDefs) {
+					dups[n] = append(dups[n], duplicate{o.names.ids[k], o, k})
+				}
+			}
+		}
+		for _, d := range l.dsos {
+			for _, k := range d.names.of(n) {
+				sh.syms[d.names.ids[k]&idMask].resolveShared(d, k)
+			}
+		}
+	})
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	for _, n := range l.wanted {
+		l.syms.at(l.syms.find(n)).flags |= refObject | refStrong
+	}
+	if err := l.reportDuplicates(slices.Concat(dups...)); err != nil {
+		return err
+	}
+	if err := l.bindVersions(); err != nil {
+		return err
+	}
+	if l.opt.Mode != Relocatable {
+		l.defineSymbols()
+	}
+	l.markNeeded()
+	l.trace()
+	return nil
+}
+
+// resolveObject enters global symbol k of an object and reports whether it is the second strong definition.
+func (s *symbol) resolveObject(o *object, k uint32, muldefs bool) (dup bool) {
+	e := o.sym(o.first + k)
+	if e.bind() == elf.STB_LOCAL {
+		return false
+	}
+	s.vis = mergeVis(s.vis, e.vis())
+	if e.shndx == 0 || e.shndx < shnBase && o.secs[e.shndx].state != secLive && !o.secs[e.shndx].isMeta() {
+		// Symbols of a group that another file has given are references to that file's.
+		s.flags |= refObject
+		if e.bind() != elf.STB_WEAK {
+			s.flags |= refStrong
+		}
+		if s.kind == symUndef && (e.typ() == elf.STT_TLS || s.typ == elf.STT_NOTYPE) {
+			s.typ = e.typ()
+		}
+		return false
+	}
+	class := classStrong
+	switch {
+	case e.isCommon():
+		class = classCommon
+		if s.kind == symCommon {
+			s.size = max(s.size, e.size)
+			s.value = max(s.value, e.value, 1)
+			return false
+		}
+	case e.bind() == elf.STB_WEAK:
+		class = classWeak
+	case s.kind == symObject && s.rank>>60 == classStrong && !muldefs:
+		dup = s.flags&isDup == 0
+		s.flags |= isDup
+		return dup
+	}
+	rank := rankOf(class, o.pos)
+	if s.rank != 0 && rank >= s.rank {
+		return false
+	}
+	s.rank, s.kind, s.file, s.idx = rank, symObject, o.index, o.first+k
+	s.typ, s.size, s.weak, s.abs = e.typ(), e.size, class == classWeak, e.isAbs()
+	if class == classCommon {
+		s.kind, s.value = symCommon, max(e.value, 1)
+	}
+	return false
+}
+
+// isMeta reports whether a section is one of those that are read and not linked, whose symbols stand nonetheless.
+func (s *section) isMeta() bool { return s.state == secDropped }
+
+func (s *symbol) resolveShared(d *shared, k uint32) {
+	e := d.sym(d.syms[k])
+	if !e.Defined() {
+		s.flags |= refShared
+		return
+	}
+	s.flags |= defShared
+	if s.kind == symCommon && e.Bind() != elf.STB_WEAK {
+		// GNU ld's rule: a definition in a library is better than a common symbol, which then is a reference to it.
+		s.rank, s.flags = 0, s.flags|refObject|refStrong
+	}
+	if rank := rankOf(classShared, d.pos); s.rank == 0 || rank < s.rank {
+		s.rank, s.kind, s.file, s.idx = rank, symShared, d.index, d.syms[k]
+		s.typ, s.size, s.abs = e.Type(), e.Size, false
+	}
+}
+
+// dedupShared keeps one of several libraries of the same soname.
+func (l *linker) dedupShared() {
+	seen := map[string]*shared{}
+	l.dsos = slices.DeleteFunc(l.dsos, func(d *shared) bool {
+		if first := seen[d.soname]; first != nil {
+			first.asNeeded = first.asNeeded && d.asNeeded
+			return true
+		}
+		seen[d.soname] = d
+		return false
+	})
+}
+
+// chooseGroups keeps the first group of each signature and drops the sections of the others.
+func (l *linker) chooseGroups() {
+	named := map[string]int32{}
+	drop := func(o *object, i uint32) {
+		if s := &o.secs[i]; s.state == secLive {
+			s.state = secGroup
+		}
+	}
+	for _, o := range l.objs {
+		for gi := range o.groups {
+			g := &o.groups[gi]
+			var owner *int32
+			if g.name == "" && g.sym >= o.first {
+				owner = &l.syms.at(o.names.ids[g.sym-o.first]).comdat
+			} else {
+				v := named[g.name]
+				owner = &v
+				if v == 0 {
+					named[g.name] = o.index + 1
+				}
+			}
+			switch {
+			case *owner == 0:
+				*owner = o.index + 1
+			default: // also a second group of the signature in the same file
+				for m := g.members; len(m) > 0; m = m[4:] {
+					drop(o, le.Uint32(m))
+				}
+			}
+		}
+		for _, i := range o.linkOnce {
+			name := o.secName(i)
+			if owner := named[name]; owner == 0 {
+				named[name] = o.index + 1
+			} else if owner != o.index+1 {
+				drop(o, i)
+			}
+		}
+	}
+}
+
+// A duplicate is the second strong definition of a symbol: global symbol k of an object.
+type duplicate struct {
+	id symID
+	o  *object
+	k  uint32
+}
+
+// reportDuplicates makes the errors for symbols with two strong definitions.
+func (l *linker) reportDuplicates(list []duplicate) error {
+	var errs errorList
+	slices.SortFunc(list, func(a, b duplicate) int { return cmp.Compare(l.syms.at(a.id).name, l.syms.at(b.id).name) })
+	for _, d := range list {
+		s := l.syms.at(d.id)
+		errs.add(&DuplicateError{Symbol: strings.Clone(s.name), First: l.objs[s.file].ref(s.idx), Second: d.o.ref(d.o.first + d.k)})
+		if l.opt.ErrorLimit > 0 && len(errs) >= l.opt.ErrorLimit {
+			break
+		}
+	}
+	return errs.err()
+}
+
+// ref says where a symbol is defined.
+func (o *object) ref(i uint32) Ref {
+	e := o.sym(i)
+	if e.shndx < uint32(len(o.secs)) {
+		return newRef(o.name, o.secName(e.shndx), e.value, "")
+	}
+	return newRef(o.name, "", 0, "")
+}
+
+// markNeeded finds the shared libraries that the output needs.
+func (l *linker) markNeeded() {
+	for _, d := range l.dsos {
+		d.needed = d.needed || !d.asNeeded
+	}
+	for n := range l.syms.shards[:nShards] {
+		for i := range l.syms.shards[n].syms {
+			s := &l.syms.shards[n].syms[i]
+			if s.kind == symShared && s.flags&refStrong != 0 && !s.hidden() {
+				l.dsos[s.file].needed = true
+			}
+		}
+	}
+	// What a needed library refers to and none that it needs defines.
+	for changed := true; changed; {
+		changed = false
+		for _, d := range l.dsos {
+			if !d.needed {
+				continue
+			}
+			for k, id := range d.names.ids {
+				s := l.syms.at(id)
+				if s.kind != symShared || l.dsos[s.file].needed || d.sym(d.syms[k]).Defined() || d.sym(d.syms[k]).Bind() == elf.STB_WEAK {
+					continue
+				}
+				from := l.dsos[s.file]
+				if !slices.ContainsFunc(l.dsos, func(x *shared) bool { return x.needed && x.needs(from.soname) }) {
+					from.needed, changed = true, true
+				}
+			}
+		}
+	}
+	// Weak references do not make a library needed; if nothing else does they stay undefined.
+	for n := range l.syms.shards[:nShards] {
+		for i := range l.syms.shards[n].syms {
+			s := &l.syms.shards[n].syms[i]
+			if s.kind == symShared && !l.dsos[s.file].needed {
+				s.kind, s.file, s.idx, s.size, s.abs = symUndef, -1, 0, 0, false
+			}
+		}
+	}
+	l.dsos = slices.DeleteFunc(l.dsos, func(d *shared) bool { return !d.needed })
+	renumber := make(map[int32]int32, len(l.dsos))
+	for i, d := range l.dsos {
+		renumber[d.index] = int32(i)
+		d.index = int32(i)
+	}
+	for n := range l.syms.shards[:nShards] {
+		for i := range l.syms.shards[n].syms {
+			if s := &l.syms.shards[n].syms[i]; s.kind == symShared {
+				s.file = renumber[s.file]
+			}
+		}
+	}
+}

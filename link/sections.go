@@ -1,0 +1,295 @@
+package link
+
+import (
+	"cmp"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A secRef names a section of an object, or with obj -1 a part of the output that the linker makes.
+type secRef struct {
+	obj int32
+	sec uint32
+}
+
+// A synth is a part of the output that the linker makes itself.
+type synth struct {
+	size  uint64
+	align uint64
+	off   uint64 // in the output section
+	out   *outSection
+	// write fills in the part; buf has size bytes. It may run at the same time as others.
+	write func(buf []byte) error
+}
+
+func (s *synth) addr() uint64 { return s.out.addr + s.off }
+
+// An outSection is a section of the output.
+type outSection struct {
+	name    string
+	typ     uint32
+	flags   uint32
+	rank    int
+	order   int // of creation
+	index   int // of the section header; of what is left out, 0
+	align   uint64
+	entsize uint64
+	addr    uint64
+	off     uint64
+	size    uint64
+	link    *outSection
+	info    func() uint32
+	members []secRef
+	nameOff uint32
+	keep    bool // even if it is empty
+}
+
+// Names of output sections that take in sections with a longer name, as in the default script of GNU ld.
+var outPrefixes = []string{
+	".text", ".rodata", ".data.rel.ro", ".data", ".bss", ".tdata", ".tbss", ".gcc_except_table", ".init_array", ".fini_array",
+	".preinit_array", ".ctors", ".dtors", ".ltext", ".lrodata", ".ldata", ".lbss", ".eh_frame", ".note.gnu.build-id",
+}
+
+var linkOncePrefixes = []struct{ in, out string }{
+	{".gnu.linkonce.t.", ".text"}, {".gnu.linkonce.r.", ".rodata"}, {".gnu.linkonce.d.rel.ro.", ".data.rel.ro"},
+	{".gnu.linkonce.d.", ".data"}, {".gnu.linkonce.b.", ".bss"}, {".gnu.linkonce.td.", ".tdata"}, {".gnu.linkonce.tb.", ".tbss"},
+	{".gnu.linkonce.wi.", ".debug_info"},
+}
+
+// outName returns the name of the output section that a section goes into.
+func outName(name string, flags uint32) string {
+	if len(name) < 4 || name[0] != '.' {
+		return name
+	}
+	switch name[1] {
+	case 't', 'r', 'd', 'b', 'g', 'i', 'f', 'p', 'c', 'l', 'e':
+	default:
+		return name
+	}
+	if flags&shfAlloc == 0 {
+		return name
+	}
+	for _, p := range outPrefixes {
+		if rest, ok := strings.CutPrefix(name, p); ok && (rest == "" || rest[0] == '.') {
+			switch p {
+			case ".ctors":
+				return ".init_array"
+			case ".dtors":
+				return ".fini_array"
+			}
+			return p
+		}
+	}
+	if strings.HasPrefix(name, ".data.rel.local") {
+		return ".data.rel.ro"
+	}
+	for _, p := range linkOncePrefixes {
+		if strings.HasPrefix(name, p.in) {
+			return p.out
+		}
+	}
+	return name
+}
+
+type outKey struct {
+	name string
+	tls  bool
+}
+
+// output returns the output section of a name, making it if it is new.
+func (l *linker) output(name string, typ, flags uint32) *outSection {
+	key := outKey{name, flags&shfTLS != 0}
+	if out := l.outByName[key]; out != nil {
+		return out
+	}
+	out := &outSection{name: name, typ: typ, flags: flags, order: len(l.outs), align: 1}
+	l.outByName[key] = out
+	l.outs = append(l.outs, out)
+	return out
+}
+
+// addSynth adds a part to an output section.
+func (l *linker) addSynth(out *outSection, align uint64) *synth {
+	s := &synth{align: align, out: out}
+	l.synths = append(l.synths, s)
+	out.members = append(out.members, secRef{-1, uint32(len(l.synths) - 1)})
+	return s
+}
+
+// makeSections assigns the live sections of objects to output sections.
+func (l *linker) makeSections() {
+	const keptFlags = shfWrite | shfAlloc | shfExec | shfTLS
+	merged := map[mergeKey]*mergedSection{}
+	for oi, o := range l.objs {
+		for i := range o.secs {
+			s := &o.secs[i]
+			if s.state != secLive {
+				continue
+			}
+			name := outName(o.secName(uint32(i)), s.flags)
+			if s.typ == shtNobits && s.flags&shfAlloc != 0 && name == ".data" {
+				name = ".bss"
+			}
+			out := l.output(name, outType(name, s.typ), s.flags&keptFlags)
+			out.flags |= s.flags & keptFlags
+			if s.typ != out.typ && out.typ == shtNobits {
+				out.typ = shtProgbits
+			}
+			out.keep = out.keep || s.flags&shfRetain != 0
+			s.out = int32(out.order)
+			if s.kind == secEh {
+				l.ehFrame(out, oi, i)
+				continue
+			}
+			if s.kind == secMerge {
+				key := mergeKey{out, s.flags & (shfStrings | shfMerge), s.entsize}
+				m := merged[key]
+				if m == nil {
+					m = &mergedSection{synth: l.addSynth(out, 1), strings: s.flags&shfStrings != 0, entsize: uint64(s.entsize)}
+					merged[key] = m
+					l.merged = append(l.merged, m)
+				}
+				m.align = max(m.align, 1<<s.align)
+				m.inputs = append(m.inputs, secRef{int32(oi), uint32(i)})
+				o.merges[s.extra].to = m
+				continue
+			}
+			out.members = append(out.members, secRef{int32(oi), uint32(i)})
+		}
+	}
+	for _, m := range l.merged {
+		m.out.entsize = m.entsize
+		m.out.flags |= shfMerge
+		if m.strings {
+			m.out.flags |= shfStrings
+		}
+	}
+	for _, out := range l.outs {
+		if out.flags&shfMerge != 0 && (len(out.members) != 1 || out.flags&shfAlloc != 0) {
+			out.flags &^= shfMerge | shfStrings
+			out.entsize = 0
+		}
+		l.sortMembers(out)
+	}
+}
+
+func outType(name string, typ uint32) uint32 {
+	switch name {
+	case ".init_array":
+		return shtInitArray
+	case ".fini_array":
+		return shtFiniArray
+	case ".preinit_array":
+		return shtPreinitArray
+	}
+	if typ == shtUnwind {
+		return shtProgbits
+	}
+	return typ
+}
+
+// sortMembers puts the members of an output section in the order that GNU ld's default script has.
+func (l *linker) sortMembers(out *outSection) {
+	var key func(o *object, name string) int
+	switch out.name {
+	case ".init_array", ".fini_array":
+		key = initPriority
+	case ".text":
+		key = textOrder
+	default:
+		return
+	}
+	// There are many members and few keys.
+	byKey := map[int][]secRef{}
+	last := 0
+	sorted := true
+	for _, m := range out.members {
+		k := 0
+		if m.obj >= 0 {
+			o := l.objs[m.obj]
+			k = key(o, o.secName(m.sec))
+		}
+		byKey[k] = append(byKey[k], m)
+		sorted = sorted && last <= k
+		last = k
+	}
+	if sorted {
+		return
+	}
+	out.members = out.members[:0]
+	for _, k := range slices.Sorted(maps.Keys(byKey)) {
+		out.members = append(out.members, byKey[k]...)
+	}
+}
+
+// initPriority orders sections of initialisers: the lower number first, those without one last. Those of .ctors and .dtors
+// count down from 65535.
+func initPriority(o *object, name string) int {
+	const none = 65536
+	old := strings.HasPrefix(name, ".ctors") || strings.HasPrefix(name, ".dtors")
+	at := strings.LastIndexByte(name, '.')
+	n, err := strconv.Atoi(name[at+1:])
+	switch {
+	case err != nil || at == 0 || n < 0 || n > 65535:
+		base := filepath.Base(o.name)
+		if old && !strings.HasPrefix(base, "crt") {
+			return none + 1
+		}
+		return none
+	case old:
+		return 65535 - n
+	}
+	return n
+}
+
+// textOrder keeps code apart that is seldom run, as GNU ld does.
+func textOrder(_ *object, name string) int {
+	switch {
+	case hasPart(name, ".text.unlikely"):
+		return 0
+	case hasPart(name, ".text.exit"):
+		return 1
+	case hasPart(name, ".text.startup"):
+		return 2
+	case hasPart(name, ".text.hot"):
+		return 3
+	}
+	return 4
+}
+
+func hasPart(name, prefix string) bool {
+	rest, ok := strings.CutPrefix(name, prefix)
+	return ok && (rest == "" || rest[0] == '.')
+}
+
+// sizeSections gives the members of every output section their offsets.
+func (l *linker) sizeSections() error {
+	return l.parErr(len(l.outs), func(i int) error {
+		out := l.outs[i]
+		var off uint64
+		for _, m := range out.members {
+			var size, align uint64
+			if m.obj < 0 {
+				s := l.synths[m.sec]
+				size, align = s.size, s.align
+				off = alignUp(off, align)
+				s.off = off
+			} else {
+				s := &l.objs[m.obj].secs[m.sec]
+				size, align = s.size, 1<<s.align
+				off = alignUp(off, align)
+				s.outOff = off
+			}
+			if size > maxSection || off > maxSection {
+				return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section "+out.name, "it is larger than %#x", uint64(maxSection))
+			}
+			out.align = max(out.align, align)
+			off += size
+		}
+		out.size = off
+		return nil
+	})
+}

@@ -1,0 +1,204 @@
+package link
+
+import (
+	"strings"
+
+	"weld/image/elf"
+)
+
+// A symtab is .symtab and .strtab. Each object has a share of the local and of the global symbols, so that they are written in
+// parallel.
+type symtab struct {
+	tab, str   *synth
+	locals     []symShare
+	nLocal     uint32
+	globals    []symID
+	globalName []uint32
+	shstr      strTable
+}
+
+// A symShare is the local symbols of an object.
+type symShare struct {
+	count, at    uint32
+	bytes, strAt uint32
+}
+
+// keepLocal reports whether a local symbol of an object is in the output's symbol table.
+func (l *linker) keepLocal(o *object, e *esym) bool {
+	switch e.typ() {
+	case elf.STT_SECTION:
+		return false
+	case elf.STT_FILE:
+		return !l.opt.DiscardAll
+	}
+	if l.opt.DiscardAll || e.shndx == 0 {
+		return false
+	}
+	if e.shndx < shnBase {
+		s := &o.secs[e.shndx]
+		if s.state != secLive || s.out < 0 {
+			return false
+		}
+		if name := o.strName(e.name); (l.opt.DiscardLocals || s.kind == secMerge) && strings.HasPrefix(viewString(name), ".L") {
+			return false
+		}
+	}
+	return e.name != 0
+}
+
+// makeSymtab sizes the symbol table.
+func (l *linker) makeSymtab() error {
+	if l.opt.Strip == StripAll {
+		return nil
+	}
+	t := &l.symtab
+	t.locals = make([]symShare, len(l.objs))
+	l.par(len(l.objs), func(i int) {
+		o := l.objs[i]
+		for k := uint32(1); k < o.first; k++ {
+			if e := o.sym(k); l.keepLocal(o, &e) {
+				t.locals[i].count++
+				t.locals[i].bytes += uint32(len(o.strName(e.name))) + 1
+			}
+		}
+	})
+	at, strAt := uint32(1), uint64(1)
+	for i := range t.locals {
+		s := &t.locals[i]
+		s.at, s.strAt = at, uint32(strAt)
+		at += s.count
+		strAt += uint64(s.bytes)
+	}
+	hidden, visible := l.globalSymbols()
+	t.nLocal = at + uint32(len(hidden))
+	t.globals = append(hidden, visible...)
+	t.globalName = make([]uint32, len(t.globals))
+	for i, id := range t.globals {
+		t.globalName[i] = uint32(strAt)
+		strAt += uint64(len(l.symtabName(l.syms.at(id)))) + 1
+	}
+	if strAt > 1<<32-1 {
+		return fileErr(ErrTooLarge, l.opt.Output, "section .strtab", "%d bytes of symbol names", strAt)
+	}
+	t.tab = l.synthSection(".symtab", shtSymtab, 0, 8)
+	t.tab.out.entsize = symSize
+	t.tab.size = symSize * (uint64(at) + uint64(len(t.globals)))
+	t.tab.out.info = func() uint32 { return t.nLocal }
+	t.str = l.synthSection(".strtab", shtStrtab, 0, 1)
+	t.str.size = strAt
+	t.tab.out.link = t.str.out
+	t.tab.write = l.writeSymtab
+	return nil
+}
+
+// globalSymbols returns the global symbols of the symbol table in the order of the objects that define them: those that other files
+// cannot see, which become local, and the others, with what no object defines at the end.
+func (l *linker) globalSymbols() (hidden, visible []symID) {
+	lists := make([][2][]symID, len(l.objs)+nShards)
+	add := func(i int, id symID, s *symbol) {
+		k := 1
+		if s.hidden() && s.defined() {
+			k = 0
+		}
+		lists[i][k] = append(lists[i][k], id)
+	}
+	l.par(len(l.objs), func(i int) {
+		o := l.objs[i]
+		for k, id := range o.names.ids {
+			s := l.syms.at(id)
+			if (s.kind == symObject || s.kind == symCommon) && s.file == o.index && s.idx == o.first+uint32(k) && l.inOutput(s) {
+				add(i, id, s)
+			}
+		}
+	})
+	l.par(nShards, func(n int) {
+		for i := 1; i < len(l.syms.shards[n].syms); i++ {
+			s := &l.syms.shards[n].syms[i]
+			if s.kind == symLinker || !s.defined() && s.flags&(needTables|isExported) != 0 || s.kind == symUndef && s.flags&refObject != 0 && !s.hidden() {
+				add(len(l.objs)+n, symID(uint32(n)<<idBits|uint32(i)), s)
+			}
+		}
+	})
+	for _, list := range lists {
+		hidden = append(hidden, list[0]...)
+		visible = append(visible, list[1]...)
+	}
+	return hidden, visible
+}
+
+// inOutput reports whether a symbol's section is in the output.
+func (l *linker) inOutput(s *symbol) bool {
+	if s.kind != symObject {
+		return true
+	}
+	o := l.objs[s.file]
+	e := o.sym(s.idx)
+	return e.shndx >= shnBase || o.secs[e.shndx].out >= 0 && o.secs[e.shndx].state == secLive
+}
+
+// symtabName returns the name of a symbol in .symtab, where its version is part of it.
+func (l *linker) symtabName(s *symbol) string {
+	if s.kind == symShared {
+		d := l.dsos[s.file]
+		if v := d.f.SymVersion(s.idx); v != nil {
+			return s.bare() + "@" + v.Name
+		}
+	}
+	return s.name
+}
+
+func (l *linker) writeSymtab(buf []byte) error {
+	t := &l.symtab
+	strs := l.synthBytes(t.str)
+	l.par(len(l.objs), func(i int) {
+		o := l.objs[i]
+		at, strAt := t.locals[i].at, t.locals[i].strAt
+		for k := uint32(1); k < o.first; k++ {
+			e := o.sym(k)
+			if !l.keepLocal(o, &e) {
+				continue
+			}
+			name := o.strName(e.name)
+			copy(strs[strAt:], name)
+			b := buf[at*symSize:][:symSize]
+			le.PutUint32(b, strAt)
+			b[4], b[5] = e.info&15, e.other // local whatever it says
+			shndx, value := elf.SHN_ABS, e.value
+			if e.shndx < shnBase {
+				s := &o.secs[e.shndx]
+				shndx = l.shndx(l.outs[s.out])
+				if s.kind == secMerge {
+					value = o.mergeAddr(s, e.value)
+				} else {
+					value = s.addr + e.value
+				}
+				if e.typ() == elf.STT_TLS {
+					value -= l.tlsStart
+				}
+			}
+			le.PutUint16(b[6:], shndx)
+			le.PutUint64(b[8:], value)
+			le.PutUint64(b[16:], e.size)
+			at++
+			strAt += uint32(len(name)) + 1
+		}
+	})
+	base := t.nLocal
+	for _, id := range t.globals {
+		if l.syms.at(id).hidden() && l.syms.at(id).defined() {
+			base--
+		}
+	}
+	l.par((len(t.globals)+1023)/1024, func(i int) {
+		for k := i * 1024; k < min((i+1)*1024, len(t.globals)); k++ {
+			s := l.syms.at(t.globals[k])
+			copy(strs[t.globalName[k]:], l.symtabName(s))
+			b := buf[(uint64(base)+uint64(k))*symSize:][:symSize]
+			l.putSym(b, s, t.globalName[k])
+			if s.hidden() && s.defined() {
+				b[4] = b[4] & 15
+			}
+		}
+	})
+	return nil
+}

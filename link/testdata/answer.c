@@ -1,0 +1,2 @@
+int answer(void) { return 41; }
+int same(void) { return 12; }
