@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,9 @@ func Main(m *testing.M) {
 		os.Unsetenv(childEnv)
 		fn(os.Args[1:])
 		os.Exit(0)
+	}
+	if name, value, ok := strings.Cut(raceEnv, "="); ok {
+		os.Setenv(name, value)
 	}
 	code := m.Run()
 	Clean()
