@@ -193,6 +193,7 @@ func freeOwn() *thread {
 	Protect(p, PageSize, 0)
 	t.stack = p + PageSize
 	t.sp = t.stack + size - 256
+	tellStack(t.stack, t.stack+size)
 	t.mFS = 1
 	threads.all = append(threads.all, t)
 	return t

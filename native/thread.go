@@ -280,6 +280,7 @@ func newFreestanding() (*thread, error) {
 	Protect(p, PageSize, 0)
 	t.stack = p + PageSize
 	t.sp = t.stack + size - 256
+	tellStack(t.stack, t.stack+size)
 	fs := t.stack + size + uintptr(reserveSize)
 	*word(fs) = fs
 	*word(fs + 16) = fs
