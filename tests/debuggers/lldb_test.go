@@ -157,9 +157,10 @@ func TestLLDBAttach(t *testing.T) {
 	d, lib := fixture(t)
 	square := d.Shared("libsquare.so", "square.cc", "-O0", "-Wl,-Bsymbolic-functions")
 	p := launch(t, exec.Command(debuggee(t, static), "open "+lib))
+	// The shell is named, because lldb takes the account's otherwise, and that may be nologin.
 	out := attached(t, func(ready string) *exec.Cmd {
 		return lldb(t, []string{"process handle SIGURG -n false -p true -s false", "image list", "breakpoint set -n add_numbers", "breakpoint set -n Square::area",
-			"platform shell " + ready, "continue", "bt 1", "continue", "bt 1", "detach"}, "-p", fmt.Sprint(p.pid()))
+			"platform shell -s /bin/sh -- " + ready, "continue", "bt 1", "continue", "bt 1", "detach"}, "-p", fmt.Sprint(p.pid()))
 	}, func() {
 		p.send("call libshapes.so add_numbers 40 2")
 		p.send("open %s", square)
