@@ -2,9 +2,7 @@ package tests
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -80,16 +78,9 @@ func ownThreads() bool { return startedWith != "" }
 
 // Thread-local variables of a library that is called by cgo, without weld, go with the kernel threads of the calls.
 func TestCgoCalls(t *testing.T) {
-	testenv.Need(t, "go", "gcc")
 	d := testenv.NewDir(t)
 	lib := d.GlibcShared("libends.so", "ends.c", "-pthread")
-	program := filepath.Join(d.Path, "cgocalls")
-	build := exec.Command("go", "build", "-o", program, "weld/tests/testdata/cgocalls")
-	build.Dir = testenv.Root(t)
-	build.Env = append(os.Environ(), "CGO_ENABLED=1", "CC=gcc", "GOFLAGS=")
-	if msg, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", build.Args, err, msg)
-	}
+	program := testenv.GoBuild{Pkg: "weld/tests/testdata/cgocalls", Cgo: true}.Path(t)
 	for range 3 {
 		r := testenv.Run(t, exec.Command(program, lib), time.Minute)
 		if r.Code != 0 || strings.TrimSpace(string(r.Stdout)) != "closed <nil>" {

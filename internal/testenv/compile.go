@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -224,33 +223,49 @@ func copyFile(dst, src string) error {
 	return out.Close()
 }
 
-// GoProgram builds the main package pkg (an import path such as weld/cmd/weld)
-// as a static binary without cgo, once per run of the test binary, and returns
-// its path. A file named ldflags in the package's folder holds what the linker
-// is to be told.
-func GoProgram(t testing.TB, pkg string) string {
+// A GoBuild is a Go program to be built: the main package Pkg (an import path such as weld/cmd/weld), static without cgo unless
+// Cgo is set, with further arguments of go build. A file named ldflags in the package's folder holds what the linker is to be
+// told where Args are not given.
+type GoBuild struct {
+	Pkg  string
+	Cgo  bool
+	Args []string
+}
+
+// Path builds the program, once per run of the test binary, and returns its path.
+func (b GoBuild) Path(t testing.TB) string {
 	t.Helper()
 	Need(t, "go")
 	goBuilds.Lock()
 	defer goBuilds.Unlock()
-	if path := goBuilds.path[pkg]; path != "" {
+	cgo := "0"
+	if b.Cgo {
+		Need(t, "gcc")
+		cgo = "1"
+	}
+	key := fmt.Sprintf("%s %s %q", b.Pkg, cgo, b.Args)
+	if path := goBuilds.path[key]; path != "" {
 		return path
 	}
-	path := filepath.Join(RunDir(t), "go-"+strings.ReplaceAll(pkg, "/", "-"))
-	args := []string{"build", "-o", path}
-	if flags, err := os.ReadFile(filepath.Join(Root(t), strings.TrimPrefix(pkg, "weld/"), "ldflags")); err == nil {
+	path := filepath.Join(RunDir(t), fmt.Sprintf("%s-%d", filepath.Base(b.Pkg), len(goBuilds.path)))
+	args := append([]string{"build", "-o", path}, b.Args...)
+	if flags, err := os.ReadFile(filepath.Join(Root(t), strings.TrimPrefix(b.Pkg, "weld/"), "ldflags")); err == nil && b.Args == nil {
 		args = append(args, "-ldflags="+strings.TrimSpace(string(flags)))
 	}
-	cmd := exec.Command("go", append(args, pkg)...)
+	cmd := exec.Command("go", append(args, b.Pkg)...)
 	cmd.Dir = Root(t)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	var msg bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &msg, &msg
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("CGO_ENABLED=0 go build %s: %v\n%s", pkg, err, msg.Bytes())
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "CC=gcc", "GOFLAGS=")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("CGO_ENABLED=%s %v: %v\n%s", cgo, cmd.Args, err, msg)
 	}
-	goBuilds.path[pkg] = path
+	goBuilds.path[key] = path
 	return path
+}
+
+// GoProgram builds a static program without cgo; see [GoBuild].
+func GoProgram(t testing.TB, pkg string) string {
+	t.Helper()
+	return GoBuild{Pkg: pkg}.Path(t)
 }
 
 var goBuilds = struct {

@@ -27,6 +27,10 @@ var packages = map[string]string{
 	"objcopy":  "binutils",
 	"strip":    "binutils",
 	"musl-gcc": "musl-tools",
+	"objdump":  "binutils",
+	"perf":     "linux-perf",
+	"lldb":     "lldb-19",
+	"nsenter":  "util-linux",
 	"go":       "golang-go",
 }
 

@@ -17,7 +17,7 @@ import (
 func attached(t testing.TB, debugger func(ready string) *exec.Cmd, then func()) string {
 	t.Helper()
 	mark := testenv.NewDir(t).Join("attached")
-	end := begin(t, debugger("touch "+mark))
+	end := testenv.Begin(t, debugger("touch "+mark))
 	appears(t, mark)
 	then()
 	return end()
@@ -32,15 +32,15 @@ func TestGDBAttach(t *testing.T) {
 			square := d.Shared("libsquare.so", "square.cc", "-O0", "-Wl,-Bsymbolic-functions")
 			p := launch(t, exec.Command(debuggee(t, way), "open "+lib))
 			out := attached(t, func(ready string) *exec.Cmd {
-				return gdb(t, []string{"info sharedlibrary", "info probes stap rtld", "break add_numbers", "break Square::area", "shell " + ready,
+				return testenv.GDB(t, []string{"info sharedlibrary", "info probes stap rtld", "break add_numbers", "break Square::area", "shell " + ready,
 					"continue", "bt 1", "continue", "bt 1", "detach"}, "-p", fmt.Sprint(p.pid()))
 			}, func() {
 				p.send("call libshapes.so add_numbers 40 2")
 				p.send("open %s", square)
 				p.send("call libsquare.so area_of 5 3")
 			})
-			expect(t, out, libc)
-			expect(t, out, listed(lib), `^stap +rtld +map_complete .*/proc/\d+/fd/\d+`, `Breakpoint 1 at 0x`, `Breakpoint 2 \(Square::area\) pending`,
+			testenv.Expect(t, out, libc)
+			testenv.Expect(t, out, listed(lib), `^stap +rtld +map_complete .*/proc/\d+/fd/\d+`, `Breakpoint 1 at 0x`, `Breakpoint 2 \(Square::area\) pending`,
 				hit+`add_numbers \(a=40, b=2\)`, `^#0  add_numbers \(a=40, b=2\) at `, hit+`Square::area \(this=0x\w+, times=3\)`, `detached`)
 			p.until("result 42")
 			p.until("result 75")
@@ -59,9 +59,9 @@ func TestGDBServer(t *testing.T) {
 	testenv.Need(t, "gdbserver")
 	_, lib := fixture(t)
 	program := debuggee(t, static)
-	out := tool(t, gdb(t, []string{"set sysroot /", fmt.Sprintf("target remote | exec gdbserver --once - %s 'open %s' 'call libshapes.so add_numbers 40 2'", program, lib),
+	out := testenv.Tool(t, testenv.GDB(t, []string{"set sysroot /", fmt.Sprintf("target remote | exec gdbserver --once - %s 'open %s' 'call libshapes.so add_numbers 40 2'", program, lib),
 		"break add_numbers", "continue", "bt 1", "info sharedlibrary", "kill"}, program))
-	expect(t, out, `Breakpoint 1 \(add_numbers\) pending`, hit+`add_numbers \(a=40, b=2\)`, `^#0  add_numbers`, libc, listed(lib))
+	testenv.Expect(t, out, `Breakpoint 1 \(add_numbers\) pending`, hit+`add_numbers \(a=40, b=2\)`, `^#0  add_numbers`, libc, listed(lib))
 }
 
 // A core that gdb writes.
@@ -70,7 +70,7 @@ func TestGcore(t *testing.T) {
 	d, lib := fixture(t)
 	core := d.Join("gcore")
 	out := under(t, static, []string{"break twice", "run", "gcore " + core}, "load "+lib, "open "+lib, "call libshapes.so add_numbers 40 2")
-	expect(t, out, `Saved corefile`)
+	testenv.Expect(t, out, `Saved corefile`)
 	lookAtCore(t, debuggee(t, static), core, lib, `^#0  twice \(n=42\) at `, `^#1 .* add_numbers \(a=40, b=2\) at `)
 }
 
@@ -80,19 +80,19 @@ func TestCoreWithFiles(t *testing.T) {
 	t.Parallel()
 	d, lib := fixture(t)
 	core := d.Join("filed")
-	cmd := gdb(t, []string{"break twice", "run", "gcore " + core, "kill"}, "--args", debuggee(t, static), "load "+lib, "nest libshapes.so call_back 1")
-	cmd.Env = append(environment(nil), "WELD_FILES="+t.TempDir())
-	expect(t, tool(t, cmd), hit+`twice \(n=0\)`, `Saved corefile`)
-	out := tool(t, gdb(t, []string{"info sharedlibrary", "bt"}, debuggee(t, static), core))
-	expect(t, out, `/libshapes\.so\.\d+\.\d+$`, chain(0, 1))
+	cmd := testenv.GDB(t, []string{"break twice", "run", "gcore " + core, "kill"}, "--args", debuggee(t, static), "load "+lib, "nest libshapes.so call_back 1")
+	cmd.Env = append(testenv.ToolEnv(nil), "WELD_FILES="+t.TempDir())
+	testenv.Expect(t, testenv.Tool(t, cmd), hit+`twice \(n=0\)`, `Saved corefile`)
+	out := testenv.Tool(t, testenv.GDB(t, []string{"info sharedlibrary", "bt"}, debuggee(t, static), core))
+	testenv.Expect(t, out, `/libshapes\.so\.\d+\.\d+$`, chain(0, 1))
 }
 
 // lookAtCore checks what gdb shows of a core, with the libraries and without what only the process had.
 func lookAtCore(t testing.TB, program, core, lib string, frames ...string) {
 	t.Helper()
-	out := tool(t, gdb(t, []string{"info sharedlibrary", "info threads", "thread apply all bt"}, program, core))
-	expect(t, out, `^ +No +/proc/\d+/fd/\d+$`, libc, listed(lib), `weld/native\.park`, `^Thread \d+ `)
-	expect(t, out, frames...)
+	out := testenv.Tool(t, testenv.GDB(t, []string{"info sharedlibrary", "info threads", "thread apply all bt"}, program, core))
+	testenv.Expect(t, out, `^ +No +/proc/\d+/fd/\d+$`, libc, listed(lib), `weld/native\.park`, `^Thread \d+ `)
+	testenv.Expect(t, out, frames...)
 }
 
 // A core that the kernel writes, of a process that is aborted in the middle of a native call.
@@ -121,8 +121,8 @@ func TestKernelCore(t *testing.T) {
 		// The core would go elsewhere, or nowhere: what gdb writes of the process as it stands has the same parts.
 		t.Logf("core_pattern is %q, the limit of the size of a core %d: gdb writes the core", name, limit.Max)
 		core := d.Join("core")
-		out := tool(t, gdb(t, []string{"gcore " + core, "detach"}, "-p", fmt.Sprint(p.pid())))
-		expect(t, out, `Saved corefile`)
+		out := testenv.Tool(t, testenv.GDB(t, []string{"gcore " + core, "detach"}, "-p", fmt.Sprint(p.pid())))
+		testenv.Expect(t, out, `Saved corefile`)
 		lookAtCore(t, program, core, lib, `^#\d+ .* wait_here \(seconds=60\) at `)
 		return
 	}

@@ -9,23 +9,12 @@ import (
 	"weld/internal/testenv"
 )
 
-// gdb returns gdb in batch mode, which does the commands one after the other, errors or not.
-func gdb(t testing.TB, commands []string, args ...string) *exec.Cmd {
-	t.Helper()
-	testenv.Need(t, "gdb")
-	list := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set breakpoint pending on"}
-	for _, c := range commands {
-		list = append(list, "-ex", c)
-	}
-	return exec.Command("gdb", append(list, args...)...)
-}
-
 // under runs a debuggee under gdb up to a breakpoint at its end: when many threads exit at once, gdb sometimes loses one that
 // it has just stopped.
 func under(t testing.TB, way string, commands []string, todo ...string) string {
 	t.Helper()
 	commands = append(append([]string{"break main.end"}, commands...), "kill")
-	return tool(t, gdb(t, commands, append([]string{"--args", debuggee(t, way)}, todo...)...))
+	return testenv.Tool(t, testenv.GDB(t, commands, append([]string{"--args", debuggee(t, way)}, todo...)...))
 }
 
 const (
@@ -181,7 +170,7 @@ func TestGDB(t *testing.T) {
 			t.Run(c.name+"/"+way, func(t *testing.T) {
 				t.Parallel()
 				out := under(t, way, c.commands, c.todo...)
-				expect(t, out, c.want...)
+				testenv.Expect(t, out, c.want...)
 				never(t, out, append(c.never, `internal-error`, `Corrupted shared library list`)...)
 			})
 		}
@@ -223,7 +212,7 @@ func TestGDBEvents(t *testing.T) {
 		if way == static {
 			count(t, out, stop, 4)
 		}
-		expect(t, out, stop+` \(no libraries added or removed\)$`, stop+`:\n  Inferior loaded `, hit+`main\.marked`, `Inferior unloaded `, hit+`main\.marked`)
+		testenv.Expect(t, out, stop+` \(no libraries added or removed\)$`, stop+`:\n  Inferior loaded `, hit+`main\.marked`, `Inferior unloaded `, hit+`main\.marked`)
 		loaded, unloaded, _ := strings.Cut(out, "Inferior unloaded")
 		count(t, loaded, many, n)
 		count(t, unloaded, `/libmany\d+\.so$`, n)

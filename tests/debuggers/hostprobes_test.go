@@ -21,20 +21,14 @@ func TestHostProbes(t *testing.T) {
 	_, lib := fixture(t)
 	const system = "/lib64/ld-linux-x86-64.so.2"
 	linker := system
-	if notes := tool(t, exec.Command("readelf", "-nW", system)); !strings.Contains(notes, "Provider: rtld") {
+	if notes := testenv.Tool(t, exec.Command("readelf", "-nW", system)); !strings.Contains(notes, "Provider: rtld") {
 		linker = probedLinker(t, system)
 	}
-	prog := filepath.Join(t.TempDir(), "prog")
-	build := exec.Command("go", "build", "-o", prog,
-		"-ldflags=-linkmode external -extldflags=-Wl,--dynamic-linker="+linker, "weld/tests/debuggers/testdata/debuggee")
-	build.Dir = testenv.Root(t)
-	build.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=")
-	if msg, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, msg)
-	}
-	out := tool(t, gdb(t, []string{"break add_numbers", "run", "bt", "info sharedlibrary", "maint info breakpoints", "kill"},
+	prog := testenv.GoBuild{Pkg: "weld/tests/debuggers/testdata/debuggee", Cgo: true,
+		Args: []string{"-ldflags=-linkmode external -extldflags=-Wl,--dynamic-linker=" + linker}}.Path(t)
+	out := testenv.Tool(t, testenv.GDB(t, []string{"break add_numbers", "run", "bt", "info sharedlibrary", "maint info breakpoints", "kill"},
 		"--args", prog, "open "+lib, "call libshapes.so add_numbers 40 2"))
-	expect(t, out, hit+`add_numbers \(`, `^#0 .*add_numbers`, listed(lib))
+	testenv.Expect(t, out, hit+`add_numbers \(`, `^#0 .*add_numbers`, listed(lib))
 	// It is by the probes that gdb follows the run-time linker.
 	count(t, out, `shlib events +keep`, 3)
 }
@@ -42,7 +36,7 @@ func TestHostProbes(t *testing.T) {
 // probedLinker returns a copy of a run-time linker with notes of the probes that gdb cannot do without.
 func probedLinker(t *testing.T, system string) string {
 	t.Helper()
-	code := tool(t, exec.Command("objdump", "-d", "--no-show-raw-insn", system))
+	code := testenv.Tool(t, exec.Command("objdump", "-d", "--no-show-raw-insn", system))
 	// movl $RT_CONSISTENT, r_state(%rax), then the call: rax is the struct r_debug.
 	calls := regexp.MustCompile(`movl +\$0x0,0x18\(%rax\)\n +([0-9a-f]+):\s+call +[0-9a-f]+ <_dl_debug_state@@GLIBC_PRIVATE>`).FindAllStringSubmatch(code, -1)
 	names := []string{"unmap_complete", "reloc_complete", "init_complete"}

@@ -4,29 +4,9 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
-)
 
-// lldb returns lldb in batch mode: lldb-19, which the expectations were written for, or another one. Go interrupts its
-// threads by SIGURG, at which lldb stops if not told otherwise; and when one comes where a thread goes on from a breakpoint,
-// lldb 19 stops there once more. So Go is told to do without.
-func lldb(t testing.TB, commands []string, args ...string) *exec.Cmd {
-	t.Helper()
-	program := "lldb"
-	for n := 40; n >= 13; n-- {
-		name := fmt.Sprintf("lldb-%d", n)
-		if _, err := exec.LookPath(name); err == nil && (program == "lldb" || n == 19) {
-			program = name
-		}
-	}
-	need(t, program, "lldb-19")
-	list := []string{"--no-lldbinit", "--batch"}
-	for _, c := range commands {
-		list = append(list, "-o", c)
-	}
-	cmd := exec.Command(program, append(list, args...)...)
-	cmd.Env = environment(nil)
-	return cmd
-}
+	"weld/internal/testenv"
+)
 
 func TestLLDB(t *testing.T) {
 	d, lib := fixture(t)
@@ -145,8 +125,8 @@ func TestLLDB(t *testing.T) {
 			}
 			// Not to its end: when many threads exit at once, lldb-server sometimes does not live through it.
 			commands := append(append(c.before, "breakpoint set -n main.end", "process launch --stop-at-entry", "process handle SIGURG -n false -p true -s false"), append(c.commands, "kill")...)
-			out := tool(t, lldb(t, commands, append([]string{"--", debuggee(t, c.way)}, c.todo...)...))
-			expect(t, out, c.want...)
+			out := testenv.Tool(t, testenv.LLDB(t, commands, append([]string{"--", debuggee(t, c.way)}, c.todo...)...))
+			testenv.Expect(t, out, c.want...)
 			never(t, out, c.never...)
 		})
 	}
@@ -159,14 +139,14 @@ func TestLLDBAttach(t *testing.T) {
 	p := launch(t, exec.Command(debuggee(t, static), "open "+lib))
 	// The shell is named, because lldb takes the account's otherwise, and that may be nologin.
 	out := attached(t, func(ready string) *exec.Cmd {
-		return lldb(t, []string{"process handle SIGURG -n false -p true -s false", "image list", "breakpoint set -n add_numbers", "breakpoint set -n Square::area",
+		return testenv.LLDB(t, []string{"process handle SIGURG -n false -p true -s false", "image list", "breakpoint set -n add_numbers", "breakpoint set -n Square::area",
 			"platform shell -s /bin/sh -- " + ready, "continue", "bt 1", "continue", "bt 1", "detach"}, "-p", fmt.Sprint(p.pid()))
 	}, func() {
 		p.send("call libshapes.so add_numbers 40 2")
 		p.send("open %s", square)
 		p.send("call libsquare.so area_of 5 3")
 	})
-	expect(t, out, lib, "Breakpoint 1: where = libshapes\\.so`add_numbers", `stop reason = breakpoint 1\.1`, "`add_numbers\\(a=40, b=2\\)",
+	testenv.Expect(t, out, lib, "Breakpoint 1: where = libshapes\\.so`add_numbers", `stop reason = breakpoint 1\.1`, "`add_numbers\\(a=40, b=2\\)",
 		`stop reason = breakpoint 2\.1`, "`Square::area\\(this=0x\\w+, times=3\\)", `detached`)
 	p.until("result 42")
 	p.until("result 75")

@@ -23,7 +23,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,9 +31,6 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// patience bounds each run of a tool.
-const patience = 90 * time.Second
-
 // The ways to build the debuggee.
 const (
 	static   = "static"   // CGO_ENABLED=0
@@ -42,39 +38,14 @@ const (
 	dynamic  = "dynamic"  // CGO_ENABLED=1: started by the system's run-time linker
 )
 
-var builds struct {
-	sync.Mutex
-	path map[string]string
-}
-
 // debuggee builds testdata/debuggee, once for each way.
 func debuggee(t testing.TB, way string) string {
 	t.Helper()
-	testenv.Need(t, "go", "gcc")
-	builds.Lock()
-	defer builds.Unlock()
-	if path := builds.path[way]; path != "" {
-		return path
+	b := testenv.GoBuild{Pkg: "weld/tests/debuggers/testdata/debuggee", Cgo: way == dynamic}
+	if way == stripped {
+		b.Args = []string{"-ldflags=-s -w"}
 	}
-	path := filepath.Join(testenv.RunDir(t), "debuggee-"+way)
-	cgo, flags := "0", ""
-	switch way {
-	case stripped:
-		flags = "-s -w"
-	case dynamic:
-		cgo = "1"
-	}
-	cmd := exec.Command("go", "build", "-ldflags="+flags, "-o", path, "weld/tests/debuggers/testdata/debuggee")
-	cmd.Dir = testenv.Root(t)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOFLAGS=")
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, msg)
-	}
-	if builds.path == nil {
-		builds.path = map[string]string{}
-	}
-	builds.path[way] = path
-	return path
+	return b.Path(t)
 }
 
 // fixture compiles the library that most tests open.
@@ -98,20 +69,6 @@ func line(t testing.TB, source, text string) int {
 	return 1 + strings.Count(before, "\n")
 }
 
-// expect checks that regular expressions match in an output, each behind the one before. Of a line ^ and $ are the ends.
-func expect(t testing.TB, out string, want ...string) {
-	t.Helper()
-	rest := out
-	for _, w := range want {
-		at := regexp.MustCompile("(?m)" + w).FindStringIndex(rest)
-		if at == nil {
-			t.Errorf("no %q in the rest of the output\n%s\nall of it:\n%s", w, rest, out)
-			return
-		}
-		rest = rest[at[1]:]
-	}
-}
-
 // never checks that none of the regular expressions match in an output.
 func never(t testing.TB, out string, unwanted ...string) {
 	t.Helper()
@@ -130,46 +87,6 @@ func count(t testing.TB, out, re string, want int) {
 	}
 }
 
-// need is testenv.Need for a tool whose package has another name.
-func need(t testing.TB, tool, pkg string) {
-	t.Helper()
-	if _, err := exec.LookPath(tool); err != nil {
-		t.Fatalf("this test needs %s (apt-get install %s)", tool, pkg)
-	}
-}
-
-// tool runs a command to its end, and returns what it and what it starts have written to standard output and error.
-func tool(t testing.TB, cmd *exec.Cmd) string {
-	t.Helper()
-	return begin(t, cmd)()
-}
-
-// begin starts a tool, and returns what waits for its end as [tool] does.
-func begin(t testing.TB, cmd *exec.Cmd) (end func() string) {
-	t.Helper()
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = environment(cmd.Env)
-	result := make(chan testenv.Result, 1)
-	go func() { result <- testenv.Run(t, cmd, patience) }()
-	return func() string {
-		t.Helper()
-		if r := <-result; r.TimedOut {
-			t.Fatalf("%v does not end:\n%s", cmd.Args, out.String())
-		}
-		return out.String()
-	}
-}
-
-// environment returns that of a tool. A thread that is preempted at a breakpoint comes by there twice, and not all debuggers
-// are prepared for that.
-func environment(env []string) []string {
-	if env == nil {
-		env = os.Environ()
-	}
-	return append(env, "LC_ALL=C", "DEBUGINFOD_URLS=", "TERM=dumb", "GODEBUG=asyncpreemptoff=1")
-}
-
 // A program is a running debuggee that reads commands.
 type program struct {
 	t     testing.TB
@@ -183,7 +100,7 @@ func launch(t testing.TB, cmd *exec.Cmd) *program {
 	t.Helper()
 	p := &program{t: t, cmd: cmd, lines: make(chan string, 100)}
 	cmd.Args = append(cmd.Args, "-")
-	cmd.Env = environment(cmd.Env)
+	cmd.Env = testenv.ToolEnv(cmd.Env)
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
 	if err1 != nil || err2 != nil {
@@ -219,7 +136,7 @@ func (p *program) send(format string, args ...any) {
 // until reads lines up to one that has a prefix, and returns that.
 func (p *program) until(prefix string) string {
 	p.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testenv.Patience)
 	for {
 		select {
 		case l, ok := <-p.lines:
@@ -238,7 +155,7 @@ func (p *program) until(prefix string) string {
 // appears waits until a file exists.
 func appears(t testing.TB, path string) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(testenv.Patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(path); err == nil {
 			return
 		}

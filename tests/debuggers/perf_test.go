@@ -13,7 +13,7 @@ import (
 // perf returns a perf that keeps what it has seen of binaries in a folder of the test.
 func perf(t testing.TB, d *testenv.Dir, args ...string) *exec.Cmd {
 	t.Helper()
-	need(t, "perf", "linux-perf")
+	testenv.Need(t, "perf")
 	cmd := exec.Command("perf", append([]string{"--no-pager", "--buildid-dir", d.Join("buildid")}, args...)...)
 	cmd.Dir = d.Path
 	return cmd
@@ -27,24 +27,24 @@ func noPerf(t testing.TB, out string) bool {
 	if err == nil && (level <= 2 || os.Getuid() == 0) {
 		return false
 	}
-	expect(t, out, `perf_event_paranoid`)
+	testenv.Expect(t, out, `perf_event_paranoid`)
 	return true
 }
 
 // A program that spends its time in a library.
 func TestPerf(t *testing.T) {
-	need(t, "objdump", "binutils")
+	testenv.Need(t, "objdump")
 	for _, way := range []string{static, stripped, dynamic} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			d, lib := fixture(t)
-			out := tool(t, perf(t, d, "record", "-e", "cpu-clock:u", "-F", "2000", "-o", "perf.data", debuggee(t, way), "open "+lib, "spin libshapes.so burn_cycles 300"))
+			out := testenv.Tool(t, perf(t, d, "record", "-e", "cpu-clock:u", "-F", "2000", "-o", "perf.data", debuggee(t, way), "open "+lib, "spin libshapes.so burn_cycles 300"))
 			if noPerf(t, out) {
 				return
 			}
-			expect(t, out, `^spun \d+$`)
-			expect(t, tool(t, perf(t, d, "report", "-i", "perf.data", "--stdio")), `^ +[5-9]\d\.\d+% .* libshapes\.so +\[\.\] burn_cycles`)
-			expect(t, tool(t, perf(t, d, "annotate", "-i", "perf.data", "--stdio", "-s", "burn_cycles")), `Disassembly of libshapes\.so|libshapes\.so`, `<burn_cycles>:`,
+			testenv.Expect(t, out, `^spun \d+$`)
+			testenv.Expect(t, testenv.Tool(t, perf(t, d, "report", "-i", "perf.data", "--stdio")), `^ +[5-9]\d\.\d+% .* libshapes\.so +\[\.\] burn_cycles`)
+			testenv.Expect(t, testenv.Tool(t, perf(t, d, "annotate", "-i", "perf.data", "--stdio", "-s", "burn_cycles")), `Disassembly of libshapes\.so|libshapes\.so`, `<burn_cycles>:`,
 				`x = x \* 33 \+ i;`)
 		})
 	}
@@ -55,13 +55,13 @@ func TestPerfMemory(t *testing.T) {
 	t.Parallel()
 	d := testenv.NewDir(t)
 	lib := d.Shared("libshapes.so", "shapes.c", "-O0", "-Wl,--build-id")
-	out := tool(t, perf(t, d, "record", "--buildid-mmap", "-e", "cpu-clock:u", "-F", "2000", "-o", "perf.data", debuggee(t, static), "load "+lib,
+	out := testenv.Tool(t, perf(t, d, "record", "--buildid-mmap", "-e", "cpu-clock:u", "-F", "2000", "-o", "perf.data", debuggee(t, static), "load "+lib,
 		"spin libshapes.so burn_cycles 300"))
 	if noPerf(t, out) {
 		return
 	}
 	report := []string{"report", "-i", "perf.data", "--stdio"}
-	expect(t, tool(t, perf(t, d, report...)), `memfd:libshapes\.so \(deleted\) +\[\.\] 0x`)
-	tool(t, perf(t, d, "buildid-cache", "--add", lib))
-	expect(t, tool(t, perf(t, d, report...)), `^ +[5-9]\d\.\d+% .* memfd:libshapes\.so \(deleted\) +\[\.\] burn_cycles`)
+	testenv.Expect(t, testenv.Tool(t, perf(t, d, report...)), `memfd:libshapes\.so \(deleted\) +\[\.\] 0x`)
+	testenv.Tool(t, perf(t, d, "buildid-cache", "--add", lib))
+	testenv.Expect(t, testenv.Tool(t, perf(t, d, report...)), `^ +[5-9]\d\.\d+% .* memfd:libshapes\.so \(deleted\) +\[\.\] burn_cycles`)
 }

@@ -81,10 +81,10 @@ func TestProbeOrder(t *testing.T) {
 			for _, s := range steps {
 				todo = append(append(todo, "mark x"), s.todo...)
 			}
-			cmd := gdb(t, nil, append([]string{"-x", script, "--args", debuggee(t, way)}, todo...)...)
+			cmd := testenv.GDB(t, nil, append([]string{"-x", script, "--args", debuggee(t, way)}, todo...)...)
 			// A thread that Go interrupts at a breakpoint may come to it twice.
 			cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
-			out := tool(t, cmd)
+			out := testenv.Tool(t, cmd)
 			var got [][]string
 			for l := range strings.Lines(out) {
 				if l = strings.TrimSpace(l); l == "MARK" {
@@ -102,7 +102,7 @@ func TestProbeOrder(t *testing.T) {
 				}
 			}
 			// The first, with which the probes themselves have come.
-			expect(t, out, `^PROBE map_start 1 0 state=1$`, `^PROBE map_complete 1 0 state=0 `, `^PROBE reloc_start 1 0 state=0$`, `^PROBE reloc_complete 1 0 state=0 `+lib+`$`, `^MARK$`)
+			testenv.Expect(t, out, `^PROBE map_start 1 0 state=1$`, `^PROBE map_complete 1 0 state=0 `, `^PROBE reloc_start 1 0 state=0$`, `^PROBE reloc_complete 1 0 state=0 `+lib+`$`, `^MARK$`)
 		})
 	}
 }
@@ -111,7 +111,7 @@ func TestProbeOrder(t *testing.T) {
 func TestTracers(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "bpftrace")
-	need(t, "nsenter", "util-linux")
+	testenv.Need(t, "nsenter")
 	d, lib := fixture(t)
 	// As root in a mount namespace of its own: tracefs may not be mounted.
 	const mount = "mount -t tracefs tracefs /sys/kernel/tracing && test -w /sys/kernel/tracing/uprobe_events"
@@ -134,13 +134,13 @@ func TestTracers(t *testing.T) {
 	names := debug.Probes()
 	slices.Sort(names)
 
-	tool(t, perf(t, d, "buildid-cache", "--add", object))
-	out := tool(t, perf(t, d, "list", "sdt"))
+	testenv.Tool(t, perf(t, d, "buildid-cache", "--add", object))
+	out := testenv.Tool(t, perf(t, d, "list", "sdt"))
 	for _, name := range names {
-		expect(t, out, `^ +sdt_rtld:`+name+` +\[SDT event\]$`)
+		testenv.Expect(t, out, `^ +sdt_rtld:`+name+` +\[SDT event\]$`)
 	}
 	if os.Getuid() != 0 {
-		expect(t, tool(t, exec.Command("bpftrace", "-l", "usdt:"+object+":*")), `only supports running as the root user`)
+		testenv.Expect(t, testenv.Tool(t, exec.Command("bpftrace", "-l", "usdt:"+object+":*")), `only supports running as the root user`)
 		watchProbes(t, p, lib)
 		return
 	}
@@ -148,8 +148,8 @@ func TestTracers(t *testing.T) {
 	for _, name := range names {
 		want = append(want, `^usdt:.*:rtld:`+name+`$`)
 	}
-	expect(t, tool(t, exec.Command("bpftrace", "-l", "usdt:"+object+":*")), want...)
-	expect(t, tool(t, exec.Command("bpftrace", "-l", "usdt:*", "-p", fmt.Sprint(p.pid()))), want...)
+	testenv.Expect(t, testenv.Tool(t, exec.Command("bpftrace", "-l", "usdt:"+object+":*")), want...)
+	testenv.Expect(t, testenv.Tool(t, exec.Command("bpftrace", "-l", "usdt:*", "-p", fmt.Sprint(p.pid()))), want...)
 
 	if !uprobes {
 		watchProbes(t, p, lib)
@@ -177,12 +177,12 @@ func TestTracers(t *testing.T) {
 	// perf on a function of a library in a new process. The group of events is this test's own.
 	group := fmt.Sprintf("weld%d", os.Getpid())
 	events := "/sys/kernel/tracing/uprobe_events"
-	out = tool(t, traced(`perf="perf --no-pager --buildid-dir $PWD/buildid"
+	out = testenv.Tool(t, traced(`perf="perf --no-pager --buildid-dir $PWD/buildid"
 trap 'echo "-:$3/twice" >>`+events+`' EXIT
 $perf probe -x "$2" "$3:twice=twice n"
 $perf record -e "$3:*" -o perf.data "$1" "open $2" 'call libshapes.so twice 3'
 $perf script -i perf.data`, debuggee(t, static), lib, group))
-	expect(t, out, `^result 6$`, group+`:twice: \(\w+\) n=3$`)
+	testenv.Expect(t, out, `^result 6$`, group+`:twice: \(\w+\) n=3$`)
 
 	// And on a probe of the process. perf probe itself wants a file that has a path: the kernel is told directly.
 	site := uint64(0)
@@ -191,13 +191,13 @@ $perf script -i perf.data`, debuggee(t, static), lib, group))
 			site = n.location
 		}
 	}
-	tool(t, traced(`echo "p:$1/map_complete $2:$3 lmid=%di:u64 first=%dx:u64" >>`+events, group, probesOf(t, p.pid()), fmt.Sprintf("%#x", site)))
-	defer func() { tool(t, traced(`echo "-:$1/map_complete" >>`+events, group)) }()
+	testenv.Tool(t, traced(`echo "p:$1/map_complete $2:$3 lmid=%di:u64 first=%dx:u64" >>`+events, group, probesOf(t, p.pid()), fmt.Sprintf("%#x", site)))
+	defer func() { testenv.Tool(t, traced(`echo "-:$1/map_complete" >>`+events, group)) }()
 	re := group + `:map_complete: \(\w+\) lmid=[1-9]\d* first=[1-9]\d+$`
 	for seconds := 1; ; seconds *= 2 {
 		record := make(chan string)
 		go func() {
-			record <- tool(t, traced(`perf record -e "$1:*" -p $2 -o perf.data -- sleep $3; perf --no-pager script -i perf.data`, group, fmt.Sprint(p.pid()), fmt.Sprint(seconds)))
+			record <- testenv.Tool(t, traced(`perf record -e "$1:*" -p $2 -o perf.data -- sleep $3; perf --no-pager script -i perf.data`, group, fmt.Sprint(p.pid()), fmt.Sprint(seconds)))
 		}()
 		for done := false; !done; {
 			p.send("ns perf %s", lib)
@@ -229,7 +229,7 @@ type note struct {
 func notes(t testing.TB, file string) (list []note) {
 	t.Helper()
 	testenv.Need(t, "readelf")
-	out := tool(t, exec.Command("readelf", "-n", file))
+	out := testenv.Tool(t, exec.Command("readelf", "-n", file))
 	for _, m := range regexp.MustCompile(`Provider: rtld\n +Name: (\w+)\n +Location: (0x\w+)`).FindAllStringSubmatch(out, -1) {
 		at, err := strconv.ParseUint(m[2], 0, 64)
 		if err != nil {
@@ -249,7 +249,7 @@ func follow(t testing.TB, cmd *exec.Cmd) (has func(re string) bool, stop func() 
 	t.Helper()
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
-	cmd.Env = environment(cmd.Env)
+	cmd.Env = testenv.ToolEnv(cmd.Env)
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func follow(t testing.TB, cmd *exec.Cmd) (has func(re string) bool, stop func() 
 // watchProbes reads the probes without uprobes: by breakpoints in debug registers.
 func watchProbes(t *testing.T, p *program, lib string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
 	defer cancel()
 	var seen []string
 	err := debug.Watch(ctx, p.pid(), debug.WatchOptions{}, func(e debug.Event) {
@@ -316,5 +316,5 @@ func watchProbes(t *testing.T, p *program, lib string) {
 	if err != nil {
 		t.Error(err)
 	}
-	expect(t, strings.Join(seen, "\n"), `probe reloc_complete 0x\w+`, `^load `+lib+` true`, `^relocation `+lib+` true`, `^unload `+lib+` true`)
+	testenv.Expect(t, strings.Join(seen, "\n"), `probe reloc_complete 0x\w+`, `^load `+lib+` true`, `^relocation `+lib+` true`, `^unload `+lib+` true`)
 }

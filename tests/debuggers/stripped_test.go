@@ -36,19 +36,19 @@ func TestStripped(t *testing.T) {
 	}{{"kept", `^#1  0x\w+ in (\?\?|__morestack) \(\)`}, {"linked", `^#1 .* ` + gate}} {
 		t.Run(c.program, func(t *testing.T) {
 			t.Parallel()
-			out := tool(t, gdb(t, []string{"break add_numbers", "run", "bt 2", "info sharedlibrary", "info probes stap rtld", "kill"},
+			out := testenv.Tool(t, testenv.GDB(t, []string{"break add_numbers", "run", "bt 2", "info sharedlibrary", "info probes stap rtld", "kill"},
 				append([]string{"--args", d.Join(c.program)}, todo...)...))
-			expect(t, out, hit+`add_numbers \(a=40, b=2\)`, `^#0  add_numbers`, c.frame, libc, listed(lib), `^stap +rtld +map_complete`)
-			out = tool(t, lldb(t, []string{"breakpoint set -n add_numbers", "process launch --stop-at-entry", "process handle SIGURG -n false -p true -s false", "continue", "kill"},
+			testenv.Expect(t, out, hit+`add_numbers \(a=40, b=2\)`, `^#0  add_numbers`, c.frame, libc, listed(lib), `^stap +rtld +map_complete`)
+			out = testenv.Tool(t, testenv.LLDB(t, []string{"breakpoint set -n add_numbers", "process launch --stop-at-entry", "process handle SIGURG -n false -p true -s false", "continue", "kill"},
 				append([]string{"--", d.Join(c.program)}, todo...)...))
-			expect(t, out, "`add_numbers\\(a=40, b=2\\)")
+			testenv.Expect(t, out, "`add_numbers\\(a=40, b=2\\)")
 		})
 	}
 	// Nothing is seen of one that is linked with -s -w: no library is listed, no pending breakpoint is set.
 	t.Run("-s -w", func(t *testing.T) {
 		t.Parallel()
 		out := under(t, stripped, []string{"catch syscall exit_group", "break add_numbers", "run", "info sharedlibrary"}, todo...)
-		expect(t, out, `^result 42$`, `call to syscall exit_group`, `No shared libraries loaded at this time`)
+		testenv.Expect(t, out, `^result 42$`, `call to syscall exit_group`, `No shared libraries loaded at this time`)
 		never(t, out, hit+`add_numbers`)
 	})
 	// The library's file can be given by hand, at the address that the process says; and so can the object of the probes.
@@ -56,11 +56,11 @@ func TestStripped(t *testing.T) {
 		t.Parallel()
 		p := launch(t, exec.Command(debuggee(t, stripped), "open "+lib))
 		out := attached(t, func(ready string) *exec.Cmd {
-			return gdb(t, []string{"info sharedlibrary", fmt.Sprintf("add-symbol-file %s -o %#x", lib, mapped(t, p.pid(), lib)),
+			return testenv.GDB(t, []string{"info sharedlibrary", fmt.Sprintf("add-symbol-file %s -o %#x", lib, mapped(t, p.pid(), lib)),
 				fmt.Sprintf("add-symbol-file %s -o %#x", probesOf(t, p.pid()), mapped(t, p.pid(), "/memfd:weld-probes.so (deleted)")),
 				"info probes stap rtld", "break add_numbers", "shell " + ready, "continue", "info locals", "bt 1", "detach"}, "-p", fmt.Sprint(p.pid()))
 		}, func() { p.send("call libshapes.so add_numbers 40 2") })
-		expect(t, out, `No shared libraries loaded`, `^stap +rtld +map_complete`, `Breakpoint 1 at 0x\w+: file .*/shapes\.c`, hit+`add_numbers \(a=40, b=2\)`,
+		testenv.Expect(t, out, `No shared libraries loaded`, `^stap +rtld +map_complete`, `Breakpoint 1 at 0x\w+: file .*/shapes\.c`, hit+`add_numbers \(a=40, b=2\)`,
 			`^sum = `, `^#0  add_numbers`, `detached`)
 		p.until("result 42")
 	})
@@ -68,8 +68,8 @@ func TestStripped(t *testing.T) {
 	t.Run("-s -w, weld watch", func(t *testing.T) {
 		t.Parallel()
 		p := launch(t, exec.Command(debuggee(t, stripped), "open "+lib))
-		out := tool(t, exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "watch", "--once", fmt.Sprint(p.pid())))
-		expect(t, out, `no DT_DEBUG, and no symbol _r_debug`)
+		out := testenv.Tool(t, exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "watch", "--once", fmt.Sprint(p.pid())))
+		testenv.Expect(t, out, `no DT_DEBUG, and no symbol _r_debug`)
 	})
 }
 

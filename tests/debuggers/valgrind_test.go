@@ -23,17 +23,17 @@ func TestValgrind(t *testing.T) {
 			t.Parallel()
 			_, lib := fixture(t)
 			program := debuggee(t, way)
-			out := tool(t, exec.Command("valgrind", "--undef-value-errors=no", "--suppressions="+supp, "--num-callers=4", program,
+			out := testenv.Tool(t, exec.Command("valgrind", "--undef-value-errors=no", "--suppressions="+supp, "--num-callers=4", program,
 				"open "+lib, "call libshapes.so add_numbers 40 2", "call libshapes.so read_past 3", "mark past"))
-			expect(t, out, `^result 42$`, `Invalid read of size 4$`,
+			testenv.Expect(t, out, `^result 42$`, `Invalid read of size 4$`,
 				fmt.Sprintf(`at 0x\w+: read_past \(shapes\.c:%d\)$`, line(t, "shapes.c", "behind the end")),
 				`is 0 bytes after a block of size 12 alloc'd$`, `at 0x\w+: malloc `,
 				fmt.Sprintf(`by 0x\w+: read_past \(shapes\.c:%d\)$`, line(t, "shapes.c", "malloc(3 ")),
 				`^result 0$`, `^mark past$`)
 			count(t, out, ` at 0x\w+: \w+ \(shapes\.c:\d+\)$`, 1)
 			// Without any checks.
-			out = tool(t, exec.Command("valgrind", "--tool=none", program, "load "+lib, "back libshapes.so call_back 4"))
-			expect(t, out, `^result 10$`)
+			out = testenv.Tool(t, exec.Command("valgrind", "--tool=none", program, "load "+lib, "back libshapes.so call_back 4"))
+			testenv.Expect(t, out, `^result 10$`)
 		})
 	}
 }

@@ -6,26 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
-
-// expect checks that regular expressions match in an output, each behind the one before. Of a line ^ and $ are the ends.
-func expect(t testing.TB, out string, want ...string) {
-	t.Helper()
-	rest := out
-	for _, w := range want {
-		at := regexp.MustCompile("(?m)" + w).FindStringIndex(rest)
-		if at == nil {
-			t.Fatalf("no %q in the rest of the output\n%s\nall of it:\n%s", w, rest, out)
-		}
-		rest = rest[at[1]:]
-	}
-}
 
 // The ways to build the compiler.
 const (
@@ -33,43 +18,23 @@ const (
 	dynamic = "dynamic" // started by the system's run-time linker
 )
 
-var builds struct {
-	sync.Mutex
-	path map[string]string
-}
-
-// build builds the compiler in examples, once for each way.
+// build builds the compiler in examples, once for each way. It is dynamic with a file that imports "C".
 func build(t testing.TB, way string) string {
 	t.Helper()
-	testenv.Need(t, "go", "gcc")
-	builds.Lock()
-	defer builds.Unlock()
-	if path := builds.path[way]; path != "" {
-		return path
-	}
-	path := filepath.Join(testenv.RunDir(t), "calc-"+way)
-	args, cgo := []string{"build", "-o", path}, "0"
+	b := testenv.GoBuild{Pkg: "weld/examples/calc"}
 	if way == dynamic {
-		cgo = "1"
-		dir := t.TempDir()
-		source, overlay := filepath.Join(dir, "cgo.go"), filepath.Join(dir, "overlay.json")
-		check(t, os.WriteFile(source, []byte("package main\n\nimport \"C\"\n"), 0o644))
+		source, overlay := filepath.Join(testenv.RunDir(t), "calc-cgo.go"), filepath.Join(testenv.RunDir(t), "calc-overlay.json")
 		replace := fmt.Sprintf(`{"Replace":{%q:%q}}`, filepath.Join(testenv.Root(t), "examples/calc/cgo.go"), source)
-		check(t, os.WriteFile(overlay, []byte(replace), 0o644))
-		args = append(args, "-overlay", overlay)
+		cgo.Do(func() {
+			check(t, os.WriteFile(source, []byte("package main\n\nimport \"C\"\n"), 0o644))
+			check(t, os.WriteFile(overlay, []byte(replace), 0o644))
+		})
+		b.Cgo, b.Args = true, []string{"-overlay", overlay}
 	}
-	cmd := exec.Command("go", append(args, "weld/examples/calc")...)
-	cmd.Dir = testenv.Root(t)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOFLAGS=")
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, msg)
-	}
-	if builds.path == nil {
-		builds.path = map[string]string{}
-	}
-	builds.path[way] = path
-	return path
+	return b.Path(t)
 }
+
+var cgo sync.Once
 
 // calc returns the compiler, and writes its sources.
 func calc(t testing.TB, way string, sources ...string) (args []string) {
@@ -86,14 +51,8 @@ func calc(t testing.TB, way string, sources ...string) (args []string) {
 
 func run(t testing.TB, cmd *exec.Cmd) string {
 	t.Helper()
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	// A thread that is preempted at a breakpoint comes by there twice.
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGINFOD_URLS=", "TERM=dumb", "GODEBUG=asyncpreemptoff=1", "XDG_RUNTIME_DIR="+t.TempDir())
-	if r := testenv.Run(t, cmd, 60*time.Second); r.TimedOut {
-		t.Fatalf("%v does not end:\n%s", cmd.Args, out.String())
-	}
-	return out.String()
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	return testenv.Tool(t, cmd)
 }
 
 func TestCalc(t *testing.T) {
@@ -118,7 +77,7 @@ func TestCalc(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := calc(t, static, c.sources...)
-			expect(t, run(t, exec.Command(args[0], args[1:]...)), c.want)
+			testenv.Expect(t, run(t, exec.Command(args[0], args[1:]...)), c.want)
 		})
 	}
 }
@@ -126,12 +85,7 @@ func TestCalc(t *testing.T) {
 // gdb runs the compiler in batch mode.
 func gdb(t testing.TB, commands []string, args ...string) string {
 	t.Helper()
-	testenv.Need(t, "gdb")
-	list := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set breakpoint pending on"}
-	for _, c := range commands {
-		list = append(list, "-ex", c)
-	}
-	return run(t, exec.Command("gdb", append(append(list, "--args"), args...)...))
+	return run(t, testenv.GDB(t, commands, append([]string{"--args"}, args...)...))
 }
 
 const areas = `fn square(n)
@@ -203,7 +157,7 @@ func TestGDB(t *testing.T) {
 			t.Run(c.name+"/"+way, func(t *testing.T) {
 				t.Parallel()
 				out := gdb(t, c.commands, calc(t, way, c.sources...)...)
-				expect(t, out, c.want...)
+				testenv.Expect(t, out, c.want...)
 				if regexp.MustCompile(`SIGTRAP|SIGSEGV|SIGILL|internal-error|Corrupted`).MatchString(out) {
 					t.Errorf("gdb is confused:\n%s", out)
 				}
@@ -227,7 +181,7 @@ func TestGDBEvents(t *testing.T) {
 		{"break", []string{nothing, stop + unloaded, nothing, stop + loaded}},
 	} {
 		out := gdb(t, []string{c.breakpoint + " statement_1", "run", "set stop-on-solib-events 1", "continue", "continue", "continue", "continue"}, calc(t, static, source)...)
-		expect(t, out, append([]string{`reakpoint 1, statement_1 `, `^1$`}, c.want...)...)
+		testenv.Expect(t, out, append([]string{`reakpoint 1, statement_1 `, `^1$`}, c.want...)...)
 	}
 }
 
@@ -236,5 +190,5 @@ func TestGDBTakesOut(t *testing.T) {
 	t.Parallel()
 	out := gdb(t, []string{"break square", "run", "x/1xb $pc", "continue", "x/1xb $pc", "delete", "x/1xb $pc", "continue"}, calc(t, static, areas)...)
 	const code = `<square\+\d+>:\t0x48$`
-	expect(t, out, code, `^21$`, code, code, `^45$`, `^60$`, `^371$`)
+	testenv.Expect(t, out, code, `^21$`, code, code, `^45$`, `^60$`, `^371$`)
 }
