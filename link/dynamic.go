@@ -384,6 +384,9 @@ func (l *linker) flagEntries(add func(elf.DynTag, uint64)) {
 	set(opt.Global, 0, elf.DF_1_GLOBAL)
 	set(opt.Mode == PIE, 0, elf.DF_1_PIE)
 	if l.textrel.Load() {
+		if opt.WarnTextrel {
+			l.warn("the output has run-time relocations of read-only sections (DT_TEXTREL)")
+		}
 		add(elf.DT_TEXTREL, 0)
 	}
 	if flags&elf.DF_SYMBOLIC != 0 {

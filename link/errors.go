@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Kinds of [FileError], for errors.Is.
+// Kinds of [FileError], for errors.Is. ErrWarning is returned as it is.
 var (
 	ErrFormat    = errors.New("not a file that can be linked")
 	ErrTruncated = errors.New("truncated")
@@ -16,6 +16,7 @@ var (
 	ErrNotFound  = errors.New("not found")
 	ErrReloc     = errors.New("a relocation that cannot be done")
 	ErrTooLarge  = errors.New("too large")
+	ErrWarning   = errors.New("there were warnings, which are errors")
 )
 
 // A FileError says what is wrong with an input, and where.
@@ -45,35 +46,52 @@ type Ref struct {
 	File     string
 	Section  string // "" for a place in a shared library, a common or an absolute symbol
 	Offset   uint64 // in the section
-	Function string // the symbol whose range the place is in, if any
+	Function string // the function or variable whose range the place is in, if any
+	Source   string // file:line of the source, "" if no debug information says it
+
+	mangled bool
 }
 
 func (r Ref) String() string {
-	switch {
-	case r.Section == "":
-		return r.File
-	case r.Function != "":
-		return fmt.Sprintf("%s:(%s+%#x) in %s", r.File, r.Section, r.Offset, demangleName(r.Function))
+	s := r.File
+	if r.Section != "" {
+		s = fmt.Sprintf("%s:(%s+%#x)", r.File, r.Section, r.Offset)
 	}
-	return fmt.Sprintf("%s:(%s+%#x)", r.File, r.Section, r.Offset)
+	if r.Function != "" {
+		s += " in " + spell(r.Function, r.mangled)
+	}
+	if r.Source != "" {
+		s = r.Source + " (" + s + ")"
+	}
+	return s
+}
+
+// spell returns a name as its language has it, or as it is.
+func spell(name string, mangled bool) string {
+	if mangled {
+		return name
+	}
+	return demangleName(name)
 }
 
 // newRef makes a Ref that does not share memory with the inputs, which are unmapped when the link ends.
 func newRef(file, section string, off uint64, function string) Ref {
-	return Ref{strings.Clone(file), strings.Clone(section), off, strings.Clone(function)}
+	return Ref{File: strings.Clone(file), Section: strings.Clone(section), Offset: off, Function: strings.Clone(function)}
 }
 
 // An UndefinedError is a symbol that is referred to and not defined.
 type UndefinedError struct {
-	Symbol string
-	Hidden bool  // a definition in a shared library does not count, as the symbol is hidden
-	Refs   []Ref // the first few references
-	More   int   // the number of further references
+	Symbol  string
+	Hidden  bool   // a definition in a shared library does not count, as the symbol is hidden
+	Refs    []Ref  // the first few references, and the first one of each further file
+	More    int    // the number of further references
+	Hint    string // what could be wrong, such as a name that differs by a letter; "" if nothing is known
+	Mangled bool   // Error writes names as they are in the files
 }
 
 func (e *UndefinedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "undefined symbol: %s", readable(e.Symbol))
+	fmt.Fprintf(&b, "undefined symbol: %s", readable(e.Symbol, e.Mangled))
 	if e.Hidden {
 		b.WriteString(" (hidden: only an object could define it)")
 	}
@@ -83,12 +101,15 @@ func (e *UndefinedError) Error() string {
 	if e.More > 0 {
 		fmt.Fprintf(&b, "\n\treferenced %d more times", e.More)
 	}
+	if e.Hint != "" {
+		b.WriteString("\n\t" + e.Hint)
+	}
 	return b.String()
 }
 
 // readable returns a name as its language has it, with the symbol behind it if that differs.
-func readable(symbol string) string {
-	if d := demangleName(symbol); d != symbol {
+func readable(symbol string, mangled bool) string {
+	if d := spell(symbol, mangled); d != symbol {
 		return d + " (" + symbol + ")"
 	}
 	return symbol
@@ -98,10 +119,11 @@ func readable(symbol string) string {
 type DuplicateError struct {
 	Symbol        string
 	First, Second Ref
+	Mangled       bool // Error writes names as they are in the files
 }
 
 func (e *DuplicateError) Error() string {
-	return fmt.Sprintf("duplicate symbol: %s\n\tdefined at %s\n\tdefined at %s", readable(e.Symbol), e.First, e.Second)
+	return fmt.Sprintf("duplicate symbol: %s\n\tdefined at %s\n\tdefined at %s", readable(e.Symbol, e.Mangled), e.First, e.Second)
 }
 
 // An OptionError is a setting of [Options] that cannot be honoured.
@@ -111,6 +133,16 @@ type OptionError struct {
 }
 
 func (e *OptionError) Error() string { return e.Option + ": " + e.What }
+
+// A MoreError stands for errors beyond [Options.ErrorLimit].
+type MoreError struct {
+	Count int
+	What  string // what there are more of
+}
+
+func (e *MoreError) Error() string {
+	return fmt.Sprintf("%d more %s (the limit of errors is reached)", e.Count, e.What)
+}
 
 // Errors are all the errors of one pass.
 type Errors []error
@@ -138,6 +170,13 @@ func (l *errorList) add(err error) {
 		return
 	}
 	*l = append(*l, err)
+}
+
+// more adds that there are n more errors, if n is not 0.
+func (l *errorList) more(n int, what string) {
+	if n > 0 {
+		l.add(&MoreError{n, what})
+	}
 }
 
 func (l errorList) err() error {

@@ -71,7 +71,7 @@ func TestDuplicates(t *testing.T) {
 		t.Fatalf("error %v, wanted two", err)
 	}
 	e := new(link.DuplicateError)
-	if !errors.As(list[1], &e) || e.Symbol != "y" || e.First != (link.Ref{File: a, Section: ".text", Offset: 2}) || e.Second != (link.Ref{File: b, Section: ".data", Offset: 8}) {
+	if !errors.As(list[1], &e) || e.Symbol != "y" || e.First != (link.Ref{File: a, Section: ".text", Offset: 2, Source: "a.s:5"}) || e.Second != (link.Ref{File: b, Section: ".data", Offset: 8}) {
 		t.Errorf("error %+v", e)
 	}
 	opt.MultipleDefs = true

@@ -1,17 +1,11 @@
 package link
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
-	"github.com/ianlancetaylor/demangle"
-
 	"weld/image/elf"
 )
-
-// demangleName returns a C++ or Rust name as its language has it; others as they are.
-func demangleName(name string) string { return demangle.Filter(name, demangle.NoClones) }
 
 // readScripts reads the version scripts and dynamic lists.
 func (l *linker) readScripts() error {
@@ -143,7 +137,7 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 		if !l.dynamic || s.hidden() || s.flags&(refObject|refStrong) == 0 {
 			return
 		}
-		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.opt.Static || shared) || l.opt.Unresolved == UnresolvedIgnore {
+		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.opt.Static || shared) || l.leavesUndefined() {
 			s.flags |= isImported
 		}
 		return
@@ -186,92 +180,4 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 	if !bound || listed {
 		s.flags |= isImported // another file's definition may come first
 	}
-}
-
-// reportUndefined makes the errors for references to undefined symbols, all of them.
-func (l *linker) reportUndefined(scanners []scanner) error {
-	const maxRefs = 3
-	byID := map[symID]*UndefinedError{}
-	var list []*UndefinedError
-	get := func(id symID) *UndefinedError {
-		e := byID[id]
-		if e == nil {
-			s := l.syms.at(id)
-			e = &UndefinedError{Symbol: strings.Clone(s.name), Hidden: s.hidden() && s.flags&defShared != 0}
-			byID[id] = e
-			list = append(list, e)
-		}
-		return e
-	}
-	ignore := l.opt.Unresolved == UnresolvedIgnore
-	for i := range scanners {
-		for _, u := range scanners[i].undef {
-			if ignore || l.syms.at(u.sym).kind != symUndef {
-				continue
-			}
-			e := get(u.sym)
-			if len(e.Refs) == maxRefs {
-				e.More++
-				continue
-			}
-			o := scanners[i].o
-			e.Refs = append(e.Refs, newRef(o.name, o.secName(u.sec), u.off, o.function(u.sec, u.off)))
-		}
-	}
-	for _, n := range l.opt.RequireDefined {
-		if id := l.syms.find(n); l.syms.at(id).kind == symUndef {
-			get(id)
-		}
-	}
-	for _, d := range l.opt.Defsyms {
-		if d.Alias != "" && l.syms.at(l.syms.find(d.Alias)).kind == symUndef {
-			get(l.syms.find(d.Alias))
-		}
-	}
-	l.sharedUndefined(get)
-	slices.SortStableFunc(list, func(a, b *UndefinedError) int { return cmp.Compare(a.Symbol, b.Symbol) })
-	var errs errorList
-	for i, e := range list {
-		if l.opt.ErrorLimit > 0 && i >= l.opt.ErrorLimit {
-			break
-		}
-		errs.add(e)
-	}
-	return errs.err()
-}
-
-// sharedUndefined adds what shared libraries refer to and nothing defines. A library that needs others that are not linked here
-// is passed over: they may define it.
-func (l *linker) sharedUndefined(get func(symID) *UndefinedError) {
-	if l.opt.AllowShlibUndefined || l.opt.Mode == Shared && !l.opt.CheckShlibUndefined || l.opt.Unresolved == UnresolvedIgnore {
-		return
-	}
-	have := map[string]bool{}
-	for _, d := range l.dsos {
-		have[d.soname] = true
-	}
-	for _, d := range l.dsos {
-		if slices.ContainsFunc(d.f.Dynamic.Needed, func(n string) bool { return !have[n] }) {
-			continue
-		}
-		for k, id := range d.names.ids {
-			e := d.sym(d.syms[k])
-			if s := l.syms.at(id); !e.Defined() && e.Bind() != elf.STB_WEAK && s.kind == symUndef && e.Type() != elf.STT_TLS {
-				// One with a version is looked for in the library of that version only.
-				if v := d.f.SymVersion(d.syms[k]); v != nil && l.sharedDefines(d.f.SymName(e), v) {
-					continue
-				}
-				u := get(id)
-				u.Refs = append(u.Refs, Ref{File: d.name})
-			}
-		}
-	}
-}
-
-func (l *linker) sharedDefines(name string, v *elf.Version) bool {
-	h := elf.Hash(name)
-	return slices.ContainsFunc(l.dsos, func(d *shared) bool {
-		_, _, ok := d.f.Lookup(&h, v)
-		return ok
-	})
 }

@@ -59,7 +59,7 @@ func (l *linker) gc() {
 			}
 			s.state = secGC
 			if l.opt.PrintGC {
-				l.warn("removing unused section %s in file %s", o.secName(uint32(i)), o.name)
+				l.print("removing unused section %s in file %s", o.secName(uint32(i)), o.name)
 			}
 		}
 	}

@@ -2,7 +2,9 @@ package link
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -45,6 +47,8 @@ type linker struct {
 	textrel             atomic.Bool
 	staticTLS           atomic.Bool
 	needTLSLD           atomic.Bool
+	warned              atomic.Bool
+	warnMu              sync.Mutex
 	hasGNU              atomic.Bool // indirect functions or unique symbols are in a symbol table
 
 	outs        []*outSection // in the order of creation
@@ -76,7 +80,7 @@ type linker struct {
 }
 
 // Link links opt.Inputs. The error is a [*FileError], an [*UndefinedError], a [*DuplicateError], an [*OptionError] or [Errors], a
-// list of such, or that of ctx; no file is then left or changed. It may be called from several goroutines at once.
+// list of such, [ErrWarning], or that of ctx; no file is then left or changed. It may be called from several goroutines at once.
 func Link(ctx context.Context, opt Options) (*Result, error) {
 	l := &linker{
 		ctx: ctx, opt: &opt, threads: opt.Threads, page: opt.MaxPageSize,
@@ -120,6 +124,9 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 	}
 	for _, s := range steps {
 		start := time.Now()
+		if opt.Progress != nil {
+			opt.Progress(s.name)
+		}
 		if err := s.fn(); err != nil {
 			return nil, err
 		}
@@ -203,4 +210,19 @@ func (l *linker) place() error {
 		return err
 	}
 	return l.finishSymbols()
+}
+
+func (l *linker) warn(format string, args ...any) {
+	l.warned.Store(true)
+	if l.opt.Warn != nil {
+		l.warnMu.Lock()
+		defer l.warnMu.Unlock()
+		l.opt.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+func (l *linker) print(format string, args ...any) {
+	if l.opt.Print != nil {
+		l.opt.Print(fmt.Sprintf(format, args...))
+	}
 }

@@ -3,7 +3,6 @@ package link
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -452,13 +451,7 @@ func (l *linker) trace() {
 	}
 	if l.opt.Trace {
 		for _, f := range l.files {
-			l.warn("%s", f)
+			l.print("%s", f)
 		}
-	}
-}
-
-func (l *linker) warn(format string, args ...any) {
-	if l.opt.Warn != nil {
-		l.opt.Warn(fmt.Sprintf(format, args...))
 	}
 }

@@ -104,6 +104,7 @@ type object struct {
 	relBase   uint32
 	inflated  map[uint32][]byte
 	linkOnce  []uint32 // .gnu.linkonce sections
+	lines     lineTable
 }
 
 func (o *object) err(kind error, place, format string, args ...any) error {
@@ -502,7 +503,7 @@ func (o *object) relas(i uint32) []byte {
 func (o *object) function(sec uint32, off uint64) string {
 	for i := range o.nsyms {
 		e := o.sym(i)
-		if e.shndx == sec && (e.typ() == elf.STT_FUNC || e.typ() == elf.STT_GNU_IFUNC) && e.value <= off && off-e.value < e.size {
+		if e.shndx == sec && (e.typ() == elf.STT_FUNC || e.typ() == elf.STT_OBJECT || e.typ() == elf.STT_GNU_IFUNC) && e.value <= off && off-e.value < e.size {
 			return o.symName(i)
 		}
 	}

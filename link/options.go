@@ -62,9 +62,10 @@ type Unresolved uint8
 
 // What happens to undefined symbols.
 const (
-	UnresolvedDefault Unresolved = iota // an error in an executable, left to the run-time linker in a shared library
-	UnresolvedError                     // an error
-	UnresolvedIgnore                    // left to the run-time linker; 0 in a static executable
+	UnresolvedDefault       Unresolved = iota // an error in an executable, left to the run-time linker in a shared library
+	UnresolvedError                           // an error
+	UnresolvedIgnore                          // left to the run-time linker; 0 in a static executable
+	UnresolvedIgnoreObjects                   // likewise if objects refer to them, an error if shared libraries do
 )
 
 // BuildIDKind is the kind of build ID.
@@ -130,6 +131,10 @@ type Options struct {
 	AllowShlibUndefined bool // shared libraries may have undefined symbols that nothing defines
 	CheckShlibUndefined bool // they may not (the default for executables)
 	NoGNUUnique         bool
+	WarnUnresolved      bool // undefined symbols that would be errors are warnings, and as with UnresolvedIgnore
+	WarnCommon          bool // Warn is called for common symbols that meet another definition
+	WarnTextrel         bool // Warn is called if the output has run-time relocations of read-only sections
+	NoDemangle          bool // messages have names as they are in the files
 
 	Now, NoRelro, NoSeparateCode        bool // -z now, norelro, noseparate-code
 	NoText                              bool // -z notext: run-time relocations of read-only sections are no error
@@ -149,13 +154,24 @@ type Options struct {
 
 	// Map is called with the text of a link map, if set.
 	Map func(text []byte)
-	// Warn is called with warnings and traces, from one goroutine at a time; nil to have none.
+	// Warn is called with warnings, from one goroutine at a time; nil to have none.
 	Warn func(msg string)
-	// Trace has Warn called with the name of each file that is linked.
+	// FatalWarnings makes it an error, ErrWarning, if there was a warning: nothing is written then.
+	FatalWarnings bool
+	// Print is called with lines that the options that follow ask for, from one goroutine at a time.
+	Print func(line string)
+	// Trace has Print called with the name of each file that is linked.
 	Trace bool
-	// PrintGC has Warn called for each section that GCSections removes.
+	// PrintGC has Print called for each section that GCSections removes.
 	PrintGC bool
-	// ErrorLimit bounds the number of undefined and duplicate symbols that are reported; 0 for all.
+	// TraceSymbols are symbols for which Print is called with each file that refers to them or defines them.
+	TraceSymbols []string
+	// CrossReference is called with a table of all global symbols and the files that define them and refer to them, if set.
+	CrossReference func(text []byte)
+	// Progress is called with the name of each phase when it begins.
+	Progress func(phase string)
+	// ErrorLimit bounds the number of undefined and of duplicate symbols that are reported, a MoreError standing for the rest; 0 for
+	// all.
 	ErrorLimit int
 }
 

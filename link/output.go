@@ -151,6 +151,9 @@ func (l *linker) fill() error {
 	}
 	l.sortRelocs()
 	l.writeBuildID()
+	if l.opt.FatalWarnings && l.warned.Load() {
+		return ErrWarning
+	}
 	return l.ctx.Err()
 }
 

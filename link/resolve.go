@@ -126,6 +126,9 @@ func (l *linker) resolve() error {
 	}
 	l.markNeeded()
 	l.trace()
+	l.traceSymbols()
+	l.crossReference()
+	l.warnCommons()
 	return nil
 }
 
@@ -260,12 +263,15 @@ type duplicate struct {
 func (l *linker) reportDuplicates(list []duplicate) error {
 	var errs errorList
 	slices.SortFunc(list, func(a, b duplicate) int { return cmp.Compare(l.syms.at(a.id).name, l.syms.at(b.id).name) })
-	for _, d := range list {
-		s := l.syms.at(d.id)
-		errs.add(&DuplicateError{Symbol: strings.Clone(s.name), First: l.objs[s.file].ref(s.idx), Second: d.o.ref(d.o.first + d.k)})
-		if l.opt.ErrorLimit > 0 && len(errs) >= l.opt.ErrorLimit {
+	for i, d := range list {
+		if n := l.opt.ErrorLimit; n > 0 && i == n {
+			errs.more(len(list)-n, "duplicate symbols")
 			break
 		}
+		s := l.syms.at(d.id)
+		errs.add(&DuplicateError{
+			Symbol: strings.Clone(s.name), First: l.objs[s.file].ref(s.idx), Second: d.o.ref(d.o.first + d.k), Mangled: l.opt.NoDemangle,
+		})
 	}
 	return errs.err()
 }
@@ -273,10 +279,12 @@ func (l *linker) reportDuplicates(list []duplicate) error {
 // ref says where a symbol is defined.
 func (o *object) ref(i uint32) Ref {
 	e := o.sym(i)
+	r := newRef(o.name, "", 0, "")
 	if e.shndx < uint32(len(o.secs)) {
-		return newRef(o.name, o.secName(e.shndx), e.value, "")
+		r = newRef(o.name, o.secName(e.shndx), e.value, "")
 	}
-	return newRef(o.name, "", 0, "")
+	r.Source = o.sourceOf(i)
+	return r
 }
 
 // markNeeded finds the shared libraries that the output needs.

@@ -125,7 +125,9 @@ func (sc *scanner) relas(rels []byte) {
 		t := sc.target(r.sym)
 		if t.g != nil && t.g.kind == symUndef && t.g.has(refStrong) && !t.g.has(isImported) {
 			sc.undef = append(sc.undef, undefRef{t.id, sc.sec, r.off})
-			continue
+			if !sc.l.leavesUndefined() {
+				continue
+			}
 		}
 		if skip := sc.rela(r, &t, rels[relaSize:]); skip {
 			rels = rels[relaSize:]

@@ -31,8 +31,9 @@ type parser struct {
 	version int
 	help    bool
 	time    bool
-	fatal   bool
 	quiet   bool
+	cref    bool
+	color   string // always, auto or never
 	unknown []string
 
 	state
@@ -85,33 +86,25 @@ func (p *parser) text(to *[]link.Text, path string) error {
 // Main runs a command line without the name of the program, and returns the exit status: 0, 2 if the command line is
 // wrong, or 1 after another error. Errors are written to stderr. name is what messages begin with.
 func Main(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
-	err := run(ctx, name, args, stdout, stderr)
+	p := &parser{color: "auto"}
+	p.opt.ErrorLimit = defaultErrors
+	err := p.run(ctx, name, args, stdout, stderr)
 	if err == nil {
 		return 0
 	}
-	var list []error
-	if multi, ok := err.(interface{ Unwrap() []error }); ok {
-		list = multi.Unwrap()
-	} else {
-		list = []error{err}
-	}
-	for _, e := range list {
-		fmt.Fprintf(stderr, "%s: error: %v\n", name, e)
-	}
+	p.reporter(name, stderr).errors(err, p.opt.ErrorLimit)
 	if errors.Is(err, ErrUsage) || errors.As(err, new(*link.OptionError)) {
 		return 2
 	}
 	return 1
 }
 
-func run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
+func (p *parser) run(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
 	args, err := expand(args, 0)
 	if err != nil {
 		return err
 	}
-	p := &parser{}
 	p.opt.Output = "a.out"
-	p.opt.AllowShlibUndefined = false
 	p.interp = "/lib64/ld-linux-x86-64.so.2"
 	if err := p.parse(args); err != nil {
 		return err
@@ -147,31 +140,34 @@ func plural(list []string) string {
 
 // link links and writes what goes beside the output.
 func (p *parser) link(ctx context.Context, name string, stdout, stderr io.Writer) error {
-	warned := false
+	rep := p.reporter(name, stderr)
 	p.opt.Warn = func(msg string) {
-		if p.opt.Trace && !strings.Contains(msg, ": ") {
-			fmt.Fprintln(stdout, msg)
-			return
-		}
 		if !p.quiet {
-			warned = true
-			fmt.Fprintf(stderr, "%s: warning: %s\n", name, msg)
+			rep.say("warning", colorWarning, msg)
 		}
 	}
+	p.opt.Print = func(line string) { fmt.Fprintln(stdout, line) }
 	for _, w := range p.warnings {
 		p.opt.Warn(w)
 	}
 	var mapText []byte
 	if p.mapFile != "" {
-		p.opt.Map = func(text []byte) { mapText = text }
+		p.opt.Map = func(text []byte) { mapText = append(text, mapText...) }
+	}
+	if p.cref {
+		p.opt.CrossReference = func(text []byte) { mapText = text }
+		if p.mapFile == "" {
+			p.mapFile = "-"
+		}
+	}
+	if isTerminal(stderr) {
+		var done func()
+		p.opt.Progress, done = rep.progress(progressAfter)
+		defer done()
 	}
 	res, err := link.Link(ctx, p.opt)
 	if err != nil {
 		return err
-	}
-	if warned && p.fatal {
-		os.Remove(p.opt.Output)
-		return errors.New("a warning, and --fatal-warnings is set")
 	}
 	switch p.mapFile {
 	case "":

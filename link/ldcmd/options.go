@@ -30,7 +30,7 @@ func init() {
 		"F": value(func(p *parser, v string) { p.opt.Filter = append(p.opt.Filter, v) }),
 		"T": {argValue, func(p *parser, v string) error { return p.script(v) }},
 		"c": {argValue, func(p *parser, v string) error { return p.script(v) }},
-		"y": ignoredValue,
+		"y": value(func(p *parser, v string) { p.opt.TraceSymbols = append(p.opt.TraceSymbols, v) }),
 		"a": ignoredValue, "A": ignoredValue, "G": ignoredValue, "b": {argValue, (*parser).format},
 		"O": ignoredMaybe,
 		"s": flag(func(p *parser) { p.opt.Strip = link.StripAll }),
@@ -76,6 +76,8 @@ func init() {
 		"enable-new-dtags":  flag(func(p *parser) { p.opt.OldDtags = false }), "disable-new-dtags": flag(func(p *parser) { p.opt.OldDtags = true }),
 		"sysroot":         value(func(p *parser, v string) { p.opt.Sysroot = v }),
 		"Map":             value(func(p *parser, v string) { p.mapFile = v }),
+		"cref":            flag(func(p *parser) { p.cref = true }),
+		"trace-symbol":    shortOptions["y"],
 		"print-map":       flag(func(p *parser) { p.mapFile = "-" }),
 		"init":            value(func(p *parser, v string) { p.opt.Init = v }),
 		"fini":            value(func(p *parser, v string) { p.opt.Fini = v }),
@@ -102,8 +104,8 @@ func init() {
 		"undefined-version": ignored, "no-undefined-version": ignored,
 		"no-undefined":              flag(func(p *parser) { p.opt.Unresolved = link.UnresolvedError }),
 		"unresolved-symbols":        {argValue, (*parser).unresolved},
-		"warn-unresolved-symbols":   flag(func(p *parser) { p.opt.Unresolved = link.UnresolvedIgnore }),
-		"error-unresolved-symbols":  flag(func(p *parser) { p.opt.Unresolved = link.UnresolvedDefault }),
+		"warn-unresolved-symbols":   flag(func(p *parser) { p.opt.WarnUnresolved = true }),
+		"error-unresolved-symbols":  flag(func(p *parser) { p.opt.WarnUnresolved = false }),
 		"allow-shlib-undefined":     flag(func(p *parser) { p.opt.AllowShlibUndefined, p.opt.CheckShlibUndefined = true, false }),
 		"no-allow-shlib-undefined":  flag(func(p *parser) { p.opt.AllowShlibUndefined, p.opt.CheckShlibUndefined = false, true }),
 		"allow-multiple-definition": flag(func(p *parser) { p.opt.MultipleDefs = true }),
@@ -114,22 +116,22 @@ func init() {
 		"threads":     {argMaybe, (*parser).threads}, "thread-count": {argValue, (*parser).threads}, "no-threads": flag(func(p *parser) { p.opt.Threads = 1 }),
 		"time":            flag(func(p *parser) { p.time = true }),
 		"dependency-file": value(func(p *parser, v string) { p.depFile = v }),
-		"fatal-warnings":  flag(func(p *parser) { p.fatal = true }), "no-fatal-warnings": flag(func(p *parser) { p.fatal = false }),
-		"no-warnings": flag(func(p *parser) { p.quiet = true }), "w": flag(func(p *parser) { p.quiet = true }),
+		"fatal-warnings":  flag(func(p *parser) { p.opt.FatalWarnings = true }), "no-fatal-warnings": flag(func(p *parser) { p.opt.FatalWarnings = false }),
+		"no-warnings": flag(func(p *parser) { p.quiet = true }), "warnings": flag(func(p *parser) { p.quiet = false }), "w": flag(func(p *parser) { p.quiet = true }),
 		"oformat": {argValue, (*parser).format}, "format": {argValue, (*parser).format},
 		"verbose": flag(func(p *parser) { p.version = max(p.version, 1) }),
 
 		// What gcc passes for its plugin, and what needs nothing here.
 		"plugin": ignoredValue, "plugin-opt": ignoredValue, "flto": ignored, "fresolution": ignoredValue,
 		"dc": ignored, "dp": ignored, "EL": ignored, "no-add-needed": ignored, "add-needed": ignored, "no-copy-dt-needed-entries": ignored,
-		"sort-common": ignoredMaybe, "sort-section": ignoredValue, "warn-common": ignored, "warn-constructors": ignored, "warn-once": ignored,
-		"warn-section-align": ignored, "warn-shared-textrel": ignored, "warn-textrel": ignored, "warn-alternate-em": ignored, "stats": ignored,
+		"sort-common": ignoredMaybe, "sort-section": ignoredValue, "warn-common": flag(func(p *parser) { p.opt.WarnCommon = true }), "no-warn-common": flag(func(p *parser) { p.opt.WarnCommon = false }), "warn-constructors": ignored, "warn-once": ignored,
+		"warn-section-align": ignored, "warn-shared-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-alternate-em": ignored, "stats": ignored,
 		"no-keep-memory": ignored, "reduce-memory-overheads": ignored, "no-warn-mismatch": ignored, "nostdlib": ignored,
 		"warn-execstack": ignored, "no-warn-execstack": ignored, "warn-rwx-segments": ignored, "no-warn-rwx-segments": ignored, "error-execstack": ignored,
-		"no-ld-generated-unwind-info": ignored, "ld-generated-unwind-info": ignored, "demangle": ignoredMaybe, "no-demangle": ignored, "no-dynamic-list": ignored,
-		"color-diagnostics": ignoredMaybe, "no-color-diagnostics": ignored, "icf": {argValue, (*parser).icf}, "no-strip-discarded": ignored, "strip-discarded": ignored,
+		"no-ld-generated-unwind-info": ignored, "ld-generated-unwind-info": ignored, "demangle": {argMaybe, func(p *parser, _ string) error { p.opt.NoDemangle = false; return nil }}, "no-demangle": flag(func(p *parser) { p.opt.NoDemangle = true }), "no-dynamic-list": ignored,
+		"color-diagnostics": {argMaybe, (*parser).colors}, "no-color-diagnostics": flag(func(p *parser) { p.color = "never" }), "icf": {argValue, (*parser).icf}, "no-strip-discarded": ignored, "strip-discarded": ignored,
 		"no-omagic": ignored, "nmagic": ignored, "no-check-sections": ignored, "check-sections": ignored, "hash-size": ignoredValue, "traditional-format": ignored,
-		"discard-none": ignored, "no-print-map-discarded": ignored, "print-map-discarded": ignored, "cref": ignored, "Qy": ignored, "no-accept-unknown-input-arch": ignored,
+		"discard-none": ignored, "no-print-map-discarded": ignored, "print-map-discarded": ignored, "Qy": ignored, "no-accept-unknown-input-arch": ignored,
 		"no-rosegment": flag(func(p *parser) { p.opt.NoSeparateCode = true }), "rosegment": ignored, "ctf-variables": ignored, "no-ctf-variables": ignored,
 		"compress-debug-sections": {argValue, (*parser).compress}, "O0": ignored, "O1": ignored, "O2": ignored, "O3": ignored,
 		"package-metadata": unsupported("--package-metadata", "it is not supported"), "fork": ignored, "no-fork": ignored,
@@ -192,6 +194,18 @@ func (p *parser) packRelocs(v string) error {
 	return nil
 }
 
+func (p *parser) colors(v string) error {
+	switch v {
+	case "", "always":
+		p.color = "always"
+	case "auto", "never":
+		p.color = v
+	default:
+		return usage("--color-diagnostics=%s: it is always, auto or never", v)
+	}
+	return nil
+}
+
 func (p *parser) hashStyle(v string) error {
 	switch v {
 	case "gnu":
@@ -230,13 +244,16 @@ func (p *parser) buildID(v string) error {
 }
 
 func (p *parser) unresolved(v string) error {
+	o := &p.opt
 	switch v {
-	case "ignore-all", "ignore-in-object-files":
-		p.opt.Unresolved = link.UnresolvedIgnore
+	case "ignore-all":
+		o.Unresolved, o.AllowShlibUndefined = link.UnresolvedIgnore, true
+	case "ignore-in-object-files":
+		o.Unresolved, o.AllowShlibUndefined = link.UnresolvedIgnoreObjects, false
 	case "report-all":
-		p.opt.Unresolved = link.UnresolvedError
+		o.Unresolved, o.AllowShlibUndefined = link.UnresolvedError, false
 	case "ignore-in-shared-libs":
-		p.opt.AllowShlibUndefined = true
+		o.Unresolved, o.AllowShlibUndefined = link.UnresolvedDefault, true
 	default:
 		return usage("--unresolved-symbols=%s: not known", v)
 	}

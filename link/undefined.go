@@ -1,0 +1,168 @@
+package link
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"weld/image/elf"
+)
+
+// How many references to an undefined symbol are reported: the first ones, and then the first of each further file.
+const (
+	maxRefs  = 3
+	maxFiles = 20
+)
+
+// An undefinedList collects the undefined symbols that are reported.
+type undefinedList struct {
+	l    *linker
+	byID map[symID]*UndefinedError
+	list []*UndefinedError
+	refs map[*UndefinedError][]placeRef // of Refs, where the source lines are searched
+}
+
+// A placeRef is a place in an object.
+type placeRef struct {
+	o   *object
+	sec uint32
+	off uint64
+}
+
+func (u *undefinedList) get(id symID) *UndefinedError {
+	e := u.byID[id]
+	if e == nil {
+		s := u.l.syms.at(id)
+		e = &UndefinedError{Symbol: strings.Clone(s.name), Hidden: s.hidden() && s.flags&defShared != 0, Mangled: u.l.opt.NoDemangle}
+		u.byID[id] = e
+		u.list = append(u.list, e)
+	}
+	return e
+}
+
+// refer adds a place that refers to a symbol.
+func (u *undefinedList) refer(ref undefRef, o *object) {
+	e := u.get(ref.sym)
+	if n := len(e.Refs); n >= maxFiles || n >= maxRefs && e.Refs[n-1].File == o.name {
+		e.More++
+		return
+	}
+	r := newRef(o.name, o.secName(ref.sec), ref.off, o.function(ref.sec, ref.off))
+	r.mangled = u.l.opt.NoDemangle
+	e.Refs = append(e.Refs, r)
+	u.refs[e] = append(u.refs[e], placeRef{o, ref.sec, ref.off})
+}
+
+// referAll adds all places of an object that refer to undefined symbols.
+func (u *undefinedList) referAll(o *object) {
+	for i := range o.secs {
+		s := &o.secs[i]
+		if s.state != secLive || !s.alloc() || s.kind == secEh {
+			continue
+		}
+		for b := o.relas(uint32(i)); len(b) >= relaSize; b = b[relaSize:] {
+			r := decodeRela(b)
+			if r.sym < o.first || r.sym >= o.nsyms {
+				continue
+			}
+			id := o.names.ids[r.sym-o.first]
+			if s := u.l.syms.at(id); s.kind == symUndef && s.flags&refStrong != 0 && (u.l.opt.Mode != Shared || s.hidden() || u.l.opt.Unresolved == UnresolvedError) {
+				u.refer(undefRef{id, uint32(i), r.off}, o)
+			}
+		}
+	}
+}
+
+// leavesUndefined reports whether objects may refer to symbols that nothing defines.
+func (l *linker) leavesUndefined() bool {
+	return l.opt.Unresolved == UnresolvedIgnore || l.opt.Unresolved == UnresolvedIgnoreObjects || l.opt.WarnUnresolved
+}
+
+// reportUndefined makes the errors for references to undefined symbols, all of them.
+func (l *linker) reportUndefined(scanners []scanner) error {
+	u := &undefinedList{l: l, byID: map[symID]*UndefinedError{}, refs: map[*UndefinedError][]placeRef{}}
+	switch {
+	case l.opt.Unresolved == UnresolvedIgnore || l.opt.Unresolved == UnresolvedIgnoreObjects:
+	case l.opt.WarnUnresolved:
+		for _, o := range l.objs {
+			u.referAll(o) // the scanners pass over what is left to the run-time linker
+		}
+	default:
+		for i := range scanners {
+			for _, ref := range scanners[i].undef {
+				if l.syms.at(ref.sym).kind == symUndef {
+					u.refer(ref, scanners[i].o)
+				}
+			}
+		}
+	}
+	wanted := map[*UndefinedError]bool{} // no warning will do
+	for _, n := range l.opt.RequireDefined {
+		if id := l.syms.find(n); l.syms.at(id).kind == symUndef {
+			wanted[u.get(id)] = true
+		}
+	}
+	for _, d := range l.opt.Defsyms {
+		if d.Alias != "" && l.syms.at(l.syms.find(d.Alias)).kind == symUndef {
+			wanted[u.get(l.syms.find(d.Alias))] = true
+		}
+	}
+	l.sharedUndefined(u.get)
+	slices.SortStableFunc(u.list, func(a, b *UndefinedError) int { return cmp.Compare(a.Symbol, b.Symbol) })
+	more := 0
+	if n := l.opt.ErrorLimit; n > 0 && len(u.list) > n {
+		u.list, more = u.list[:n], len(u.list)-n
+	}
+	for _, e := range u.list {
+		for i, p := range u.refs[e] {
+			e.Refs[i].Source = p.o.sourceLine(p.sec, p.off)
+		}
+	}
+	l.suggest(u.list)
+	var errs errorList
+	for _, e := range u.list {
+		if l.opt.WarnUnresolved && !wanted[e] {
+			l.warn("%v", e)
+		} else {
+			errs.add(e)
+		}
+	}
+	errs.more(more, "undefined symbols")
+	return errs.err()
+}
+
+// sharedUndefined adds what shared libraries refer to and nothing defines. A library that needs others that are not linked here
+// is passed over: they may define it.
+func (l *linker) sharedUndefined(get func(symID) *UndefinedError) {
+	if l.opt.AllowShlibUndefined || l.opt.Mode == Shared && !l.opt.CheckShlibUndefined || l.opt.Unresolved == UnresolvedIgnore {
+		return
+	}
+	have := map[string]bool{}
+	for _, d := range l.dsos {
+		have[d.soname] = true
+	}
+	for _, d := range l.dsos {
+		if slices.ContainsFunc(d.f.Dynamic.Needed, func(n string) bool { return !have[n] }) {
+			continue
+		}
+		for k, id := range d.names.ids {
+			e := d.sym(d.syms[k])
+			if s := l.syms.at(id); !e.Defined() && e.Bind() != elf.STB_WEAK && s.kind == symUndef && e.Type() != elf.STT_TLS {
+				// One with a version is looked for in the library of that version only.
+				if v := d.f.SymVersion(d.syms[k]); v != nil && l.sharedDefines(d.f.SymName(e), v) {
+					continue
+				}
+				u := get(id)
+				u.Refs = append(u.Refs, Ref{File: d.name})
+			}
+		}
+	}
+}
+
+func (l *linker) sharedDefines(name string, v *elf.Version) bool {
+	h := elf.Hash(name)
+	return slices.ContainsFunc(l.dsos, func(d *shared) bool {
+		_, _, ok := d.f.Lookup(&h, v)
+		return ok
+	})
+}
