@@ -51,7 +51,10 @@ func (l *linker) defineSymbols() {
 	headers := func() (uint64, *outSection) { return l.base, l.firstSection() }
 	provide("__ehdr_start", hidden, headers)
 	provide("__executable_start", hidden, headers)
-	provide("_GLOBAL_OFFSET_TABLE_", hidden, func() (uint64, *outSection) { return l.got.gotPlt.addr(), l.got.gotPlt.out })
+	provide("_GLOBAL_OFFSET_TABLE_", hidden, func() (uint64, *outSection) {
+		s := l.gotStart()
+		return s.addr(), s.out
+	})
 	if l.dynamic {
 		provide("_DYNAMIC", hidden, func() (uint64, *outSection) { return l.dyn.dynamic.addr(), l.dyn.dynamic.out })
 	}
@@ -82,6 +85,8 @@ func (l *linker) defineSymbols() {
 	for _, name := range []string{"preinit_array", "init_array", "fini_array"} {
 		l.provideBounds("__"+name+"_start", "__"+name+"_end", "."+name, provide)
 	}
+	prefix, _ := l.relSection("")
+	prefix = "__" + prefix[1:]
 	if !l.dynamic {
 		iplt := func(end bool) func() (uint64, *outSection) {
 			return func() (uint64, *outSection) {
@@ -95,8 +100,8 @@ func (l *linker) defineSymbols() {
 				return t.addr(), t.out
 			}
 		}
-		provide("__rela_iplt_start", hidden, iplt(false))
-		provide("__rela_iplt_end", hidden, iplt(true))
+		provide(prefix+"_iplt_start", hidden, iplt(false))
+		provide(prefix+"_iplt_end", hidden, iplt(true))
 	} else if l.opt.Static || len(l.dsos) == 0 {
 		nothing := func() (uint64, *outSection) {
 			if out := l.firstSection(); out != nil {
@@ -104,8 +109,8 @@ func (l *linker) defineSymbols() {
 			}
 			return l.base, nil
 		}
-		provide("__rela_iplt_start", hidden, nothing)
-		provide("__rela_iplt_end", hidden, nothing)
+		provide(prefix+"_iplt_start", hidden, nothing)
+		provide(prefix+"_iplt_end", hidden, nothing)
 	}
 	l.provideStartStop(provide)
 }

@@ -28,10 +28,11 @@
 //	symbols.go resolve.go    the symbol table; which definition a symbol has
 //	exports.go defs.go    what others can bind to; what the linker defines itself
 //	sections.go merge.go ehframe.go gc.go    output sections and what becomes of their content
-//	x86_64_scan.go x86_64_tls.go got.go    what relocations need
+//	machine.go scan.go got.go    processors; what relocations need
+//	x86_64.go x86_64_scan.go x86_64_tls.go x86_64_apply.go x86_64_plt.go    one processor
 //	dynamic.go hash.go versions.go notes.go symtab.go    tables of the output
 //	layout.go             order, addresses, segments
-//	x86_64_apply.go x86_64_plt.go    relocations and stubs
+//	apply.go plt.go       relocations, tables of addresses
 //	output.go mapfile.go  writing
 //	relocatable.go        combining objects, in place of all that follows resolve.go
 package link

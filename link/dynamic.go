@@ -70,9 +70,13 @@ func (s *symbol) bare() string {
 // makeDynamic makes the tables of a dynamic output; the symbols are final.
 func (l *linker) makeDynamic() error {
 	if l.opt.Interpreter != "" && l.dynamic && l.opt.Mode != Shared {
+		path := l.opt.Interpreter
+		if path == DefaultInterpreter {
+			path = l.mi.interpreter
+		}
 		s := l.synthSection(".interp", shtProgbits, shfAlloc, 1)
-		s.size = uint64(len(l.opt.Interpreter)) + 1
-		s.write = func(buf []byte) error { copy(buf, l.opt.Interpreter); return nil }
+		s.size = uint64(len(path)) + 1
+		s.write = func(buf []byte) error { copy(buf, path); return nil }
 	}
 	if !l.dynamic {
 		return nil
@@ -80,9 +84,9 @@ func (l *linker) makeDynamic() error {
 	d := &l.dyn
 	d.strs.add("")
 	l.collectDynsyms()
-	d.dynsym = l.synthSection(".dynsym", shtDynsym, shfAlloc, 8)
-	d.dynsym.out.entsize = symSize
-	d.dynsym.size = symSize * uint64(len(d.syms)+1)
+	d.dynsym = l.synthSection(".dynsym", shtDynsym, shfAlloc, l.class.word)
+	d.dynsym.out.entsize = l.class.sym
+	d.dynsym.size = l.class.sym * uint64(len(d.syms)+1)
 	d.dynsym.write = l.writeDynsym
 	d.dynsym.out.info = func() uint32 { return 1 }
 	l.makeHash()
@@ -163,15 +167,14 @@ func (l *linker) writeDynsym(buf []byte) error {
 	for i := range l.dyn.syms {
 		x := &l.dyn.syms[i]
 		s := l.syms.at(x.id)
-		b := buf[(i+1)*symSize:]
-		l.putSym(b, s, x.name)
+		b := buf[uint64(i+1)*l.class.sym:]
+		l.putSym(b, s, x.name, false)
 	}
 	return nil
 }
 
-// putSym writes a global symbol as it stands in the output.
-func (l *linker) putSym(b []byte, s *symbol, name uint32) {
-	_ = b[symSize-1]
+// putSym writes a global symbol as it stands in the output, where it may have become local.
+func (l *linker) putSym(b []byte, s *symbol, name uint32, local bool) {
 	bind := elf.STB_GLOBAL
 	typ, value, size, shndx, vis := s.typ, s.value, s.size, uint16(0), s.vis
 	switch s.kind {
@@ -236,12 +239,10 @@ func (l *linker) putSym(b []byte, s *symbol, name uint32) {
 	if bind == elf.STB_GNU_UNIQUE || typ == elf.STT_GNU_IFUNC {
 		l.hasGNU.Store(true)
 	}
-	le.PutUint32(b, name)
-	b[4] = uint8(bind)<<4 | uint8(typ)
-	b[5] = uint8(vis)
-	le.PutUint16(b[6:], shndx)
-	le.PutUint64(b[8:], value)
-	le.PutUint64(b[16:], size)
+	if local {
+		bind = elf.STB_LOCAL
+	}
+	l.class.putSym(b, name, uint8(bind)<<4|uint8(typ), uint8(vis), shndx, value, size)
 }
 
 func (l *linker) stubSection(a *symAux) *outSection {
@@ -314,28 +315,32 @@ func (l *linker) makeEntries() {
 	d.entries = append(d.entries, dynEntry{elf.DT_STRTAB, func() uint64 { return d.dynstr.addr() }})
 	addr(elf.DT_SYMTAB, d.dynsym)
 	d.entries = append(d.entries, dynEntry{elf.DT_STRSZ, func() uint64 { return d.dynstr.size }})
-	add(elf.DT_SYMENT, symSize)
+	add(elf.DT_SYMENT, l.class.sym)
 	if opt.Mode != Shared {
 		add(elf.DT_DEBUG, 0)
+	}
+	rel, relSz, relEnt, relCount := elf.DT_RELA, elf.DT_RELASZ, elf.DT_RELAENT, elf.DT_RELACOUNT
+	if l.mi.rel {
+		rel, relSz, relEnt, relCount = elf.DT_REL, elf.DT_RELSZ, elf.DT_RELENT, elf.DT_RELCOUNT
 	}
 	if l.got.relaPlt != nil && len(l.got.plt) > 0 {
 		addr(elf.DT_PLTGOT, l.got.gotPlt)
 		size(elf.DT_PLTRELSZ, l.got.relaPlt)
-		add(elf.DT_PLTREL, uint64(elf.DT_RELA))
+		add(elf.DT_PLTREL, uint64(rel))
 		addr(elf.DT_JMPREL, l.got.relaPlt)
 	}
 	if l.got.relaDyn != nil {
-		addr(elf.DT_RELA, l.got.relaDyn)
-		size(elf.DT_RELASZ, l.got.relaDyn)
-		add(elf.DT_RELAENT, relaSize)
+		addr(rel, l.got.relaDyn)
+		size(relSz, l.got.relaDyn)
+		add(relEnt, l.relSize)
 		if l.got.nRelative > 0 {
-			add(elf.DT_RELACOUNT, uint64(l.got.nRelative))
+			add(relCount, uint64(l.got.nRelative))
 		}
 	}
 	if l.relr != nil {
 		addr(elf.DT_RELR, l.relr)
 		size(elf.DT_RELRSZ, l.relr)
-		add(elf.DT_RELRENT, 8)
+		add(elf.DT_RELRENT, l.class.word)
 	}
 	l.flagEntries(add)
 	addr(elf.DT_VERSYM, d.versym)
@@ -348,13 +353,14 @@ func (l *linker) makeEntries() {
 		add(elf.DT_VERNEEDNUM, uint64(d.verneed.out.info()))
 	}
 	add(elf.DT_NULL, 0)
-	d.dynamic = l.synthSection(".dynamic", shtDynamic, shfAlloc|shfWrite, 8)
-	d.dynamic.out.entsize = dynSize
-	d.dynamic.size = dynSize * uint64(len(d.entries))
+	d.dynamic = l.synthSection(".dynamic", shtDynamic, shfAlloc|shfWrite, l.class.word)
+	d.dynamic.out.entsize = l.class.dyn
+	d.dynamic.size = l.class.dyn * uint64(len(d.entries))
 	d.dynamic.write = func(buf []byte) error {
 		for i, e := range d.entries {
-			le.PutUint64(buf[i*dynSize:], uint64(e.tag))
-			le.PutUint64(buf[i*dynSize+8:], e.val())
+			b := buf[uint64(i)*l.class.dyn:]
+			l.class.putWord(b, uint64(e.tag))
+			l.class.putWord(b[l.class.word:], e.val())
 		}
 		return nil
 	}

@@ -262,7 +262,8 @@ func (l *linker) writeEhFrame(buf []byte) error {
 				le.PutUint32(dst[4:], uint32(r.out+4-e.recs[r.cie].out))
 			}
 			a := applier{l: l, o: o, sec: in.sec, buf: dst, addr: base + r.out, inOff: uint64(r.off), alloc: true}
-			errs.add(a.apply(rels[r.relLo*relaSize : r.relHi*relaSize]))
+			l.mach.apply(&a, rels[r.relLo*relaSize:r.relHi*relaSize])
+			errs.add(a.errs.err())
 			if r.cie >= 0 {
 				for j := r.relLo; j < r.relHi; j++ {
 					if rl := decodeRela(rels[j*relaSize:]); rl.off == uint64(r.off)+8 {

@@ -10,14 +10,10 @@ import (
 
 var le = binary.LittleEndian
 
-// Sizes of ELF64 structures.
+// Sizes of structures of inputs: those of ELF64. Files of ELFCLASS32 are widened to it when they are read.
 const (
-	ehdrSize = 64
-	phdrSize = 56
-	shdrSize = 64
 	symSize  = 24
 	relaSize = 24
-	dynSize  = 16
 )
 
 // Types and flags of package elf in the width they are kept in here.
@@ -92,20 +88,20 @@ func (s *esym) isAbs() bool { return s.shndx == shnBase|shnAbs }
 // A rela is a decoded relocation.
 type rela struct {
 	off    uint64
-	typ    elf.R_X86_64
+	typ    uint32
 	sym    uint32
 	addend int64
 }
 
 func decodeRela(b []byte) rela {
 	_ = b[relaSize-1]
-	return rela{le.Uint64(b), elf.R_X86_64(le.Uint32(b[8:])), le.Uint32(b[12:]), int64(le.Uint64(b[16:]))}
+	return rela{le.Uint64(b), le.Uint32(b[8:]), le.Uint32(b[12:]), int64(le.Uint64(b[16:]))}
 }
 
-func putRela(b []byte, off uint64, typ elf.R_X86_64, sym uint32, addend int64) {
+func putRela(b []byte, off uint64, typ, sym uint32, addend int64) {
 	_ = b[relaSize-1]
 	le.PutUint64(b, off)
-	le.PutUint32(b[8:], uint32(typ))
+	le.PutUint32(b[8:], typ)
 	le.PutUint32(b[12:], sym)
 	le.PutUint64(b[16:], uint64(addend))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"weld/image/elf"
 	"weld/internal/testenv"
 	"weld/link"
 )
@@ -98,7 +99,7 @@ func TestWrongFiles(t *testing.T) {
 		kind error
 		want string
 	}{
-		{"wrong machine", i386, link.ErrMachine, "it is for i386 (EM_386), wanted x86-64"},
+		{"wrong machine", i386, link.ErrMachine, "it is for i386 (EM_386, ELFCLASS64, ELFDATA2LSB), wanted x86-64"},
 		{"cut in the header", obj[:40], link.ErrTruncated, "file ends in the ELF header"},
 		{"cut in a section", obj[:len(obj)-1], link.ErrTruncated, "extend past the end of the file"},
 		{"empty", nil, link.ErrFormat, "the file is empty"},
@@ -113,7 +114,7 @@ func TestWrongFiles(t *testing.T) {
 		{"archive cut", []byte("!<arch>\nabc"), link.ErrTruncated, "offset 0x8"},
 		{"binary", []byte{0xff, 0xfe, 0, 1, 2}, link.ErrFormat, "it begins with"},
 	} {
-		_, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Data: c.data, Name: "the input"}}})
+		_, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Data: c.data, Name: "the input"}}, Machine: elf.EM_X86_64})
 		fe := new(link.FileError)
 		if !errors.As(err, &fe) || !strings.HasPrefix(fe.File, "the input") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, wanted a FileError with %q", c.name, err, c.want)
@@ -199,7 +200,7 @@ func TestCommand(t *testing.T) {
 		{nil, 2, "no input files"},
 		{[]string{"--no-such-option", "-z", "no-such-keyword", obj}, 2, "unknown options: --no-such-option, -z no-such-keyword"},
 		{[]string{obj, "-o"}, 2, "option -o needs a value"},
-		{[]string{"-m", "elf_i386", obj}, 2, "the only emulation is elf_x86_64"},
+		{[]string{"-m", "elf_vax", obj}, 2, "-m elf_vax: the emulations are elf_x86_64"},
 		{[]string{"-r", obj, "/lib/x86_64-linux-gnu/libc.so.6", "-o", "r.o"}, 1, "a shared library cannot be part of a relocatable object"},
 		{[]string{"-q", obj}, 2, "relocations are not kept"},
 		{[]string{"--pop-state", obj}, 2, "--pop-state without --push-state"},

@@ -53,7 +53,8 @@ type gotTable struct {
 	// relative, other and irelative relocations of .rela.dyn, in this order.
 	nRelative, nOther, nIrel uint32
 	irelPlt                  bool // IRELATIVE relocations are in .rela.plt, where a static executable finds them
-	header                   bool // .plt begins with the entry for lazy binding
+	// Sizes of the first entry of .plt, which is for lazy binding and may be missing, of the others, and of those of .plt.got.
+	pltHead, pltEntry, stubSize uint64
 }
 
 // noPlaces is what symbols without places have.
@@ -137,6 +138,7 @@ func (l *linker) allocate(found []symID) {
 	})
 	t := &l.got
 	t.tlsld = -1
+	t.words = int32(l.mi.gotHeader)
 	word := func(kind uint8, n int32, id symID) int32 {
 		w := t.words
 		t.entries = append(t.entries, gotEntry{kind, w, id})
@@ -194,7 +196,8 @@ func (l *linker) allocate(found []symID) {
 }
 
 // gotRela says what an entry of .got needs of the run-time linker: up to two relocations, of types that are 0 for none.
-func (l *linker) gotRela(e gotEntry) (first, second elf.R_X86_64) {
+func (l *linker) gotRela(e gotEntry) (first, second uint32) {
+	dyn := &l.mi.dyn
 	var s *symbol
 	if e.sym != 0 {
 		s = l.syms.at(e.sym)
@@ -206,29 +209,29 @@ func (l *linker) gotRela(e gotEntry) (first, second elf.R_X86_64) {
 		case imported && s.flags&(needCopy|needCanonical) != 0 && l.opt.Mode != Shared && !l.pic:
 			return 0, 0 // the address is that of the copy or the stub, which is here
 		case imported:
-			return elf.R_X86_64_GLOB_DAT, 0
+			return dyn.globDat, 0
 		case l.pic && !(s.kind == symUndef || s.abs):
-			return elf.R_X86_64_RELATIVE, 0
+			return dyn.relative, 0
 		}
 	case gotIrel:
-		return elf.R_X86_64_IRELATIVE, 0
+		return dyn.irelative, 0
 	case gotTP:
 		if imported || l.opt.Mode == Shared {
-			return elf.R_X86_64_TPOFF64, 0
+			return dyn.tpoff, 0
 		}
 	case gotGD:
 		switch {
 		case imported:
-			return elf.R_X86_64_DTPMOD64, elf.R_X86_64_DTPOFF64
+			return dyn.dtpmod, dyn.dtpoff
 		case l.opt.Mode == Shared:
-			return elf.R_X86_64_DTPMOD64, 0
+			return dyn.dtpmod, 0
 		}
 	case gotLD:
 		if l.opt.Mode == Shared {
-			return elf.R_X86_64_DTPMOD64, 0
+			return dyn.dtpmod, 0
 		}
 	case gotDesc:
-		return elf.R_X86_64_TLSDESC, 0
+		return dyn.tlsdesc, 0
 	}
 	return 0, 0
 }
@@ -243,12 +246,12 @@ func (l *linker) makeTables() {
 	}
 	for _, e := range t.entries {
 		first, second := l.gotRela(e)
-		for _, r := range []elf.R_X86_64{first, second} {
+		for _, r := range [2]uint32{first, second} {
 			switch r {
-			case elf.R_X86_64_NONE:
-			case elf.R_X86_64_RELATIVE:
+			case 0:
+			case l.mi.dyn.relative:
 				t.nRelative++
-			case elf.R_X86_64_IRELATIVE:
+			case l.mi.dyn.irelative:
 				t.nIrel++
 			default:
 				t.nOther++
@@ -256,50 +259,54 @@ func (l *linker) makeTables() {
 		}
 	}
 	l.makeCopies()
+	word := l.class.word
+	relPlt, relType := l.relSection(".plt")
+	relDyn, _ := l.relSection(".dyn")
+	t.pltHead, t.pltEntry, t.stubSize = l.mach.pltSizes(l)
 	ro, rw, rx := shfAlloc, shfAlloc|shfWrite, shfAlloc|shfExec
-	gotPlt := l.synthSection(".got.plt", shtProgbits, rw, 8)
-	gotPlt.out.entsize = 8
+	gotPlt := l.synthSection(".got.plt", shtProgbits, rw, word)
+	gotPlt.out.entsize = word
 	t.gotPlt = gotPlt
-	if l.dynamic || len(t.plt) > 0 || l.gotUsed() {
-		gotPlt.size = 8 * uint64(3+len(t.plt))
-		gotPlt.out.keep = len(t.plt) > 0 || l.gotUsed() || l.dynamic
+	inGot := l.mi.gotHeader > 0 // _GLOBAL_OFFSET_TABLE_ is in .got
+	if len(t.plt) > 0 || !inGot && (l.dynamic || l.gotUsed()) {
+		gotPlt.size = word * (l.mi.gotPltHeader + uint64(len(t.plt)))
+		gotPlt.out.keep = true
 		gotPlt.write = l.writeGotPlt
 	}
-	if t.words > 0 {
-		t.got = l.synthSection(".got", shtProgbits, rw, 8)
-		t.got.size = 8 * uint64(t.words)
-		t.got.out.entsize = 8
+	if uint64(t.words) > l.mi.gotHeader || inGot && (l.dynamic || l.gotUsed()) {
+		t.got = l.synthSection(".got", shtProgbits, rw, word)
+		t.got.size = word * uint64(t.words)
+		t.got.out.entsize = word
 	}
 	if len(t.plt) > 0 {
-		t.header = !l.opt.Now
-		t.plt0(l, rx)
-		t.relaPlt = l.synthSection(".rela.plt", shtRela, ro|shfInfoLink, 8)
-		t.relaPlt.size = relaSize * uint64(len(t.plt))
+		l.makePlt(rx)
+		t.relaPlt = l.synthSection(relPlt, relType, ro|shfInfoLink, word)
+		t.relaPlt.size = l.relSize * uint64(len(t.plt))
 	}
 	if len(t.stubs) > 0 {
 		t.pltGot = l.synthSection(".plt.got", shtProgbits, rx, 16)
-		t.pltGot.size = uint64(len(t.stubs)) * l.stubSize()
-		t.pltGot.out.entsize = l.stubSize()
-		t.pltGot.write = l.writeStubs
+		t.pltGot.size = uint64(len(t.stubs)) * t.stubSize
+		t.pltGot.out.entsize = t.stubSize
+		t.pltGot.write = func(buf []byte) error { return l.mach.writeStubs(l, buf) }
 	}
 	t.irelPlt = !l.dynamic
 	if t.irelPlt && t.nIrel > 0 {
 		if t.relaPlt == nil {
-			t.relaPlt = l.synthSection(".rela.plt", shtRela, ro|shfInfoLink, 8)
+			t.relaPlt = l.synthSection(relPlt, relType, ro|shfInfoLink, word)
 		}
-		t.relaPlt.size += relaSize * uint64(t.nIrel)
+		t.relaPlt.size += l.relSize * uint64(t.nIrel)
 	}
 	if t.relaPlt != nil {
-		t.relaPlt.out.entsize = relaSize
+		t.relaPlt.out.entsize = l.relSize
 	}
 	n := t.nRelative + t.nOther
 	if !t.irelPlt {
 		n += t.nIrel
 	}
 	if n > 0 {
-		t.relaDyn = l.synthSection(".rela.dyn", shtRela, ro, 8)
-		t.relaDyn.size = relaSize * uint64(n)
-		t.relaDyn.out.entsize = relaSize
+		t.relaDyn = l.synthSection(relDyn, relType, ro, word)
+		t.relaDyn.size = l.relSize * uint64(n)
+		t.relaDyn.out.entsize = l.relSize
 	}
 }
 

@@ -15,7 +15,7 @@ func (l *linker) makeHash() {
 	}
 	n := uint64(len(d.syms) + 1)
 	if style&HashSysV != 0 {
-		d.hash = l.synthSection(".hash", shtHash, shfAlloc, 8)
+		d.hash = l.synthSection(".hash", shtHash, shfAlloc, l.class.word)
 		d.hash.out.entsize = 4
 		buckets := max(1, n/4)
 		d.hash.size = 4 * (2 + buckets + n)
@@ -32,10 +32,10 @@ func (l *linker) makeHash() {
 		}
 	}
 	if style&HashGNU != 0 {
-		d.gnuHash = l.synthSection(".gnu.hash", shtGNUHash, shfAlloc, 8)
+		d.gnuHash = l.synthSection(".gnu.hash", shtGNUHash, shfAlloc, l.class.word)
 		hashed := uint64(len(d.syms) - d.local)
-		words := bloomWords(hashed)
-		d.gnuHash.size = 16 + 8*words + 4*uint64(d.buckets) + 4*hashed
+		words := bloomWords(hashed, 8*l.class.word)
+		d.gnuHash.size = 16 + l.class.word*words + 4*uint64(d.buckets) + 4*hashed
 		d.gnuHash.write = func(buf []byte) error { l.writeGNUHash(buf, words); return nil }
 	}
 }
@@ -44,8 +44,8 @@ func (l *linker) makeHash() {
 const bloomShift = 26
 
 // bloomWords returns the size of the Bloom filter: about 12 bits a symbol, a power of two.
-func bloomWords(n uint64) uint64 {
-	return 1 << bits.Len64(n*12/64)
+func bloomWords(n, bitsEach uint64) uint64 {
+	return 1 << bits.Len64(n*12/bitsEach)
 }
 
 func (l *linker) writeGNUHash(buf []byte, words uint64) {
@@ -54,13 +54,15 @@ func (l *linker) writeGNUHash(buf []byte, words uint64) {
 	le.PutUint32(buf[4:], uint32(d.local+1))
 	le.PutUint32(buf[8:], uint32(words))
 	le.PutUint32(buf[12:], bloomShift)
-	bloom := buf[16:][:8*words]
-	heads := buf[16+8*words:][:4*d.buckets]
-	chains := buf[16+8*words+4*uint64(d.buckets):]
+	word := l.class.word
+	n := uint32(8 * word)
+	bloom := buf[16:][:word*words]
+	heads := buf[16+word*words:][:4*d.buckets]
+	chains := buf[16+word*words+4*uint64(d.buckets):]
 	for i := d.local; i < len(d.syms); i++ {
 		h := d.syms[i].hash
-		w := bloom[8*(uint64(h/64)&(words-1)):]
-		le.PutUint64(w, le.Uint64(w)|1<<(h%64)|1<<((h>>bloomShift)%64))
+		w := bloom[word*(uint64(h/n)&(words-1)):]
+		l.class.putWord(w, l.class.getWord(w)|1<<(h%n)|1<<((h>>bloomShift)%n))
 		b := h % d.buckets
 		if head := heads[4*b:]; le.Uint32(head) == 0 {
 			le.PutUint32(head, uint32(i+1))

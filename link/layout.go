@@ -24,7 +24,7 @@ type segment struct {
 var sectionRanks = map[string]int{
 	".interp": 1, ".note.gnu.property": 2, ".note.gnu.build-id": 3, ".note.ABI-tag": 4,
 	".hash": 10, ".gnu.hash": 11, ".dynsym": 12, ".dynstr": 13, ".gnu.version": 14, ".gnu.version_d": 15, ".gnu.version_r": 16,
-	".rela.dyn": 17, ".relr.dyn": 18, ".rela.plt": 19,
+	".rela.dyn": 17, ".rel.dyn": 17, ".relr.dyn": 18, ".rela.plt": 19, ".rel.plt": 19,
 	".init": 30, ".plt": 31, ".plt.got": 32, ".plt.sec": 33, ".text": 34, ".fini": 39,
 	".rodata": 50, ".eh_frame_hdr": 56, ".eh_frame": 57, ".gcc_except_table": 58,
 	".tdata": 70, ".tbss": 71, ".preinit_array": 72, ".init_array": 73, ".fini_array": 74, ".data.rel.ro": 75, ".dynamic": 77, ".got": 78,
@@ -107,10 +107,18 @@ func (l *linker) perm(out *outSection) elf.ProgFlag {
 	if out.flags&shfExec != 0 {
 		p |= elf.PF_X
 	}
-	if l.opt.NoSeparateCode && p == elf.PF_R {
+	if p == elf.PF_R && !l.separateCode() {
 		p |= elf.PF_X
 	}
 	return p
+}
+
+// separateCode reports whether code has segments of its own.
+func (l *linker) separateCode() bool {
+	if l.mi.separateCode {
+		return !l.opt.NoSeparateCode
+	}
+	return l.opt.SeparateCode
 }
 
 // orderSections sorts the output sections that are not empty and numbers them.
@@ -177,12 +185,12 @@ func (l *linker) layout() error {
 	}
 	l.makeSegments()
 	page := l.page
-	off := uint64(ehdrSize + phdrSize*len(l.segments))
+	off := l.class.ehdr + l.class.phdr*uint64(len(l.segments))
 	base := uint64(0)
 	if l.opt.Mode == Exec {
 		base = l.opt.ImageBase
 		if base == 0 {
-			base = 0x400000
+			base = alignUp(l.mi.base, page)
 		}
 	} else {
 		base = l.opt.ImageBase
@@ -268,7 +276,7 @@ func (l *linker) layout() error {
 	l.shstrOff = off
 	l.symtab.shstr.add(".shstrtab")
 	l.shoff = alignUp(off+uint64(len(l.symtab.shstr.data)), 8)
-	l.fileSize = l.shoff + shdrSize*uint64(len(l.order)+2)
+	l.fileSize = l.shoff + l.class.shdr*uint64(len(l.order)+2)
 	if err := l.checkSize(); err != nil {
 		return err
 	}
@@ -316,7 +324,7 @@ func (l *linker) newLoad(prev, out *outSection) bool {
 
 // headPerm returns the permissions of the segment with the headers.
 func (l *linker) headPerm() elf.ProgFlag {
-	if l.opt.NoSeparateCode {
+	if !l.separateCode() {
 		return elf.PF_R | elf.PF_X
 	}
 	return elf.PF_R
@@ -363,7 +371,7 @@ func (l *linker) makeSegments() {
 		}
 	}
 	if l.dynamic && byName[".interp"] != nil {
-		add(&segment{typ: elf.PT_PHDR, flags: elf.PF_R, align: 8})
+		add(&segment{typ: elf.PT_PHDR, flags: elf.PF_R, align: l.class.word})
 		one(elf.PT_INTERP, ".interp", elf.PF_R)
 	}
 	for _, s := range loads {
@@ -409,18 +417,18 @@ func (l *linker) execStack() bool {
 
 // finishSegments gives the program headers their addresses.
 func (l *linker) finishSegments() {
-	phsize := uint64(phdrSize * len(l.segments))
+	phsize := l.class.phdr * uint64(len(l.segments))
 	firstLoad := true
 	for _, s := range l.segments {
 		if s.typ == elf.PT_PHDR {
-			s.off, s.addr, s.filesz, s.memsz = ehdrSize, l.base+ehdrSize, phsize, phsize
+			s.off, s.addr, s.filesz, s.memsz = l.class.ehdr, l.base+l.class.ehdr, phsize, phsize
 			continue
 		}
 		head := s.typ == elf.PT_LOAD && firstLoad
 		if head {
 			firstLoad = false
 			s.off, s.addr = 0, l.base
-			s.filesz, s.memsz = ehdrSize+phsize, ehdrSize+phsize
+			s.filesz, s.memsz = l.class.ehdr+phsize, l.class.ehdr+phsize
 		}
 		for i, out := range s.outs {
 			if i == 0 && !head {
@@ -439,7 +447,11 @@ func (l *linker) finishSegments() {
 		case elf.PT_TLS:
 			l.tlsStart = s.addr
 			// The thread pointer is aligned as the segment is, counted from an aligned address.
-			l.tp = alignUp(s.addr+s.memsz, s.align)
+			if l.mi.variantI {
+				l.tp = s.addr - alignUp(l.mi.tcb, s.align)
+			} else {
+				l.tp = alignUp(s.addr+s.memsz, s.align)
+			}
 		case elf.PT_GNU_RELRO:
 			if l.relroEnd > s.addr {
 				s.memsz = l.relroEnd - s.addr

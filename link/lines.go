@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"weld/image/elf"
 )
 
 // Source lines for messages, from the DWARF line tables of an object. They are read only once there is an error to report.
@@ -231,7 +229,7 @@ func (t *lineTable) relocated(o *object, sec uint32) []byte {
 	rels := o.relas(sec)
 	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
 		r := decodeRela(rels)
-		size := debugWidth(r.typ)
+		size := o.mi.addressWidth(r.typ)
 		if size == 0 || r.sym >= o.nsyms || !inRange(r.off, size, uint64(len(b))) {
 			continue
 		}
@@ -247,15 +245,4 @@ func (t *lineTable) relocated(o *object, sec uint32) []byte {
 		}
 	}
 	return b
-}
-
-// debugWidth returns the size of the address that a relocation of debug information stores, or 0.
-func debugWidth(t elf.R_X86_64) uint64 {
-	switch t {
-	case elf.R_X86_64_64:
-		return 8
-	case elf.R_X86_64_32:
-		return 4
-	}
-	return 0
 }

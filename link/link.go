@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"weld/image/elf"
 )
 
 // A Phase is a step of a link and the time it took.
@@ -22,6 +24,13 @@ type linker struct {
 	threads int
 	page    uint64
 	result  Result
+
+	mach        machine // nil until the first object is known, if the options do not say it
+	mi          *machineInfo
+	class       *elfClass
+	relSize     uint64 // of a relocation of the output
+	machineFile string // the file that mach is from
+	flags       uint32 // e_flags
 
 	// What load finds.
 	sources     []*source
@@ -141,16 +150,24 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 
 // checkOptions refuses settings that cannot be.
 func (l *linker) checkOptions() error {
-	if l.page == 0 {
-		l.page = 4096
-	}
 	opt := l.opt
+	if opt.Machine != elf.EM_NONE {
+		for _, m := range machines {
+			if m.info().em == opt.Machine {
+				l.setMachine(m)
+				break
+			}
+		}
+		if l.mach == nil {
+			return &OptionError{"machine", fmt.Sprintf("%s (%s) cannot be linked for", opt.Machine.Arch(), opt.Machine)}
+		}
+	}
 	switch {
 	case len(opt.Inputs) == 0:
 		return &OptionError{"inputs", "no input files"}
-	case l.page&(l.page-1) != 0 || l.page > maxAlign || l.page < 4096:
+	case opt.MaxPageSize&(opt.MaxPageSize-1) != 0 || opt.MaxPageSize > maxAlign || opt.MaxPageSize != 0 && opt.MaxPageSize < 4096:
 		return &OptionError{"max-page-size", "it is no power of two between 4096 and 1 GiB"}
-	case opt.ImageBase%l.page != 0 || opt.ImageBase > 1<<46:
+	case opt.ImageBase%max(opt.MaxPageSize, 4096) != 0 || opt.ImageBase > 1<<46:
 		return &OptionError{"image-base", "it is no multiple of the page size, or too large"}
 	case opt.PackRelative:
 		return &OptionError{"-z pack-relative-relocs", "relative relocations cannot be packed yet"}

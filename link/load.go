@@ -58,6 +58,9 @@ func (l *linker) load() error {
 		}
 		b = next
 	}
+	if l.mach == nil {
+		return &OptionError{"inputs", "no object says what processor to link for"}
+	}
 	return l.ctx.Err()
 }
 
@@ -82,7 +85,7 @@ func (l *linker) addInput(b *batch, in *Input, depth int) error {
 	data := src.data
 	switch {
 	case bytes.HasPrefix(data, []byte("\x7fELF")):
-		h, err := checkHeader(src.name, data)
+		h, err := l.checkHeader(src.name, data)
 		if err != nil {
 			return err
 		}
@@ -109,6 +112,9 @@ func (l *linker) addInput(b *batch, in *Input, depth int) error {
 	case bytes.HasPrefix(data, []byte(arMagic)), bytes.HasPrefix(data, []byte(arThinMagic)):
 		a, err := parseArchive(src.name, data)
 		if err != nil {
+			return err
+		}
+		if err := l.checkArchive(a); err != nil {
 			return err
 		}
 		lb := &lib{archive: a, base: filepath.Base(src.name), pos: pos, pulled: map[uint64]bool{}}
@@ -167,6 +173,9 @@ func (l *linker) addScript(b *batch, in *Input, src *source, depth int) error {
 	}
 	s, err := parseScript(src.name, src.data)
 	if err != nil {
+		return err
+	}
+	if err := l.checkFormats(s); err != nil {
 		return err
 	}
 	l.searchDirs = append(l.searchDirs, s.search...)

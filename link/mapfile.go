@@ -77,15 +77,16 @@ func (l *linker) sortRelocs() {
 	if t.relaDyn == nil || t.nOther == 0 {
 		return
 	}
-	b := l.synthBytes(t.relaDyn)[t.nRelative*relaSize:][:t.nOther*relaSize]
+	size := uint32(l.relSize)
+	b := l.synthBytes(t.relaDyn)[t.nRelative*size:][:t.nOther*size]
 	list := make([]rela, t.nOther)
 	for i := range list {
-		list[i] = decodeRela(b[i*relaSize:])
+		list[i] = l.getRel(b[uint32(i)*size:])
 	}
 	slices.SortFunc(list, func(x, y rela) int {
 		return cmp.Or(cmp.Compare(x.sym, y.sym), cmp.Compare(x.off, y.off), cmp.Compare(x.typ, y.typ))
 	})
 	for i, r := range list {
-		putRela(b[i*relaSize:], r.off, r.typ, r.sym, r.addend)
+		l.putRel(b[uint32(i)*size:], r.off, r.typ, r.sym, r.addend)
 	}
 }

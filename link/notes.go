@@ -9,7 +9,7 @@ import (
 )
 
 // parseProperties reads the notes of .note.gnu.property (x86-64 psABI, "Program Property").
-func (o *object) parseProperties(b []byte) {
+func (o *object) parseProperties(b []byte, m *machineInfo) {
 	for len(b) >= 12 {
 		nameSize, descSize, typ := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:])), le.Uint32(b[8:])
 		body := b[12:]
@@ -18,18 +18,18 @@ func (o *object) parseProperties(b []byte) {
 			return
 		}
 		if typ == elf.NT_GNU_PROPERTY_TYPE_0 && nameSize == 4 && string(body[:4]) == "GNU\x00" {
-			o.parsePropertyList(body[at : at+descSize])
+			o.parsePropertyList(body[at:at+descSize], m)
 		}
-		next := alignUp(at+descSize, 8)
+		next := alignUp(at+descSize, m.class.word)
 		if 12+next > uint64(len(b)) {
 			return
 		}
-		// Entries are aligned to 8 bytes from the start of the section.
-		b = b[min(alignUp(12+at+descSize, 8), uint64(len(b))):]
+		// Entries are aligned to a word from the start of the section.
+		b = b[min(alignUp(12+at+descSize, m.class.word), uint64(len(b))):]
 	}
 }
 
-func (o *object) parsePropertyList(b []byte) {
+func (o *object) parsePropertyList(b []byte, m *machineInfo) {
 	for len(b) >= 8 {
 		typ, size := le.Uint32(b), uint64(le.Uint32(b[4:]))
 		if size > uint64(len(b)-8) {
@@ -37,14 +37,14 @@ func (o *object) parsePropertyList(b []byte) {
 		}
 		if size == 4 {
 			v := le.Uint32(b[8:])
-			switch typ {
-			case elf.GNU_PROPERTY_X86_FEATURE_1_AND:
+			switch {
+			case typ == m.feature:
 				o.features |= v
-			case elf.GNU_PROPERTY_X86_ISA_1_NEEDED:
+			case typ == elf.GNU_PROPERTY_X86_ISA_1_NEEDED && m.feature == elf.GNU_PROPERTY_X86_FEATURE_1_AND:
 				o.isaNeeded |= v
 			}
 		}
-		b = b[min(8+alignUp(size, 8), uint64(len(b))):]
+		b = b[min(8+alignUp(size, m.class.word), uint64(len(b))):]
 	}
 }
 
@@ -60,7 +60,10 @@ func (l *linker) mergeProperties() {
 	if !any {
 		l.features = 0
 	}
-	l.features &= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT | elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK)
+	l.features &= l.mi.featureMask
+	if l.mi.feature != elf.GNU_PROPERTY_X86_FEATURE_1_AND {
+		return
+	}
 	if l.opt.IBT {
 		l.features |= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT)
 	}
@@ -77,16 +80,18 @@ func (l *linker) makeNotes() {
 		props = le.AppendUint32(props, typ)
 		props = le.AppendUint32(props, 4)
 		props = le.AppendUint32(props, v)
-		props = le.AppendUint32(props, 0)
+		if l.class.word == 8 {
+			props = le.AppendUint32(props, 0)
+		}
 	}
 	if l.features != 0 {
-		prop(elf.GNU_PROPERTY_X86_FEATURE_1_AND, l.features)
+		prop(l.mi.feature, l.features)
 	}
 	if l.isaNeeded != 0 {
 		prop(elf.GNU_PROPERTY_X86_ISA_1_NEEDED, l.isaNeeded)
 	}
 	if len(props) > 0 {
-		l.addNote(".note.gnu.property", 8, elf.NT_GNU_PROPERTY_TYPE_0, props)
+		l.addNote(".note.gnu.property", l.class.word, elf.NT_GNU_PROPERTY_TYPE_0, props)
 	}
 	var id []byte
 	switch l.opt.BuildID {

@@ -2,7 +2,6 @@ package link
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -105,37 +104,23 @@ type object struct {
 	inflated  map[uint32][]byte
 	linkOnce  []uint32 // .gnu.linkonce sections
 	lines     lineTable
+	mi        *machineInfo
 }
 
 func (o *object) err(kind error, place, format string, args ...any) error {
 	return fileErr(kind, o.name, place, format, args...)
 }
 
-// checkHeader checks the ELF header of a file that is to be linked.
-func checkHeader(name string, data []byte) (elf.Header, error) {
-	h, err := elf.ParseHeader(name, data)
-	if err != nil {
-		kind := err
-		if errors.Is(err, elf.ErrTruncated) {
-			kind = ErrTruncated
-		}
-		return h, &FileError{File: name, What: strings.TrimPrefix(err.Error(), name+": "), Kind: kind}
-	}
-	switch {
-	case h.Machine != elf.EM_X86_64:
-		return h, fileErr(ErrMachine, name, "", "it is for %s (%s), wanted x86-64", h.Machine.Arch(), h.Machine)
-	case h.Class != elf.ELFCLASS64 || h.Data != elf.ELFDATA2LSB:
-		return h, fileErr(ErrMachine, name, "", "it is %s, %s, wanted little-endian ELF64", h.Class, h.Data)
-	}
-	return h, nil
-}
-
 // parse reads the headers, the symbol table and the groups of o.data.
 func (o *object) parse(l *linker) error {
-	h, err := checkHeader(o.name, o.data)
+	h, err := parseHeader(o.name, o.data)
 	if err != nil {
 		return err
 	}
+	if err := l.checkMachine(o.name, &h); err != nil {
+		return err
+	}
+	o.mi = l.mi
 	if h.Type != elf.ET_REL {
 		return o.err(ErrFormat, "", "it is %s, wanted ET_REL", h.Type)
 	}
@@ -156,6 +141,7 @@ func (o *object) parseSections(h elf.Header) error {
 	if h.Shoff == 0 {
 		return nil
 	}
+	const shdrSize = 64
 	if h.Shentsize != shdrSize {
 		return o.err(ErrFormat, "ELF header", "e_shentsize is %d, wanted %d", h.Shentsize, shdrSize)
 	}
@@ -330,7 +316,7 @@ func (o *object) parseContents(l *linker) error {
 			continue
 		case shtRel:
 			if uint64(s.info) < uint64(len(o.secs)) && s.size > 0 {
-				return o.err(ErrFormat, o.place(uint32(i)), "relocations without addends, which x86-64 does not have")
+				return o.err(ErrFormat, o.place(uint32(i)), "relocations without addends, which %s does not have", l.mi.em.Arch())
 			}
 			continue
 		case shtRela:
@@ -374,7 +360,7 @@ func (o *object) parseContents(l *linker) error {
 			continue
 		}
 		if name == ".note.gnu.property" {
-			o.parseProperties(o.bytes(uint32(i)))
+			o.parseProperties(o.bytes(uint32(i)), l.mi)
 			continue
 		}
 		if s.flags&shfExclude != 0 && s.flags&shfAlloc == 0 {

@@ -3,6 +3,8 @@ package link
 import (
 	"io"
 	"io/fs"
+
+	"weld/image/elf"
 )
 
 // A Mode is what kind of file is made.
@@ -89,15 +91,16 @@ type Options struct {
 	Output string
 
 	Mode        Mode
-	Static      bool     // no shared libraries
-	LibraryPath []string // folders for Input.Library and scripts (-L)
-	RpathLink   []string // -rpath-link: not used, as libraries that only shared libraries need are not read
-	Sysroot     string   // the prefix of paths that begin with = in scripts and LibraryPath
-	Threads     int      // 0 for GOMAXPROCS
+	Machine     elf.Machine // EM_NONE for that of the first object
+	Static      bool        // no shared libraries
+	LibraryPath []string    // folders for Input.Library and scripts (-L)
+	RpathLink   []string    // -rpath-link: not used, as libraries that only shared libraries need are not read
+	Sysroot     string      // the prefix of paths that begin with = in scripts and LibraryPath
+	Threads     int         // 0 for GOMAXPROCS
 
 	Entry          string // symbol or number; "" for _start, none in a shared library
 	Init, Fini     string // symbols of DT_INIT and DT_FINI; "" for _init and _fini
-	Interpreter    string // PT_INTERP; "" for none
+	Interpreter    string // PT_INTERP; "" for none, or DefaultInterpreter
 	Soname         string
 	Rpath          []string
 	OldDtags       bool // DT_RPATH rather than DT_RUNPATH
@@ -136,7 +139,8 @@ type Options struct {
 	WarnTextrel         bool // Warn is called if the output has run-time relocations of read-only sections
 	NoDemangle          bool // messages have names as they are in the files
 
-	Now, NoRelro, NoSeparateCode        bool // -z now, norelro, noseparate-code
+	Now, NoRelro                        bool // -z now, norelro
+	SeparateCode, NoSeparateCode        bool // -z separate-code, noseparate-code; without either what GNU ld does for the processor
 	NoText                              bool // -z notext: run-time relocations of read-only sections are no error
 	ExecStack, NoExecStack              bool // -z execstack, noexecstack
 	NoDelete, NoOpen, Origin, InitFirst bool // -z nodelete, nodlopen, origin, initfirst
@@ -145,8 +149,8 @@ type Options struct {
 	IBTPLT, IBT, SHSTK                  bool // -z ibtplt, ibt, shstk
 	PackRelative                        bool // -z pack-relative-relocs
 	StackSize                           uint64
-	MaxPageSize                         uint64 // 0 for 4096
-	ImageBase                           uint64 // 0 for 0x400000 in ET_EXEC
+	MaxPageSize                         uint64 // 0 for that of the processor's psABI
+	ImageBase                           uint64 // 0 for what GNU ld has in ET_EXEC
 
 	// MaxOutput bounds the size of the output in bytes: inputs can ask for alignments that make it much larger than they are.
 	// 0 is for 16 times the size of the inputs and 4 GiB.

@@ -175,11 +175,12 @@ func (l *linker) writeMember(out *outSection, m secRef) error {
 	data := o.bytes(m.sec)
 	a := applier{
 		l: l, o: o, sec: m.sec, buf: buf, addr: s.addr, alloc: s.flags&shfAlloc != 0,
-		rel: o.relBase + s.relAt, dyn: o.dynBase + s.dynAt, flip: o.flipped(m.sec, out),
+		rel: o.relBase + s.relAt, dyn: o.dynBase + s.dynAt, flip: o.flipped(m.sec, out, l.class.word),
 	}
 	if a.flip {
-		for i := 0; i+8 <= len(data); i += 8 {
-			copy(buf[len(data)-8-i:], data[i:i+8])
+		w := int(l.class.word)
+		for i := 0; i+w <= len(data); i += w {
+			copy(buf[len(data)-w-i:], data[i:i+w])
 		}
 	} else {
 		copy(buf, data)
@@ -187,12 +188,17 @@ func (l *linker) writeMember(out *outSection, m secRef) error {
 	if s.rel == 0 || l.opt.Mode == Relocatable {
 		return nil
 	}
-	return a.apply(o.relas(m.sec))
+	if a.alloc {
+		l.mach.apply(&a, o.relas(m.sec))
+	} else {
+		l.mach.applyDebug(&a, o.relas(m.sec))
+	}
+	return a.errs.err()
 }
 
 // flipped reports whether a section's words go to the output in reverse: .ctors runs from the end, .init_array from the start.
-func (o *object) flipped(sec uint32, out *outSection) bool {
-	if out.typ != shtInitArray && out.typ != shtFiniArray || o.secs[sec].size%8 != 0 {
+func (o *object) flipped(sec uint32, out *outSection, word uint64) bool {
+	if out.typ != shtInitArray && out.typ != shtFiniArray || o.secs[sec].size%word != 0 {
 		return false
 	}
 	name := o.secName(sec)
@@ -201,8 +207,9 @@ func (o *object) flipped(sec uint32, out *outSection) bool {
 
 // writeHeaders writes the ELF header, the program headers and the section headers.
 func (l *linker) writeHeaders() {
-	b := l.buf
+	b, c := l.buf, l.class
 	copy(b, "\x7fELF\x02\x01\x01")
+	b[4] = uint8(c.id)
 	typ := elf.ET_DYN
 	switch l.opt.Mode {
 	case Exec:
@@ -212,57 +219,44 @@ func (l *linker) writeHeaders() {
 	}
 	if typ != elf.ET_REL {
 		l.result.Entry = l.entry()
-		le.PutUint64(b[32:], ehdrSize)
-		le.PutUint16(b[54:], phdrSize)
 	}
 	le.PutUint16(b[16:], uint16(typ))
-	le.PutUint16(b[18:], uint16(elf.EM_X86_64))
+	le.PutUint16(b[18:], uint16(l.mi.em))
 	le.PutUint32(b[20:], 1)
-	le.PutUint64(b[24:], l.result.Entry)
-	le.PutUint64(b[40:], l.shoff)
-	le.PutUint16(b[52:], ehdrSize)
-	le.PutUint16(b[56:], uint16(len(l.segments)))
-	le.PutUint16(b[58:], shdrSize)
+	c.putWord(b[24:], l.result.Entry)
+	w := c.word
+	if typ != elf.ET_REL {
+		c.putWord(b[24+w:], c.ehdr)
+	}
+	c.putWord(b[24+2*w:], l.shoff)
+	n := len(l.order) + 2
+	tail := b[24+3*w:]
+	le.PutUint32(tail, l.flags)
+	le.PutUint16(tail[4:], uint16(c.ehdr))
+	if typ != elf.ET_REL {
+		le.PutUint16(tail[6:], uint16(c.phdr))
+	}
+	le.PutUint16(tail[8:], uint16(len(l.segments)))
+	le.PutUint16(tail[10:], uint16(c.shdr))
+	le.PutUint16(tail[12:], uint16(n))
+	le.PutUint16(tail[14:], uint16(n-1))
 	for i, s := range l.segments {
-		p := b[ehdrSize+i*phdrSize:]
-		le.PutUint32(p, uint32(s.typ))
-		le.PutUint32(p[4:], uint32(s.flags))
-		le.PutUint64(p[8:], s.off)
-		le.PutUint64(p[16:], s.addr)
-		le.PutUint64(p[24:], s.addr)
-		le.PutUint64(p[32:], s.filesz)
-		le.PutUint64(p[40:], s.memsz)
-		le.PutUint64(p[48:], s.align)
+		c.putProg(b[c.ehdr+uint64(i)*c.phdr:], s)
 	}
 	copy(b[l.shstrOff:], l.symtab.shstr.data)
-	n := len(l.order) + 2
 	sh := b[l.shoff:]
-	le.PutUint16(b[60:], uint16(n))
-	le.PutUint16(b[62:], uint16(n-1))
 	for i, out := range l.order {
-		h := sh[(i+1)*shdrSize:]
-		le.PutUint32(h, out.nameOff)
-		le.PutUint32(h[4:], out.typ)
-		le.PutUint64(h[8:], uint64(out.flags))
-		le.PutUint64(h[16:], out.addr)
-		le.PutUint64(h[24:], out.off)
-		le.PutUint64(h[32:], out.size)
+		h := shdr{name: out.nameOff, typ: out.typ, flags: uint64(out.flags), addr: out.addr, off: out.off, size: out.size, align: out.align, entsize: out.entsize}
 		if out.link != nil {
-			le.PutUint32(h[40:], uint32(out.link.index))
+			h.link = uint32(out.link.index)
 		}
 		if out.info != nil {
-			le.PutUint32(h[44:], out.info())
+			h.info = out.info()
 		}
-		le.PutUint64(h[48:], out.align)
-		le.PutUint64(h[56:], out.entsize)
+		c.putSection(sh[uint64(i+1)*c.shdr:], &h)
 		l.result.Sections = append(l.result.Sections, SectionInfo{strings.Clone(out.name), out.addr, out.off, out.size})
 	}
-	h := sh[(n-1)*shdrSize:]
-	le.PutUint32(h, l.symtab.shstr.add(".shstrtab"))
-	le.PutUint32(h[4:], shtStrtab)
-	le.PutUint64(h[24:], l.shstrOff)
-	le.PutUint64(h[32:], uint64(len(l.symtab.shstr.data)))
-	le.PutUint64(h[48:], 1)
+	c.putSection(sh[uint64(n-1)*c.shdr:], &shdr{name: l.symtab.shstr.add(".shstrtab"), typ: shtStrtab, off: l.shstrOff, size: uint64(len(l.symtab.shstr.data)), align: 1})
 }
 
 // entry returns the entry point.

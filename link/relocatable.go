@@ -62,9 +62,9 @@ func (l *linker) combine() error {
 	}
 	order = append(order, l.combineRelas(c, order)...)
 	order = append(groups, order...)
-	c.symtab = l.synthSection(".symtab", shtSymtab, 0, 8)
-	c.symtab.out.entsize = symSize
-	c.symtab.size = symSize * (uint64(c.first) + uint64(len(c.globals)))
+	c.symtab = l.synthSection(".symtab", shtSymtab, 0, l.class.word)
+	c.symtab.out.entsize = l.class.sym
+	c.symtab.size = l.class.sym * (uint64(c.first) + uint64(len(c.globals)))
 	c.symtab.out.info = func() uint32 { return c.first }
 	strtab := l.synthSection(".strtab", shtStrtab, 0, 1)
 	strtab.size = uint64(len(c.strs.data))
@@ -76,7 +76,7 @@ func (l *linker) combine() error {
 		return err
 	}
 	for _, out := range order {
-		if out.typ == shtRela || out.typ == shtGroup {
+		if out.typ == l.relType() || out.typ == shtGroup {
 			out.link = c.symtab.out
 		}
 	}
@@ -266,20 +266,21 @@ func (l *linker) combineRelas(c *combined, order []*outSection) []*outSection {
 		if !l.hasRelas(out) {
 			continue
 		}
+		name, typ := l.relSection(out.name)
 		r := &outSection{
-			name: ".rela" + out.name, typ: shtRela, flags: shfInfoLink | out.flags&shfGroup, order: len(l.outs), align: 8, entsize: relaSize,
+			name: name, typ: typ, flags: shfInfoLink | out.flags&shfGroup, order: len(l.outs), align: l.class.word, entsize: l.relSize,
 			info: func() uint32 { return uint32(out.index) },
 		}
 		l.outs = append(l.outs, r)
 		c.relas[out.order] = r
-		p := l.addSynth(r, 8)
+		p := l.addSynth(r, l.class.word)
 		for _, m := range out.members {
 			if m.obj < 0 {
 				continue
 			}
 			for b := l.objs[m.obj].relas(m.sec); len(b) >= relaSize; b = b[relaSize:] {
 				if out.flags&shfAlloc != 0 || !c.lost(l, m.obj, le.Uint32(b[12:])) {
-					p.size += relaSize
+					p.size += l.relSize
 				}
 			}
 		}
@@ -304,14 +305,14 @@ func (l *linker) writeCombinedRelas(c *combined, out *outSection, buf []byte) {
 				if out.flags&shfAlloc == 0 {
 					continue
 				}
-				r.typ, r.addend = elf.R_X86_64_NONE, 0 // by this linkers know FDEs of code that is gone
+				r.typ, r.addend = 0, 0 // by this linkers know FDEs of code that is gone
 			} else if r.sym != 0 && r.sym < o.first {
 				if e := o.sym(r.sym); e.typ() == elf.STT_SECTION && e.shndx < shnBase {
 					r.addend += int64(o.secs[e.shndx].outOff)
 				}
 			}
-			putRela(buf, r.off+at, r.typ, sym, r.addend)
-			buf = buf[relaSize:]
+			l.putRel(buf, r.off+at, r.typ, sym, r.addend)
+			buf = buf[l.relSize:]
 		}
 	}
 }
@@ -322,12 +323,7 @@ func (l *linker) writeCombinedSymbols(c *combined, buf []byte) {
 		if elf.SymBind(info>>4) == elf.STB_GNU_UNIQUE || elf.SymType(info&15) == elf.STT_GNU_IFUNC {
 			l.hasGNU.Store(true)
 		}
-		b := buf[uint64(i)*symSize:]
-		le.PutUint32(b, name)
-		b[4], b[5] = info, other
-		le.PutUint16(b[6:], shndx)
-		le.PutUint64(b[8:], value)
-		le.PutUint64(b[16:], size)
+		l.class.putSym(buf[uint64(i)*l.class.sym:], name, info, other, shndx, value, size)
 	}
 	// where returns the section and value of a symbol in the output.
 	where := func(o *object, e *esym) (uint16, uint64) {
@@ -347,7 +343,7 @@ func (l *linker) writeCombinedSymbols(c *combined, buf []byte) {
 	}
 	n := uint32(1)
 	for _, out := range l.order {
-		if out.typ != shtRela && out.typ != shtGroup && out.typ != shtSymtab && out.typ != shtStrtab {
+		if out.typ != l.relType() && out.typ != shtGroup && out.typ != shtSymtab && out.typ != shtStrtab {
 			put(n, 0, uint8(elf.STT_SECTION), 0, uint16(out.index), 0, 0)
 			n++
 		}
@@ -394,7 +390,7 @@ func (l *linker) layoutCombined(order []*outSection) error {
 	if len(order) >= 0xff00-1 {
 		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "", "it has %d sections, and a symbol can say only %d", len(order), 0xff00)
 	}
-	off := uint64(ehdrSize)
+	off := l.class.ehdr
 	for i, out := range order {
 		out.index = i + 1
 		out.nameOff = l.symtab.shstr.add(out.name)
@@ -408,6 +404,6 @@ func (l *linker) layoutCombined(order []*outSection) error {
 	l.symtab.shstr.add(".shstrtab")
 	l.shstrOff = off
 	l.shoff = alignUp(off+uint64(len(l.symtab.shstr.data)), 8)
-	l.fileSize = l.shoff + shdrSize*uint64(len(order)+2)
+	l.fileSize = l.shoff + l.class.shdr*uint64(len(order)+2)
 	return l.checkSize()
 }

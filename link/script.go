@@ -12,12 +12,20 @@ type scriptFile struct {
 	asNeeded bool
 }
 
+// A scriptFormat is an OUTPUT_FORMAT.
+type scriptFormat struct {
+	names string
+	line  int
+}
+
 // A linkScript is a linker script that stands in for a library (GNU ld manual, "Implicit Linker Scripts").
 type linkScript struct {
-	files  []scriptFile
-	search []string // SEARCH_DIR
-	entry  string
-	undef  []string // EXTERN
+	name    string
+	formats []scriptFormat
+	files   []scriptFile
+	search  []string // SEARCH_DIR
+	entry   string
+	undef   []string // EXTERN
 }
 
 // A scriptLexer splits a script into words, quoted words, and the characters that stand for themselves.
@@ -108,7 +116,7 @@ func isScript(data []byte) bool {
 // parseScript reads a linker script.
 func parseScript(name string, data []byte) (*linkScript, error) {
 	x := &scriptLexer{name: name, text: string(data), line: 1, punct: "(),;{}="}
-	s := new(linkScript)
+	s := &linkScript{name: name}
 	if err := x.next(); err != nil {
 		return nil, err
 	}
@@ -155,9 +163,7 @@ func parseScript(name string, data []byte) (*linkScript, error) {
 func (s *linkScript) command(x *scriptLexer, cmd string, words []string) error {
 	switch cmd {
 	case "OUTPUT_FORMAT":
-		if len(words) == 0 || words[0] != "elf64-x86-64" {
-			return fileErr(ErrMachine, x.name, "line "+strconv.Itoa(x.line), "OUTPUT_FORMAT(%s), wanted elf64-x86-64", strings.Join(words, ", "))
-		}
+		s.formats = append(s.formats, scriptFormat{strings.Join(words, ", "), x.line})
 	case "SEARCH_DIR":
 		s.search = append(s.search, words...)
 	case "ENTRY":

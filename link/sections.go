@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"weld/image/elf"
 )
 
 // A secRef names a section of an object, or with obj -1 a part of the output that the linker makes.
@@ -133,7 +135,7 @@ func (l *linker) makeSections() {
 			if s.typ == shtNobits && s.flags&shfAlloc != 0 && name == ".data" {
 				name = ".bss"
 			}
-			out := l.output(name, outType(name, s.typ), s.flags&keptFlags)
+			out := l.output(name, outType(name, s.typ, l.mi.em), s.flags&keptFlags)
 			out.flags |= s.flags & keptFlags
 			if s.typ != out.typ && out.typ == shtNobits {
 				out.typ = shtProgbits
@@ -176,7 +178,7 @@ func (l *linker) makeSections() {
 	}
 }
 
-func outType(name string, typ uint32) uint32 {
+func outType(name string, typ uint32, em elf.Machine) uint32 {
 	switch name {
 	case ".init_array":
 		return shtInitArray
@@ -185,7 +187,7 @@ func outType(name string, typ uint32) uint32 {
 	case ".preinit_array":
 		return shtPreinitArray
 	}
-	if typ == shtUnwind {
+	if typ == shtUnwind && em == elf.EM_X86_64 {
 		return shtProgbits
 	}
 	return typ

@@ -24,7 +24,7 @@ type shared struct {
 
 // parse reads the dynamic symbols.
 func (d *shared) parse(l *linker) error {
-	if _, err := checkHeader(d.name, d.data); err != nil {
+	if _, err := parseHeader(d.name, d.data); err != nil {
 		return err
 	}
 	f, err := elf.New(d.name, d.data)

@@ -80,9 +80,9 @@ func (l *linker) makeSymtab() error {
 	if strAt > 1<<32-1 {
 		return fileErr(ErrTooLarge, l.opt.Output, "section .strtab", "%d bytes of symbol names", strAt)
 	}
-	t.tab = l.synthSection(".symtab", shtSymtab, 0, 8)
-	t.tab.out.entsize = symSize
-	t.tab.size = symSize * (uint64(at) + uint64(len(t.globals)))
+	t.tab = l.synthSection(".symtab", shtSymtab, 0, l.class.word)
+	t.tab.out.entsize = l.class.sym
+	t.tab.size = l.class.sym * (uint64(at) + uint64(len(t.globals)))
 	t.tab.out.info = func() uint32 { return t.nLocal }
 	t.str = l.synthSection(".strtab", shtStrtab, 0, 1)
 	t.str.size = strAt
@@ -160,9 +160,6 @@ func (l *linker) writeSymtab(buf []byte) error {
 			}
 			name := o.strName(e.name)
 			copy(strs[strAt:], name)
-			b := buf[at*symSize:][:symSize]
-			le.PutUint32(b, strAt)
-			b[4], b[5] = e.info&15, e.other // local whatever it says
 			shndx, value := elf.SHN_ABS, e.value
 			if e.shndx < shnBase {
 				s := &o.secs[e.shndx]
@@ -176,9 +173,8 @@ func (l *linker) writeSymtab(buf []byte) error {
 					value -= l.tlsStart
 				}
 			}
-			le.PutUint16(b[6:], shndx)
-			le.PutUint64(b[8:], value)
-			le.PutUint64(b[16:], e.size)
+			// It is local whatever it says.
+			l.class.putSym(buf[uint64(at)*l.class.sym:], strAt, e.info&15, e.other, shndx, value, e.size)
 			at++
 			strAt += uint32(len(name)) + 1
 		}
@@ -193,11 +189,7 @@ func (l *linker) writeSymtab(buf []byte) error {
 		for k := i * 1024; k < min((i+1)*1024, len(t.globals)); k++ {
 			s := l.syms.at(t.globals[k])
 			copy(strs[t.globalName[k]:], l.symtabName(s))
-			b := buf[(uint64(base)+uint64(k))*symSize:][:symSize]
-			l.putSym(b, s, t.globalName[k])
-			if s.hidden() && s.defined() {
-				b[4] = b[4] & 15
-			}
+			l.putSym(buf[(uint64(base)+uint64(k))*l.class.sym:], s, t.globalName[k], s.hidden() && s.defined())
 		}
 	})
 	return nil

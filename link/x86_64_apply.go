@@ -8,134 +8,44 @@ import (
 
 // The processor's part, second half: relocations are done where the section has been copied to.
 
-// An applier does the relocations of one section, or of one record of .eh_frame.
-type applier struct {
-	l     *linker
-	o     *object
-	sec   uint32
-	buf   []byte // where the content is
-	addr  uint64 // of buf
-	inOff uint64 // offset in the section of the first byte of buf
-	alloc bool
-	errs  errorList
-	rel   uint32 // index of the next relative relocation of the output
-	dyn   uint32 // and of the next other one
-	// flip has the 8-byte words in the reverse order: .ctors in .init_array.
-	flip bool
-}
-
-// symbolOf decodes what a relocation refers to and returns its address.
-func (a *applier) symbolOf(r rela) (t target, value uint64) {
-	o, l := a.o, a.l
-	if r.sym >= o.first {
-		id := o.names.ids[r.sym-o.first]
-		g := l.syms.at(id)
-		return target{id: id, g: g, typ: g.typ}, g.value
-	}
-	e := o.sym(r.sym)
-	t = target{local: r.sym, e: e, typ: e.typ()}
-	switch {
-	case e.shndx == 0:
-		return t, 0
-	case e.shndx >= shnBase:
-		return t, e.value
-	}
-	s := &o.secs[e.shndx]
-	if s.kind == secMerge {
-		if t.typ == elf.STT_SECTION {
-			return t, o.mergeAddr(s, e.value+uint64(r.addend)) - uint64(r.addend)
-		}
-		return t, o.mergeAddr(s, e.value)
-	}
-	if s.state != secLive {
-		return t, 0
-	}
-	if t.typ == elf.STT_GNU_IFUNC {
-		// Where its address is taken it is that of its stub, if it has one.
-		if id := o.localIDs[r.sym]; id != 0 {
-			if x := l.auxAt(l.syms.at(id)); x.stub >= 0 {
-				return t, l.pltAddr(x)
-			}
-		}
-	}
-	return t, s.addr + e.value
-}
-
-// auxOf returns the places of a symbol in the tables.
-func (a *applier) auxOf(t *target) *symAux {
-	if t.g != nil {
-		return a.l.auxAt(t.g)
-	}
-	return a.l.auxAt(a.l.syms.at(a.o.localIDs[t.local]))
-}
-
-func (a *applier) err(r rela, format string, args ...any) {
-	if len(a.errs) < 20 {
-		a.errs.add(a.l.relocErr(a.o, a.sec, r, format, args...))
-	}
-}
-
-// relaTarget returns the address that a relocation leads to.
-func (l *linker) relaTarget(o *object, r rela) uint64 {
-	a := applier{l: l, o: o}
-	_, v := a.symbolOf(r)
-	return v + uint64(r.addend)
-}
-
-// resolverAddr returns the address of the definition of a symbol, also where its address is that of its stub.
-func (l *linker) resolverAddr(s *symbol) uint64 {
-	o := l.objs[s.file]
-	e := o.sym(s.idx)
-	if e.shndx >= shnBase || e.shndx == 0 {
-		return e.value
-	}
-	return o.secs[e.shndx].addr + e.value
-}
-
-// put32 stores a value of 32 bits, signed or not.
-func (a *applier) put32(b []byte, r rela, v uint64, signed bool) {
-	if signed && int64(v) != int64(int32(v)) || !signed && v > math.MaxUint32 {
-		a.err(r, "the value %#x does not fit in 32 bits", v)
-		return
-	}
-	le.PutUint32(b, uint32(v))
-}
-
-// apply does the relocations in rels.
-func (a *applier) apply(rels []byte) error {
+func (x8664) apply(a *applier, rels []byte) {
 	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
 		r := decodeRela(rels)
-		if r.typ == elf.R_X86_64_NONE {
+		typ := elf.R_X86_64(r.typ)
+		if typ == elf.R_X86_64_NONE {
 			continue
 		}
-		size, ok := relocSize(r.typ)
-		if !ok || r.sym >= a.o.nsyms || !inRange(r.off-a.inOff, size, uint64(len(a.buf))) {
-			a.err(r, "it is not known in objects, or its symbol or its place is not there")
-			continue
-		}
-		at := r.off - a.inOff
-		if a.flip {
-			at = uint64(len(a.buf)) - 8 - at&^7 + at&7
-		}
-		if !a.alloc {
-			a.applyDebug(a.buf[at:], a.addr+at, r)
-			continue
-		}
-		if a.rela(r, at, rels[relaSize:]) {
+		size, known := x86RelocSize(typ)
+		at, ok := a.begin(&r, size, known)
+		if ok && a.x86(r, at, rels[relaSize:]) {
 			rels = rels[relaSize:]
 		}
 	}
-	return a.errs.err()
 }
 
-// rela does one relocation at offset at of buf. skip is set when the next one belongs to it.
-func (a *applier) rela(r rela, at uint64, rest []byte) (skip bool) {
+func (x8664) applyDebug(a *applier, rels []byte) {
+	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
+		r := decodeRela(rels)
+		typ := elf.R_X86_64(r.typ)
+		if typ == elf.R_X86_64_NONE {
+			continue
+		}
+		size, known := x86RelocSize(typ)
+		if at, ok := a.begin(&r, size, known); ok {
+			a.x86Debug(a.buf[at:], a.addr+at, r)
+		}
+	}
+}
+
+// x86 does one relocation at offset at of buf. skip is set when the next one belongs to it.
+func (a *applier) x86(r rela, at uint64, rest []byte) (skip bool) {
 	l := a.l
+	typ := elf.R_X86_64(r.typ)
 	t, s := a.symbolOf(r)
 	b := a.buf[at:]
 	p := a.addr + at
 	add := uint64(r.addend)
-	switch r.typ {
+	switch typ {
 	case elf.R_X86_64_64:
 		a.absolute(r, &t, b, p, s+add)
 	case elf.R_X86_64_32:
@@ -144,7 +54,7 @@ func (a *applier) rela(r rela, at uint64, rest []byte) (skip bool) {
 		a.put32(b, r, s+add, true)
 	case elf.R_X86_64_16, elf.R_X86_64_PC16:
 		v := s + add
-		if r.typ == elf.R_X86_64_PC16 {
+		if typ == elf.R_X86_64_PC16 {
 			v -= p
 		}
 		if int64(v) < math.MinInt16 || int64(v) > math.MaxUint16 {
@@ -154,7 +64,7 @@ func (a *applier) rela(r rela, at uint64, rest []byte) (skip bool) {
 		le.PutUint16(b, uint16(v))
 	case elf.R_X86_64_8, elf.R_X86_64_PC8:
 		v := s + add
-		if r.typ == elf.R_X86_64_PC8 {
+		if typ == elf.R_X86_64_PC8 {
 			v -= p
 		}
 		if int64(v) < math.MinInt8 || int64(v) > math.MaxUint8 {
@@ -193,62 +103,9 @@ func (a *applier) rela(r rela, at uint64, rest []byte) (skip bool) {
 	case elf.R_X86_64_SIZE64:
 		le.PutUint64(b, a.symSize(&t)+add)
 	default:
-		return a.tls(r, &t, at, s, rest)
+		return a.x86TLS(r, &t, at, s, rest)
 	}
 	return false
-}
-
-func (a *applier) symSize(t *target) uint64 {
-	if t.g != nil {
-		return t.g.size
-	}
-	return t.e.size
-}
-
-// callee returns the address that a call goes to: the stub, if the symbol has one.
-func (a *applier) callee(t *target, s uint64) uint64 {
-	if t.g == nil && t.typ != elf.STT_GNU_IFUNC {
-		return s
-	}
-	if x := a.auxOf(t); x.plt >= 0 || x.stub >= 0 {
-		return a.l.pltAddr(x)
-	}
-	return s
-}
-
-// gotAddr returns the address of the symbol's entry of .got.
-func (a *applier) gotAddr(t *target) uint64 {
-	return a.l.got.got.addr() + 8*uint64(a.auxOf(t).got)
-}
-
-// gotBase is what _GLOBAL_OFFSET_TABLE_ is.
-func (l *linker) gotBase() uint64 { return l.got.gotPlt.addr() }
-
-// absolute stores an address of 64 bits, or makes a dynamic relocation for it.
-func (a *applier) absolute(r rela, t *target, b []byte, p, v uint64) {
-	l := a.l
-	imported := t.imported()
-	switch writable := a.o.secs[a.sec].flags&shfWrite != 0; {
-	case imported && (l.pic || writable && !l.opt.Static) && (l.opt.Mode == Shared || writable || l.opt.NoText):
-		a.dynamic(p, elf.R_X86_64_64, a.auxOf(t).dynsym, r.addend)
-	case l.pic && !t.isAbs():
-		le.PutUint64(b, v)
-		if l.pic {
-			a.relative(p, v)
-		}
-	default:
-		le.PutUint64(b, v)
-	}
-}
-
-func (a *applier) relative(p, v uint64) {
-	putRela(a.l.synthBytes(a.l.got.relaDyn)[a.rel*relaSize:], p, elf.R_X86_64_RELATIVE, 0, int64(v))
-	a.rel++
-}
-
-func (a *applier) dynamic(p uint64, typ elf.R_X86_64, sym uint32, addend int64) {
-	putRela(a.l.synthBytes(a.l.got.relaDyn)[(a.l.got.nRelative+a.dyn)*relaSize:], p, typ, sym, addend)
-	a.dyn++
 }
 
 // relax rewrites an instruction that loads an address from the GOT (psABI, "GOTPCRELX").
@@ -270,15 +127,15 @@ func (a *applier) relax(r rela, at, s uint64) {
 	a.put32(b[at:], r, d, true)
 }
 
-// tls does a relocation of thread-local storage.
-func (a *applier) tls(r rela, t *target, at, s uint64, rest []byte) (skip bool) {
+// x86TLS does a relocation of thread-local storage.
+func (a *applier) x86TLS(r rela, t *target, at, s uint64, rest []byte) (skip bool) {
 	l := a.l
 	b := a.buf
 	p := a.addr + at
 	add := uint64(r.addend)
 	in := a.o.bytes(a.sec)
-	got := func(word int32) uint64 { return l.got.got.addr() + 8*uint64(word) }
-	switch r.typ {
+	got := l.gotWord
+	switch elf.R_X86_64(r.typ) {
 	case elf.R_X86_64_TLSGD:
 		model := l.tlsModel(t)
 		if model != tlsKeep && !gdSequence(in, r, rest) {
@@ -322,9 +179,9 @@ func (a *applier) tls(r rela, t *target, at, s uint64, rest []byte) (skip bool) 
 	case elf.R_X86_64_TPOFF64:
 		if l.opt.Mode == Shared {
 			if t.imported() {
-				a.dynamic(p, r.typ, a.auxOf(t).dynsym, r.addend)
+				a.dynamic(b[at:], p, r.typ, a.auxOf(t).dynsym, r.addend)
 			} else {
-				a.dynamic(p, r.typ, 0, int64(s+add-l.tlsStart))
+				a.dynamic(b[at:], p, r.typ, 0, int64(s+add-l.tlsStart))
 			}
 			return false
 		}
@@ -370,18 +227,10 @@ func (a *applier) ieToLE(ins, imm []byte, r rela, v uint64) {
 	a.put32(imm, r, v, true)
 }
 
-// applyDebug does a relocation of a section that is not loaded. What refers to a section that is not in the output becomes 0, or 1
-// in lists of ranges, where two zeros end the list.
-func (a *applier) applyDebug(b []byte, p uint64, r rela) {
-	t, s := a.symbolOf(r)
-	v := s + uint64(r.addend)
-	if a.dead(&t) {
-		v = 0
-		if name := a.o.secName(a.sec); name == ".debug_ranges" || name == ".debug_loc" {
-			v = 1
-		}
-	}
-	switch r.typ {
+// x86Debug does a relocation of a section that is not loaded.
+func (a *applier) x86Debug(b []byte, p uint64, r rela) {
+	t, v := a.debugValue(&r)
+	switch elf.R_X86_64(r.typ) {
 	case elf.R_X86_64_64:
 		le.PutUint64(b, v)
 	case elf.R_X86_64_32:
@@ -407,21 +256,4 @@ func (a *applier) applyDebug(b []byte, p uint64, r rela) {
 	default:
 		a.err(r, "it does not make sense in a section that is not loaded")
 	}
-}
-
-// dead reports whether a symbol is defined in a section that is not in the output.
-func (a *applier) dead(t *target) bool {
-	o, shndx := a.o, t.e.shndx
-	if t.g != nil {
-		switch t.g.kind {
-		case symObject:
-			o = a.l.objs[t.g.file]
-			shndx = o.sym(t.g.idx).shndx
-		case symUndef, symShared:
-			return true
-		default:
-			return false
-		}
-	}
-	return shndx != 0 && shndx < shnBase && o.secs[shndx].state != secLive
 }

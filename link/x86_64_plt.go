@@ -1,9 +1,5 @@
 package link
 
-import (
-	"weld/image/elf"
-)
-
 // Stubs. Without IBT an entry of .plt is 16 bytes and jumps through its slot of .got.plt, which at first leads back to the
 // entry, where the index of the relocation is pushed and the run-time linker called through the header (psABI, "Procedure
 // Linkage Table"). With IBT every target of an indirect jump begins with endbr64, so calls go to .plt.sec and the slot leads to
@@ -12,52 +8,31 @@ import (
 
 const pltEntry = 16
 
-// plt0 makes .plt and .plt.sec.
-func (t *gotTable) plt0(l *linker, flags uint32) {
-	n := uint64(len(t.plt))
-	t.plt = t.plt[:n:n]
-	t.pltMain = l.synthSection(".plt", shtProgbits, flags, 16)
-	t.pltMain.out.entsize = pltEntry
-	t.pltMain.size = n * pltEntry
-	t.pltMain.write = l.writePlt
-	if t.header {
-		t.pltMain.size += pltEntry
-		if l.ibt {
-			t.pltSec = l.synthSection(".plt.sec", shtProgbits, flags, 16)
-			t.pltSec.out.entsize = pltEntry
-			t.pltSec.size = n * pltEntry
-			t.pltSec.write = func(buf []byte) error {
-				for i := range t.plt {
-					l.jumpEntry(buf[i*pltEntry:][:pltEntry], t.pltSec.addr()+uint64(i)*pltEntry, l.slotAddr(i))
-				}
-				return nil
-			}
-		}
+func (x8664) pltSizes(l *linker) (header, entry, stub uint64) {
+	header, stub = pltEntry, 8
+	if l.opt.Now {
+		header = 0
 	}
-}
-
-// slotAddr returns the address of the slot of an entry of .plt.
-func (l *linker) slotAddr(i int) uint64 { return l.got.gotPlt.addr() + 24 + 8*uint64(i) }
-
-// pltAddr returns the address that calls of a symbol with a stub go to.
-func (l *linker) pltAddr(a *symAux) uint64 {
-	t := &l.got
-	switch {
-	case a.stub >= 0:
-		return t.pltGot.addr() + uint64(a.stub)*l.stubSize()
-	case t.pltSec != nil:
-		return t.pltSec.addr() + uint64(a.plt)*pltEntry
-	case t.header:
-		return t.pltMain.addr() + uint64(a.plt+1)*pltEntry
-	}
-	return t.pltMain.addr() + uint64(a.plt)*pltEntry
-}
-
-func (l *linker) stubSize() uint64 {
 	if l.ibt {
-		return 16
+		stub = 16
 	}
-	return 8
+	return header, pltEntry, stub
+}
+
+// lazySlot leads to what follows the jump in the entry.
+func (x8664) lazySlot(l *linker, i int) uint64 {
+	if l.ibt {
+		return l.entryAddr(i)
+	}
+	return l.entryAddr(i) + 6
+}
+
+func (x8664) writePltSec(l *linker, buf []byte) error {
+	t := &l.got
+	for i := range t.plt {
+		l.jumpEntry(buf[i*pltEntry:][:pltEntry], t.pltSec.addr()+uint64(i)*pltEntry, l.slotAddr(i))
+	}
+	return nil
 }
 
 // jumpEntry writes a stub at address at that jumps through slot.
@@ -82,19 +57,19 @@ func pad(b []byte) {
 	}
 }
 
-func (l *linker) writeStubs(buf []byte) error {
+func (x8664) writeStubs(l *linker, buf []byte) error {
 	t := &l.got
-	size := l.stubSize()
+	size := t.stubSize
 	for i, e := range t.stubs {
-		l.jumpEntry(buf[uint64(i)*size:][:size], t.pltGot.addr()+uint64(i)*size, t.got.addr()+8*uint64(e.word))
+		l.jumpEntry(buf[uint64(i)*size:][:size], t.pltGot.addr()+uint64(i)*size, l.gotWord(e.word))
 	}
 	return nil
 }
 
-func (l *linker) writePlt(buf []byte) error {
+func (x8664) writePlt(l *linker, buf []byte) error {
 	t := &l.got
 	base := t.pltMain.addr()
-	if !t.header {
+	if t.pltHead == 0 {
 		for i := range t.plt {
 			l.jumpEntry(buf[i*pltEntry:][:pltEntry], base+uint64(i)*pltEntry, l.slotAddr(i))
 		}
@@ -123,134 +98,4 @@ func (l *linker) writePlt(buf []byte) error {
 		pad(b[n+10:])
 	}
 	return nil
-}
-
-// writeGotPlt writes the slots of .plt, and the relocations for them.
-func (l *linker) writeGotPlt(buf []byte) error {
-	t := &l.got
-	if l.dyn.dynamic != nil {
-		le.PutUint64(buf, l.dyn.dynamic.addr())
-	}
-	for i, id := range t.plt {
-		a := l.auxAt(l.syms.at(id))
-		if t.header {
-			at := t.pltMain.addr() + uint64(i+1)*pltEntry
-			if !l.ibt {
-				at += 6
-			}
-			le.PutUint64(buf[24+8*i:], at)
-		}
-		rel := l.synthBytes(t.relaPlt)[i*relaSize:]
-		putRela(rel, l.slotAddr(i), elf.R_X86_64_JMP_SLOT, a.dynsym, 0)
-	}
-	return nil
-}
-
-// writeGot writes .got and its relocations.
-func (l *linker) writeGot() {
-	t := &l.got
-	if t.got == nil {
-		return
-	}
-	buf := l.synthBytes(t.got)
-	rel, other, irel := t.nRelative, t.nOther, uint32(0)
-	// The entries' relocations come last of each kind: count back from there.
-	for _, e := range t.entries {
-		for _, r := range two(l.gotRela(e)) {
-			switch r {
-			case elf.R_X86_64_NONE, elf.R_X86_64_IRELATIVE:
-			case elf.R_X86_64_RELATIVE:
-				rel--
-			default:
-				other--
-			}
-		}
-	}
-	other -= uint32(len(t.copies))
-	var dyn, irelDst []byte
-	if t.relaDyn != nil {
-		dyn = l.synthBytes(t.relaDyn)
-	}
-	if t.irelPlt && t.nIrel > 0 {
-		irelDst = l.synthBytes(t.relaPlt)[len(t.plt)*relaSize:]
-	} else if t.nIrel > 0 {
-		irelDst = dyn[(t.nRelative+t.nOther)*relaSize:]
-	}
-	for _, e := range t.entries {
-		b := buf[8*e.word:]
-		at := t.got.addr() + 8*uint64(e.word)
-		value, value2, dynsym, addend := l.gotValue(e)
-		le.PutUint64(b, value)
-		if e.kind == gotGD || e.kind == gotLD || e.kind == gotDesc {
-			le.PutUint64(b[8:], value2)
-		}
-		for i, r := range two(l.gotRela(e)) {
-			switch r {
-			case elf.R_X86_64_NONE:
-			case elf.R_X86_64_RELATIVE:
-				putRela(dyn[rel*relaSize:], at, r, 0, int64(value))
-				rel++
-			case elf.R_X86_64_IRELATIVE:
-				putRela(irelDst[irel*relaSize:], at, r, 0, addend)
-				irel++
-			default:
-				putRela(dyn[(t.nRelative+other)*relaSize:], at+8*uint64(i), r, dynsym, addend)
-				other++
-			}
-		}
-	}
-	for _, id := range t.copies {
-		a := l.auxAt(l.syms.at(id))
-		putRela(dyn[(t.nRelative+other)*relaSize:], l.copyAddr(a), elf.R_X86_64_COPY, a.dynsym, 0)
-		other++
-	}
-}
-
-func two(a, b elf.R_X86_64) [2]elf.R_X86_64 { return [2]elf.R_X86_64{a, b} }
-
-// gotValue returns the words of an entry of .got and the symbol and addend of its relocations.
-func (l *linker) gotValue(e gotEntry) (value, value2 uint64, dynsym uint32, addend int64) {
-	if e.kind == gotLD {
-		if l.opt.Mode != Shared {
-			value = 1
-		}
-		return value, 0, 0, 0
-	}
-	s := l.syms.at(e.sym)
-	a := l.auxAt(s)
-	imported := s.flags&isImported != 0
-	switch e.kind {
-	case gotAddr:
-		if first, _ := l.gotRela(e); first == elf.R_X86_64_GLOB_DAT {
-			return 0, 0, a.dynsym, 0
-		}
-		return s.value, 0, 0, 0
-	case gotIrel:
-		return 0, 0, 0, int64(l.resolverAddr(s))
-	}
-	off := int64(s.value - l.tlsStart)
-	switch e.kind {
-	case gotTP:
-		if imported {
-			return 0, 0, a.dynsym, 0
-		}
-		if l.opt.Mode == Shared {
-			return 0, 0, 0, off
-		}
-		return s.value - l.tp, 0, 0, 0
-	case gotGD:
-		if imported {
-			return 0, 0, a.dynsym, 0
-		}
-		if l.opt.Mode != Shared {
-			value = 1
-		}
-		return value, uint64(off), 0, 0
-	case gotDesc:
-		if imported {
-			return 0, 0, a.dynsym, 0
-		}
-		return 0, 0, 0, off
-	}
-	return 0, 0, 0, 0
 }

@@ -10,26 +10,6 @@ import (
 // to what an executable can do, which knows the module, and for its own variables the offset (Ulrich Drepper, "ELF Handling For
 // Thread-Local Storage", chapter 5; psABI, "Relaxation").
 
-// tlsModel is what becomes of TLS code.
-type tlsModel uint8
-
-const (
-	tlsKeep tlsModel = iota
-	tlsIE            // the offset from the thread pointer is loaded from the GOT
-	tlsLE            // it is in the instruction
-)
-
-// tlsModel returns what becomes of code of the general dynamic model.
-func (l *linker) tlsModel(t *target) tlsModel {
-	switch {
-	case l.opt.Mode == Shared || l.opt.NoRelax && !l.opt.Static:
-		return tlsKeep
-	case t.imported():
-		return tlsIE
-	}
-	return tlsLE
-}
-
 // The code sequences of the psABI, with the place of the relocation after them.
 var (
 	gdLea = []byte{0x66, 0x48, 0x8d, 0x3d} // data16 lea x@tlsgd(%rip),%rdi
@@ -55,7 +35,7 @@ func callRela(rest []byte, off uint64) bool {
 	if len(rest) < relaSize {
 		return false
 	}
-	switch n := decodeRela(rest); n.typ {
+	switch n := decodeRela(rest); elf.R_X86_64(n.typ) {
 	case elf.R_X86_64_PLT32, elf.R_X86_64_PC32, elf.R_X86_64_GOTPCRELX, elf.R_X86_64_GOTPCREL, elf.R_X86_64_REX_GOTPCRELX:
 		return n.off == off
 	}
@@ -91,14 +71,15 @@ func ieInstruction(data []byte, r rela) bool {
 	return r.off >= 3 && data[r.off-3]&0xfb == 0x48 && (data[r.off-2] == 0x8b || data[r.off-2] == 0x03) && data[r.off-1]&0xc7 == 5
 }
 
-// tls decides on a relocation of thread-local storage.
-func (sc *scanner) tls(r rela, t *target, rest []byte) (skip bool) {
+// x86TLS decides on a relocation of thread-local storage.
+func (sc *scanner) x86TLS(r rela, t *target, rest []byte) (skip bool) {
 	l := sc.l
-	if t.typ != elf.STT_TLS && t.typ != elf.STT_SECTION && !(t.g != nil && t.g.kind == symUndef) && r.typ != elf.R_X86_64_TLSLD {
+	typ := elf.R_X86_64(r.typ)
+	if t.typ != elf.STT_TLS && t.typ != elf.STT_SECTION && !(t.g != nil && t.g.kind == symUndef) && typ != elf.R_X86_64_TLSLD {
 		sc.err(r, "the symbol is no thread-local variable")
 		return false
 	}
-	switch r.typ {
+	switch typ {
 	case elf.R_X86_64_TLSGD:
 		model := l.tlsModel(t)
 		if model != tlsKeep && !gdSequence(sc.data, r, rest) {
@@ -144,7 +125,7 @@ func (sc *scanner) tls(r rela, t *target, rest []byte) (skip bool) {
 		}
 	case elf.R_X86_64_TPOFF32, elf.R_X86_64_TPOFF64:
 		switch {
-		case l.opt.Mode == Shared && r.typ == elf.R_X86_64_TPOFF64 && sc.s.flags&shfWrite != 0:
+		case l.opt.Mode == Shared && typ == elf.R_X86_64_TPOFF64 && sc.s.flags&shfWrite != 0:
 			sc.dynamic(r, false)
 			l.staticTLS.Store(true)
 			if t.imported() {

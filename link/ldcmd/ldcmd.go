@@ -105,7 +105,7 @@ func (p *parser) run(ctx context.Context, name string, args []string, stdout, st
 		return err
 	}
 	p.opt.Output = "a.out"
-	p.interp = "/lib64/ld-linux-x86-64.so.2"
+	p.interp = link.DefaultInterpreter
 	if err := p.parse(args); err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func splitArgs(s string) []string {
 func printVersion(w io.Writer, level int) {
 	fmt.Fprintln(w, "weld ld 1.0 (compatible with GNU ld)")
 	if level == 2 {
-		fmt.Fprintln(w, "  Supported emulations:\n   elf_x86_64")
+		fmt.Fprintln(w, "  Supported emulations:\n   "+strings.Join(link.Emulations(), "\n   "))
 	}
 }
 
@@ -301,7 +301,7 @@ Links relocatable objects, archives and shared libraries to an executable or a s
   --build-id[=KIND], --eh-frame-hdr, -z KEYWORD, -Map FILE, --dependency-file FILE, --time, --threads=N
   @FILE                       more arguments from a file
 
-%s: supported targets: elf64-x86-64
-%s: supported emulations: elf_x86_64
-`, name, name, name)
+%s: supported targets: %s
+%s: supported emulations: %s
+`, name, name, strings.Join(link.Formats(), " "), name, strings.Join(link.Emulations(), " "))
 }

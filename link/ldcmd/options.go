@@ -159,15 +159,16 @@ func number(name, v string) (int, error) {
 }
 
 func (p *parser) emulation(v string) error {
-	if v != "elf_x86_64" {
-		return usage("-m %s: the only emulation is elf_x86_64", v)
+	m, ok := link.Emulation(v)
+	if !ok {
+		return usage("-m %s: the emulations are %s", v, strings.Join(link.Emulations(), ", "))
 	}
+	p.opt.Machine = m
 	return nil
 }
 
 func (p *parser) format(v string) error {
-	switch v {
-	case "elf64-x86-64", "elf", "default":
+	if _, ok := link.Emulation(v); ok || v == "elf" || v == "default" {
 		return nil
 	}
 	return usage("the format %s is not supported", v)
@@ -386,9 +387,9 @@ func (p *parser) keyword(v string) error {
 	case "muldefs":
 		o.MultipleDefs = true
 	case "separate-code":
-		o.NoSeparateCode = false
+		o.SeparateCode, o.NoSeparateCode = true, false
 	case "noseparate-code":
-		o.NoSeparateCode = true
+		o.SeparateCode, o.NoSeparateCode = false, true
 	case "pack-relative-relocs":
 		o.PackRelative = true
 	case "nopack-relative-relocs":

@@ -1,0 +1,211 @@
+package link
+
+import (
+	"math"
+
+	"weld/image/elf"
+)
+
+// An applier does the relocations of one section, or of one record of .eh_frame.
+type applier struct {
+	l     *linker
+	o     *object
+	sec   uint32
+	buf   []byte // where the content is
+	addr  uint64 // of buf
+	inOff uint64 // offset in the section of the first byte of buf
+	alloc bool
+	errs  errorList
+	rel   uint32 // index of the next relative relocation of the output
+	dyn   uint32 // and of the next other one
+	// flip has the words in the reverse order: .ctors in .init_array.
+	flip bool
+}
+
+// symbolOf decodes what a relocation refers to and returns its address.
+func (a *applier) symbolOf(r rela) (t target, value uint64) {
+	o, l := a.o, a.l
+	if r.sym >= o.first {
+		id := o.names.ids[r.sym-o.first]
+		g := l.syms.at(id)
+		return target{id: id, g: g, typ: g.typ}, g.value
+	}
+	e := o.sym(r.sym)
+	t = target{local: r.sym, e: e, typ: e.typ()}
+	switch {
+	case e.shndx == 0:
+		return t, 0
+	case e.shndx >= shnBase:
+		return t, e.value
+	}
+	s := &o.secs[e.shndx]
+	if s.kind == secMerge {
+		if t.typ == elf.STT_SECTION {
+			return t, o.mergeAddr(s, e.value+uint64(r.addend)) - uint64(r.addend)
+		}
+		return t, o.mergeAddr(s, e.value)
+	}
+	if s.state != secLive {
+		return t, 0
+	}
+	if t.typ == elf.STT_GNU_IFUNC {
+		// Where its address is taken it is that of its stub, if it has one.
+		if id := o.localIDs[r.sym]; id != 0 {
+			if x := l.auxAt(l.syms.at(id)); x.stub >= 0 {
+				return t, l.pltAddr(x)
+			}
+		}
+	}
+	return t, s.addr + e.value
+}
+
+// auxOf returns the places of a symbol in the tables.
+func (a *applier) auxOf(t *target) *symAux {
+	if t.g != nil {
+		return a.l.auxAt(t.g)
+	}
+	return a.l.auxAt(a.l.syms.at(a.o.localIDs[t.local]))
+}
+
+func (a *applier) err(r rela, format string, args ...any) {
+	if len(a.errs) < 20 {
+		a.errs.add(a.l.relocErr(a.o, a.sec, r, format, args...))
+	}
+}
+
+// relaTarget returns the address that a relocation leads to.
+func (l *linker) relaTarget(o *object, r rela) uint64 {
+	a := applier{l: l, o: o}
+	_, v := a.symbolOf(r)
+	return v + uint64(r.addend)
+}
+
+// resolverAddr returns the address of the definition of a symbol, also where its address is that of its stub.
+func (l *linker) resolverAddr(s *symbol) uint64 {
+	o := l.objs[s.file]
+	e := o.sym(s.idx)
+	if e.shndx >= shnBase || e.shndx == 0 {
+		return e.value
+	}
+	return o.secs[e.shndx].addr + e.value
+}
+
+// begin checks a relocation and returns where in the buffer it is. ok is false if it cannot be done.
+func (a *applier) begin(r *rela, size uint64, known bool) (at uint64, ok bool) {
+	if !known || r.sym >= a.o.nsyms || !inRange(r.off-a.inOff, size, uint64(len(a.buf))) {
+		a.err(*r, "it is not known in objects, or its symbol or its place is not there")
+		return 0, false
+	}
+	at = r.off - a.inOff
+	if a.flip {
+		w := a.l.class.word
+		at = uint64(len(a.buf)) - w - at&^(w-1) + at&(w-1)
+	}
+	return at, true
+}
+
+// put32 stores a value of 32 bits, signed or not.
+func (a *applier) put32(b []byte, r rela, v uint64, signed bool) {
+	if signed && int64(v) != int64(int32(v)) || !signed && v > math.MaxUint32 {
+		a.err(r, "the value %#x does not fit in 32 bits", v)
+		return
+	}
+	le.PutUint32(b, uint32(v))
+}
+
+func (a *applier) symSize(t *target) uint64 {
+	if t.g != nil {
+		return t.g.size
+	}
+	return t.e.size
+}
+
+// callee returns the address that a call goes to: the stub, if the symbol has one.
+func (a *applier) callee(t *target, s uint64) uint64 {
+	if t.g == nil && t.typ != elf.STT_GNU_IFUNC {
+		return s
+	}
+	if x := a.auxOf(t); x.plt >= 0 || x.stub >= 0 {
+		return a.l.pltAddr(x)
+	}
+	return s
+}
+
+// gotAddr returns the address of the symbol's entry of .got.
+func (a *applier) gotAddr(t *target) uint64 {
+	return a.l.gotWord(a.auxOf(t).got)
+}
+
+// gotWord returns the address of a word of .got.
+func (l *linker) gotWord(word int32) uint64 { return l.got.got.addr() + l.class.word*uint64(word) }
+
+// gotStart is the part of the output that _GLOBAL_OFFSET_TABLE_ is the start of.
+func (l *linker) gotStart() *synth {
+	if l.mi.gotHeader > 0 {
+		return l.got.got
+	}
+	return l.got.gotPlt
+}
+
+// gotBase is what _GLOBAL_OFFSET_TABLE_ is.
+func (l *linker) gotBase() uint64 { return l.gotStart().addr() }
+
+// absolute stores an address of a word, or makes a dynamic relocation for it.
+func (a *applier) absolute(r rela, t *target, b []byte, p, v uint64) {
+	l := a.l
+	writable := a.o.secs[a.sec].flags&shfWrite != 0
+	if t.imported() && (l.pic || writable && !l.opt.Static) && (l.opt.Mode == Shared || writable || l.opt.NoText) {
+		a.dynamic(b, p, l.mi.dyn.symbolic, a.auxOf(t).dynsym, r.addend)
+		return
+	}
+	l.class.putWord(b, v)
+	if l.pic && !t.isAbs() {
+		a.relative(p, v)
+	}
+}
+
+func (a *applier) relative(p, v uint64) {
+	a.l.putRel(a.l.synthBytes(a.l.got.relaDyn)[uint64(a.rel)*a.l.relSize:], p, a.l.mi.dyn.relative, 0, int64(v))
+	a.rel++
+}
+
+// dynamic makes a dynamic relocation for the place at b.
+func (a *applier) dynamic(b []byte, p uint64, typ, sym uint32, addend int64) {
+	l := a.l
+	if l.mi.rel {
+		l.class.putWord(b, uint64(addend))
+	}
+	l.putRel(l.synthBytes(l.got.relaDyn)[uint64(l.got.nRelative+a.dyn)*l.relSize:], p, typ, sym, addend)
+	a.dyn++
+}
+
+// debugValue returns what a relocation of a section that is not loaded is for. What refers to a section that is not in the
+// output becomes 0, or 1 in lists of ranges, where two zeros end the list.
+func (a *applier) debugValue(r *rela) (t target, v uint64) {
+	t, s := a.symbolOf(*r)
+	v = s + uint64(r.addend)
+	if a.dead(&t) {
+		v = 0
+		if name := a.o.secName(a.sec); name == ".debug_ranges" || name == ".debug_loc" {
+			v = 1
+		}
+	}
+	return t, v
+}
+
+// dead reports whether a symbol is defined in a section that is not in the output.
+func (a *applier) dead(t *target) bool {
+	o, shndx := a.o, t.e.shndx
+	if t.g != nil {
+		switch t.g.kind {
+		case symObject:
+			o = a.l.objs[t.g.file]
+			shndx = o.sym(t.g.idx).shndx
+		case symUndef, symShared:
+			return true
+		default:
+			return false
+		}
+	}
+	return shndx != 0 && shndx < shnBase && o.secs[shndx].state != secLive
+}
