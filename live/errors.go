@@ -26,6 +26,8 @@ var (
 	ErrInUse     = errors.New("the object is in use")
 	ErrUndefined = errors.New("a name that is imported is not defined")
 	ErrLoader    = errors.New("the run-time linker does not take the object")
+	ErrArgument  = errors.New("an argument is not valid")
+	ErrNoBlock   = errors.New("no block of the object is there")
 	ErrDeleted   = errors.New("the file was deleted by someone else")
 )
 

@@ -4,13 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
+	"weld/internal/rtld"
 	"weld/native"
 )
 
@@ -23,6 +27,7 @@ type file struct {
 	why  error  // why it is in memory, if that was not asked for
 	ino  uint64
 	dev  uint64
+	pid  int // of the process that has made it
 }
 
 var fileCount atomic.Uint64
@@ -107,7 +112,8 @@ func folderFile(object, dir string, private bool) (*file, error) {
 	if err != nil {
 		return nil, fail(path, err)
 	}
-	f := &file{fd: fd, path: path, name: path}
+	f := &file{fd: fd, path: path, name: path, pid: os.Getpid()}
+	named.add(f)
 	if err := f.lock(); err != nil {
 		f.close()
 		return nil, fail(path, err)
@@ -170,14 +176,56 @@ func (f *file) lock() error {
 }
 
 func (f *file) close() {
-	if f.name != "" {
-		// It may be another one by now.
-		var st syscall.Stat_t
-		if syscall.Lstat(f.name, &st) == nil && (f.ino == 0 || uint64(st.Dev) == f.dev && st.Ino == f.ino) {
-			syscall.Unlink(f.name)
-		}
-	}
+	f.unlink()
 	syscall.Close(f.fd)
+}
+
+// unlink takes the file's name away, in the process that has made it.
+func (f *file) unlink() {
+	if f.name == "" || f.pid != os.Getpid() {
+		return
+	}
+	named.remove(f)
+	// It may be another one by now.
+	var st syscall.Stat_t
+	if syscall.Lstat(f.name, &st) == nil && (f.ino == 0 || uint64(st.Dev) == f.dev && st.Ino == f.ino) {
+		syscall.Unlink(f.name)
+	}
+}
+
+// named are the files that have a name, so that an exit of native code takes it away.
+var named fileSet
+
+type fileSet struct {
+	mu sync.Mutex
+	m  map[*file]bool
+}
+
+func init() { rtld.AtExit = named.unlink }
+
+func (n *fileSet) add(f *file) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.m == nil {
+		n.m = map[*file]bool{}
+	}
+	n.m[f] = true
+}
+
+func (n *fileSet) remove(f *file) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.m, f)
+}
+
+// unlink takes all names away.
+func (n *fileSet) unlink() {
+	n.mu.Lock()
+	list := slices.Collect(maps.Keys(n.m))
+	n.mu.Unlock()
+	for _, f := range list {
+		f.unlink()
+	}
 }
 
 // setSize gives the file its size. What has not been allocated is holes.

@@ -260,6 +260,9 @@ func dlsym(u native.Upcall, at uintptr, name string, ver *elf.Version) {
 	}
 	d, held, ok := binds.find(func() (definition, bool) { return lookupIn(list(), &h, ver, 0, nil) })
 	if held {
+		if d.o.live != nil {
+			binds = nil // who made it says when it goes
+		}
 		defer binds.bound(d)
 	}
 	// A symbol of the run-time linker that loaded code looks up is weld's too.

@@ -226,6 +226,9 @@ func finiAll() {
 		o.hold() // a finaliser that closes a library does not unload it any more
 	}
 	defer func() { tracing().exit() }()
+	if AtExit != nil {
+		defer AtExit()
+	}
 	finalise(order)
 }
 

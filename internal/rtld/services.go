@@ -92,6 +92,9 @@ func setUp() error {
 		}
 		t.wraps["backtrace_symbols"], t.wraps["backtrace_symbols_fd"] = true, true
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}
+		if t.err = t.addOffers(); t.err != nil {
+			return
+		}
 		native.LazyBinder = bindLazily
 		native.Locate = describe
 		native.Callers = trace

@@ -1,0 +1,167 @@
+package live_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"weld"
+	"weld/internal/testenv"
+)
+
+// header is what C compilers are told to find weld/dlbind.h.
+func header(t testing.TB) string { return "-I" + filepath.Join(testenv.Root(t), "include") }
+
+// strict are the options for programs that include it.
+func strict(t testing.TB) []string { return []string{header(t), "-Wall", "-Wextra", "-Werror"} }
+
+func init() {
+	// rpn LIB WHAT: the compiler as a library that a Go program opens.
+	testenv.Child("rpn", func(args []string) {
+		lib, err := weld.Open(args[0])
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		run, err := weld.Func[func(string) int32](lib, "rpn_main")
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		status := run(args[1])
+		if err := lib.Close(); err != nil {
+			fmt.Println(err)
+		}
+		weld.Exit(int(status))
+	})
+}
+
+// cWays run the compiler, with a folder for its file that is to be empty then.
+func cWays(t *testing.T, run func(t *testing.T, command func(what string) *exec.Cmd)) {
+	testenv.Need(t, "gcc")
+	d := testenv.NewDir(t)
+	program := d.Program("rpn", append(strict(t), "rpn.c", "-rdynamic", "-pthread")...)
+	plain := d.Program("rpn-fixed", append(strict(t), "rpn.c", "-rdynamic", "-pthread", "-no-pie", "-fno-pie")...)
+	lib := d.Shared("librpn.so", append(strict(t), "rpn.c", "-pthread")...)
+	for name, line := range map[string][]string{
+		"program": {testenv.GoProgram(t, "weld/cmd/weld"), "run", program},
+		"fixed":   {testenv.GoProgram(t, "weld/cmd/weld"), "run", plain},
+		"library": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			run(t, func(what string) *exec.Cmd {
+				var cmd *exec.Cmd
+				if line != nil {
+					cmd = exec.Command(line[0], append(line[1:], what)...)
+					cmd.Env = os.Environ()
+				} else {
+					cmd = testenv.ChildCommand(t, "rpn", lib, what)
+					if cmd.Env == nil {
+						cmd.Env = os.Environ()
+					}
+				}
+				cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
+				return cmd
+			})
+			if list, _ := filepath.Glob(dir + "/weld/*"); list != nil {
+				t.Errorf("left: %v", list)
+			}
+		})
+	}
+}
+
+// A compiler in C makes functions that call one another, dlsym, dladdr, dlinfo and backtrace know them, and they are
+// replaced, freed, and gone in the end.
+func TestC(t *testing.T) {
+	cWays(t, func(t *testing.T, command func(string) *exec.Cmd) {
+		r := testenv.Run(t, command("calculate"), 30*time.Second)
+		const want = "square(7) = 49\nframes: frames sum rpn_main\nsum(3) = 25\nfound: 1 1 0\ndladdr: square 1 21 1\ndlinfo: 1 1\ncount: 42 0\n" +
+			"replaced: 50 49\nunbound: 0\ndeleted: 0\n"
+		if got := strings.Replace(string(r.Stdout), " calculate rpn_main", " rpn_main", 1); got != want {
+			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+		}
+	})
+}
+
+// What is wrong is refused, and dlerror says why.
+func TestCMisuse(t *testing.T) {
+	const handle, none = "invalid handle: it is not that of an object made by dlcreate", "no block of the object is there"
+	const argument, rng, kind = "an argument is not valid", "out of range", "not possible for this kind of memory"
+	want := []string{
+		handle, handle, handle, handle, "the name is empty", argument, "out of range", "the folder cannot be used",
+		rng, rng, "the address range of the object is full", kind, "the alignment is not a power of two", rng, rng, argument, none, none,
+		"the name is empty", none, rng, rng, kind, argument, argument, argument, argument, argument, "the name is bound already",
+		"not found", "not found", none, none, none, none, "not open", handle, handle,
+	}
+	cWays(t, func(t *testing.T, command func(string) *exec.Cmd) {
+		r := testenv.Run(t, command("misuse"), 30*time.Second)
+		lines := strings.Split(strings.TrimSpace(string(r.Stdout)), "\n")
+		if len(lines) != len(want) {
+			t.Fatalf("%v: %d lines, wanted %d\n%s%s", r, len(lines), len(want), r.Stdout, r.Stderr)
+		}
+		for i, l := range lines {
+			if !strings.Contains(l, "): ") || !strings.Contains(l, want[i]) {
+				t.Errorf("%s\nwanted %s", l, want[i])
+			}
+		}
+	})
+}
+
+func TestCThreads(t *testing.T) {
+	cWays(t, func(t *testing.T, command func(string) *exec.Cmd) {
+		r := testenv.Run(t, command("threads"), 60*time.Second)
+		if string(r.Stdout) != "bad 0, left 300\n" {
+			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+		}
+	})
+}
+
+// Without weld there are no such functions, which is said.
+func TestCWithout(t *testing.T) {
+	testenv.Need(t, "gcc")
+	program := testenv.NewDir(t).Program("rpn", append(strict(t), "rpn.c", "-rdynamic", "-pthread")...)
+	r := testenv.Run(t, exec.Command(program), 10*time.Second)
+	if !regexp.MustCompile(`^dlcreate: .*rpn: undefined symbol: dlcreate\n$`).Match(r.Stdout) {
+		t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+	}
+}
+
+// A C++ exception passes through a generated function, also while that is replaced; exit removes what was not deleted.
+func TestCXX(t *testing.T) {
+	testenv.Need(t, "g++")
+	program := testenv.NewDir(t).Program("thrower", append(strict(t), "-std=c++17", "-pedantic", "thrower.cc", "-pthread")...)
+	for _, how := range []string{"delete", "leave"} {
+		dir := t.TempDir()
+		cmd := exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "run", program, how)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
+		r := testenv.Run(t, cmd, 30*time.Second)
+		if string(r.Stdout) != "42\ncaught 101\nwrong: 0\n" {
+			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+		}
+		if list, _ := filepath.Glob(dir + "/weld/*"); list != nil {
+			t.Errorf("left: %v", list)
+		}
+	}
+}
+
+// gdb stops in a function by its name, which it was given before the program began, and names the frames above it.
+func TestCGDB(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "gcc", "gdb")
+	program := testenv.NewDir(t).Program("rpn", append(strict(t), "rpn.c", "-rdynamic", "-pthread")...)
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "f.rpn"), []byte("first\nsecond\nthird\n"), 0o644))
+	out := gdb(t, []string{"directory " + dir, "break square", "run", "bt", "next", "finish", "continue", "bt", "disassemble square,+5", "delete", "continue"},
+		testenv.GoProgram(t, "weld/cmd/weld"), "run", program)
+	const hit = `hit Breakpoint 1, (0x[0-9a-f]+ in )?square \(\)`
+	testenv.Expect(t, out, `Breakpoint 1 \(square\) pending`, hit+` at .*f\.rpn:1$`, `^#0  .*square \(\) at .*f\.rpn:1$`, `^#1 .* in calculate \(\) at .*rpn\.c:\d+$`, `in main `,
+		`^2\tsecond$`, `in calculate \(\)`, hit, `^#0 .*square `, `^#1 .* in sum \(\) at .*f\.rpn:2$`, `^#2 .* in calculate \(\)`,
+		`<square\+0>:\tpush   %rbp`, `^sum\(3\) = 25$`, `^deleted: 0$`)
+}
