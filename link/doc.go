@@ -25,6 +25,7 @@
 //	options.go link.go    what to link and how; the steps
 //	inputs.go load.go     paths to bytes; libraries, scripts, archives in the order of the command line
 //	archive.go script.go verscript.go object.go inflate.go shared.go    readers
+//	plugin.go lto.go      intermediate code and who compiles it
 //	symbols.go resolve.go    the symbol table; which definition a symbol has
 //	exports.go defs.go    what others can bind to; what the linker defines itself
 //	sections.go merge.go ehframe.go gc.go    output sections and what becomes of their content

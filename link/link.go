@@ -45,6 +45,7 @@ type linker struct {
 	dsos        []*shared
 	files       []string
 	syms        *symTable
+	lto         ltoState
 
 	versions    *matcher
 	verdefs     []versionDef
@@ -106,6 +107,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 			s.close()
 		}
 	}()
+	defer l.closePlugins()
 	if err := l.checkOptions(); err != nil {
 		return nil, err
 	}
@@ -116,6 +118,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 	steps := []step{
 		{"scripts", l.readScripts},
 		{"load", l.load},
+		{"lto", l.compileIR},
 		{"kind", l.decideKind},
 		{"resolve", l.resolve},
 		{"exports", l.decideExports},
@@ -129,7 +132,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"map", l.writeMap},
 	}
 	if opt.Mode == Relocatable {
-		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"resolve", l.resolve}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}}
+		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"lto", l.compileIR}, {"resolve", l.resolve}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}}
 	}
 	for _, s := range steps {
 		start := time.Now()

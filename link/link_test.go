@@ -25,13 +25,7 @@ func init() {
 // weldDir returns a folder for gcc -B: a program ld in it is weld link.
 func weldDir(t testing.TB) string {
 	t.Helper()
-	cmd := testenv.ChildCommand(t, "ld")
-	dir := t.TempDir()
-	script := "#!/bin/sh\nexec env " + cmd.Env[len(cmd.Env)-1] + " '" + cmd.Path + "' \"$@\"\n"
-	if err := os.WriteFile(filepath.Join(dir, "ld"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return testenv.ChildScript(t, "ld", "ld")
 }
 
 // tool runs a program that has to succeed and returns what it says.

@@ -48,17 +48,22 @@ func (l *linker) load() error {
 		return err
 	}
 	l.wantNames()
+	return l.loadBatches(&b)
+}
+
+// loadBatches reads the files of a batch, and the members of archives that become wanted.
+func (l *linker) loadBatches(b *batch) error {
 	for len(b.objs)+len(b.libs)+len(b.shared) > 0 {
-		if err := l.read(&b); err != nil {
+		if err := l.read(b); err != nil {
 			return err
 		}
 		next, err := l.pull()
 		if err != nil {
 			return err
 		}
-		b = next
+		b = &next
 	}
-	if l.mach == nil {
+	if l.mach == nil && len(l.lto.claimed) == 0 {
 		return &OptionError{"inputs", "no object says what processor to link for"}
 	}
 	return l.ctx.Err()
@@ -117,6 +122,9 @@ func (l *linker) addInput(b *batch, in *Input, depth int) error {
 		if err := l.checkArchive(a); err != nil {
 			return err
 		}
+		if len(l.opt.Plugins) > 0 {
+			l.checkIndex(a)
+		}
 		lb := &lib{archive: a, base: filepath.Base(src.name), pos: pos, pulled: map[uint64]bool{}}
 		if in.WholeArchive {
 			members, err := a.members()
@@ -136,8 +144,13 @@ func (l *linker) addInput(b *batch, in *Input, depth int) error {
 			l.byPath[src.path] = nil
 		}
 		b.libs = append(b.libs, lb)
-	case bytes.HasPrefix(data, []byte("BC\xc0\xde")):
-		return fileErr(ErrLTO, src.name, "", "LLVM bitcode, an LTO object without machine code")
+	case isBitcode(data):
+		o := &object{name: src.name, data: data, pos: pos}
+		if in.Lazy {
+			b.libs = append(b.libs, l.lazyObject(o))
+		} else {
+			b.objs = append(b.objs, o)
+		}
 	case len(data) == 0:
 		return fileErr(ErrFormat, src.name, "", "the file is empty")
 	case isScript(data):
@@ -255,12 +268,15 @@ func (l *linker) lazyObject(o *object) *lib {
 // read parses the files of a batch and enters their symbols.
 func (l *linker) read(b *batch) error {
 	err := l.parErr(len(b.objs), func(i int) error {
-		if b.objs[i].names.ids != nil || b.objs[i].secs != nil {
+		if o := b.objs[i]; o.names.ids != nil || o.secs != nil || o.ir != irNone {
 			return nil // it was read for its symbols
 		}
 		return b.objs[i].parse(l)
 	})
 	if err != nil {
+		return err
+	}
+	if err := l.claim(b.objs); err != nil {
 		return err
 	}
 	if err := l.parErr(len(b.shared), func(i int) error { return b.shared[i].parse(l) }); err != nil {
@@ -285,6 +301,12 @@ func (l *linker) read(b *batch) error {
 		l.libs = append(l.libs, lb)
 	}
 	l.dsos = append(l.dsos, b.shared...)
+	l.enter(b)
+	return l.ctx.Err()
+}
+
+// enter enters the symbols of files that have been read.
+func (l *linker) enter(b *batch) {
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
 		for _, o := range b.objs {
@@ -313,7 +335,6 @@ func (l *linker) read(b *batch) error {
 			}
 		}
 	})
-	return l.ctx.Err()
 }
 
 // index makes the symbol index of an archive that has none.
@@ -343,6 +364,11 @@ func (l *linker) index(lb *lib) error {
 	slices.Sort(offs)
 	if err := l.parErr(len(offs), func(i int) error { return lb.parsed[offs[i]].parse(l) }); err != nil {
 		return err
+	}
+	for _, off := range offs {
+		if err := l.claim([]*object{lb.parsed[off]}); err != nil {
+			return err
+		}
 	}
 	for _, off := range offs {
 		o := lb.parsed[off]

@@ -64,6 +64,7 @@ type group struct {
 	name    string      // the signature if that is no global symbol
 	members []byte      // indices of sections, 4 bytes each
 	sec     uint32      // the section that lists them
+	lost    bool        // to a group of the same signature
 	out     *outSection // that of a combined object
 }
 
@@ -97,6 +98,8 @@ type object struct {
 	isaNeeded uint32
 	execStack bool   // .note.GNU-stack asks for it
 	stackNote bool   // there is a .note.GNU-stack
+	ir        uint8  // what it has of intermediate code
+	compiled  bool   // a plugin has made it
 	ndyn      uint32 // dynamic relocations of its sections that are not relative
 	nrelative uint32 // and those that are
 	dynBase   uint32 // index of the first of each in the output
@@ -113,6 +116,10 @@ func (o *object) err(kind error, place, format string, args ...any) error {
 
 // parse reads the headers, the symbol table and the groups of o.data.
 func (o *object) parse(l *linker) error {
+	if isBitcode(o.data) {
+		o.ir = irOnly
+		return nil
+	}
 	h, err := parseHeader(o.name, o.data)
 	if err != nil {
 		return err
@@ -345,7 +352,9 @@ func (o *object) parseContents(l *linker) error {
 		if strings.HasPrefix(name, ".gnu.") {
 			if strings.HasPrefix(name, ".gnu.lto_") || name == ".gnu.debuglto_" {
 				isLTO = true
-				continue
+				if !o.compiled || l.opt.Mode != Relocatable {
+					continue
+				}
 			}
 			if strings.HasPrefix(name, ".gnu.linkonce.") {
 				o.linkOnce = append(o.linkOnce, uint32(i))
@@ -363,7 +372,7 @@ func (o *object) parseContents(l *linker) error {
 			o.parseProperties(o.bytes(uint32(i)), l.mi)
 			continue
 		}
-		if s.flags&shfExclude != 0 && s.flags&shfAlloc == 0 {
+		if s.flags&shfExclude != 0 && s.flags&shfAlloc == 0 && !(o.compiled && l.opt.Mode == Relocatable) {
 			continue
 		}
 		if s.flags&shfAlloc != 0 && s.size > 0 {
@@ -379,8 +388,11 @@ func (o *object) parseContents(l *linker) error {
 		}
 		s.state = secLive
 	}
-	if isLTO && !hasCode {
-		return o.err(ErrLTO, "", "an LTO object without machine code: compile it with -ffat-lto-objects or without -flto")
+	if isLTO {
+		o.ir = irFat
+		if !hasCode {
+			o.ir = irOnly
+		}
 	}
 	return nil
 }
@@ -419,7 +431,6 @@ func (o *object) parseGroup(i uint32) error {
 func (o *object) parseNames(l *linker) error {
 	n := o.nsyms - o.first
 	o.nameLens = make([]uint32, n)
-	var slim bool
 	o.names.build(int(n), func(k uint32) []byte {
 		e := o.sym(o.first + k)
 		name := o.strName(e.name)
@@ -432,7 +443,7 @@ func (o *object) parseNames(l *linker) error {
 			return name
 		}
 		if e.isCommon() && string(name) == "__gnu_lto_slim" {
-			slim = true
+			o.ir = irOnly
 		}
 		at := bytes.IndexByte(name, '@')
 		if at <= 0 {
@@ -449,9 +460,6 @@ func (o *object) parseNames(l *linker) error {
 		o.versions[k] = string(name[at+1:])
 		return name
 	})
-	if slim {
-		return o.err(ErrLTO, "", "an LTO object without machine code (it defines __gnu_lto_slim): compile it with -ffat-lto-objects or without -flto")
-	}
 	return nil
 }
 

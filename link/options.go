@@ -156,6 +156,11 @@ type Options struct {
 	// 0 is for 16 times the size of the inputs and 4 GiB.
 	MaxOutput int64
 
+	// Plugins compile objects of intermediate code (-plugin). OpenPlugin opens one when the first such object is met; nil if there
+	// are none. Without a plugin that can be opened an object that has no machine code besides is an error.
+	Plugins    []PluginRef
+	OpenPlugin func(PluginConfig) (Plugin, error)
+
 	// Map is called with the text of a link map, if set.
 	Map func(text []byte)
 	// Warn is called with warnings, from one goroutine at a time; nil to have none.

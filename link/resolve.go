@@ -79,6 +79,27 @@ func (sh *symShard) wantShared(i uint32, d *shared, k uint32) {
 // resolve gives every symbol its definition, now that all files are known: it puts them in order, chooses among the groups of
 // a signature, and goes through all symbols once more.
 func (l *linker) resolve() error {
+	l.orderFiles()
+	l.chooseGroups()
+	if err := l.resolveSymbols(); err != nil {
+		return err
+	}
+	if err := l.bindVersions(); err != nil {
+		return err
+	}
+	if l.opt.Mode != Relocatable {
+		l.defineSymbols()
+	}
+	l.markNeeded()
+	l.trace()
+	l.traceSymbols()
+	l.crossReference()
+	l.warnCommons()
+	return nil
+}
+
+// orderFiles puts the files in the order of linking and numbers them.
+func (l *linker) orderFiles() {
 	slices.SortStableFunc(l.objs, func(a, b *object) int { return cmp.Compare(a.pos, b.pos) })
 	for i, o := range l.objs {
 		o.index = int32(i)
@@ -88,7 +109,10 @@ func (l *linker) resolve() error {
 	for i, d := range l.dsos {
 		d.index = int32(i)
 	}
-	l.chooseGroups()
+}
+
+// resolveSymbols finds the definition of each symbol.
+func (l *linker) resolveSymbols() error {
 	dups := make([][]duplicate, nShards)
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
@@ -115,21 +139,7 @@ func (l *linker) resolve() error {
 	for _, n := range l.wanted {
 		l.syms.at(l.syms.find(n)).flags |= refObject | refStrong
 	}
-	if err := l.reportDuplicates(slices.Concat(dups...)); err != nil {
-		return err
-	}
-	if err := l.bindVersions(); err != nil {
-		return err
-	}
-	if l.opt.Mode != Relocatable {
-		l.defineSymbols()
-	}
-	l.markNeeded()
-	l.trace()
-	l.traceSymbols()
-	l.crossReference()
-	l.warnCommons()
-	return nil
+	return l.reportDuplicates(slices.Concat(dups...))
 }
 
 // resolveObject enters global symbol k of an object and reports whether it is the second strong definition.
@@ -222,6 +232,9 @@ func (l *linker) chooseGroups() {
 	for _, o := range l.objs {
 		for gi := range o.groups {
 			g := &o.groups[gi]
+			if g.lost {
+				continue
+			}
 			var owner *int32
 			if g.name == "" && g.sym >= o.first {
 				owner = &l.syms.at(o.names.ids[g.sym-o.first]).comdat
@@ -236,6 +249,7 @@ func (l *linker) chooseGroups() {
 			case *owner == 0:
 				*owner = o.index + 1
 			default: // also a second group of the signature in the same file
+				g.lost = true
 				for m := g.members; len(m) > 0; m = m[4:] {
 					drop(o, le.Uint32(m))
 				}

@@ -48,6 +48,7 @@ const (
 	isLocalized                      // a version script or --exclude-libs has made it local
 	isVersioned                      // its version is hidden: name@version
 	isDup                            // reported as defined twice
+	refRegular                       // an object that is no IR refers to it or defines it
 
 	needTables = needGOT | needPLT | needCanonical | needCopy | needGOTTP | needTLSGD | needTLSDesc | needDynsym
 )

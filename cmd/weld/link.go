@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"weld/link/ldcmd"
+	"weld/link/plugin"
 )
 
 // linkCmd is weld link. It takes GNU ld's command line as it is.
@@ -51,5 +52,6 @@ func runLinker(name string, args []string, stdout, stderr io.Writer) int {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}()
-	return ldcmd.Main(context.Background(), name, args, stdout, stderr)
+	cmd := ldcmd.Command{Name: name, Stdout: stdout, Stderr: stderr, OpenPlugin: plugin.Open}
+	return cmd.Main(context.Background(), args)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,6 +70,19 @@ func ChildCommand(t testing.TB, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(exe, args...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	return cmd
+}
+
+// ChildScript writes a program of the given name into a new folder, which runs the registered child, and returns the folder: for
+// gcc -B and the like, which start a program by its name.
+func ChildScript(t testing.TB, program, child string) (dir string) {
+	t.Helper()
+	cmd := ChildCommand(t, child)
+	dir = t.TempDir()
+	script := "#!/bin/sh\nexec env " + childEnv + "=" + child + " '" + cmd.Path + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(dir, program), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // A Result is what became of a process.

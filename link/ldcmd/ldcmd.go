@@ -83,12 +83,27 @@ func (p *parser) text(to *[]link.Text, path string) error {
 	return nil
 }
 
-// Main runs a command line without the name of the program, and returns the exit status: 0, 2 if the command line is
-// wrong, or 1 after another error. Errors are written to stderr. name is what messages begin with.
+// A Command is the linker as a program.
+type Command struct {
+	Name           string // what messages begin with
+	Stdout, Stderr io.Writer
+	// OpenPlugin opens the plugins that -plugin names; nil if there is no support for them.
+	OpenPlugin func(link.PluginConfig) (link.Plugin, error)
+}
+
+// Main is [Command.Main] without plugins.
 func Main(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	return (&Command{Name: name, Stdout: stdout, Stderr: stderr}).Main(ctx, args)
+}
+
+// Main runs a command line without the name of the program, and returns the exit status: 0, 2 if the command line is
+// wrong, or 1 after another error. Errors are written to Stderr.
+func (c *Command) Main(ctx context.Context, args []string) int {
+	name, stderr := c.Name, c.Stderr
 	p := &parser{color: "auto"}
 	p.opt.ErrorLimit = defaultErrors
-	err := p.run(ctx, name, args, stdout, stderr)
+	p.opt.OpenPlugin = c.OpenPlugin
+	err := p.run(ctx, name, args, c.Stdout, stderr)
 	if err == nil {
 		return 0
 	}

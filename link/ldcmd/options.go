@@ -121,8 +121,10 @@ func init() {
 		"oformat": {argValue, (*parser).format}, "format": {argValue, (*parser).format},
 		"verbose": flag(func(p *parser) { p.version = max(p.version, 1) }),
 
-		// What gcc passes for its plugin, and what needs nothing here.
-		"plugin": ignoredValue, "plugin-opt": ignoredValue, "flto": ignored, "fresolution": ignoredValue,
+		"plugin": value(func(p *parser, v string) { p.opt.Plugins = append(p.opt.Plugins, link.PluginRef{Path: v}) }), "plugin-opt": {argValue, (*parser).pluginOption},
+
+		// What gcc passes besides, and what needs nothing here.
+		"flto": ignored, "fresolution": ignoredValue,
 		"dc": ignored, "dp": ignored, "EL": ignored, "no-add-needed": ignored, "add-needed": ignored, "no-copy-dt-needed-entries": ignored,
 		"sort-common": ignoredMaybe, "sort-section": ignoredValue, "warn-common": flag(func(p *parser) { p.opt.WarnCommon = true }), "no-warn-common": flag(func(p *parser) { p.opt.WarnCommon = false }), "warn-constructors": ignored, "warn-once": ignored,
 		"warn-section-align": ignored, "warn-shared-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-alternate-em": ignored, "stats": ignored,
@@ -156,6 +158,16 @@ func number(name, v string) (int, error) {
 		return 0, usage("%s=%s: not a number", name, v)
 	}
 	return int(n), nil
+}
+
+// pluginOption is an option of the plugin that was named last.
+func (p *parser) pluginOption(v string) error {
+	if len(p.opt.Plugins) == 0 {
+		return usage("--plugin-opt=%s: no --plugin before it", v)
+	}
+	last := &p.opt.Plugins[len(p.opt.Plugins)-1]
+	last.Options = append(last.Options, v)
+	return nil
 }
 
 func (p *parser) emulation(v string) error {
