@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"unsafe"
@@ -44,6 +45,26 @@ func Example() {
 	data := []byte("hello, world")
 	fmt.Printf("%#x\n", crc32(0, data, uint32(len(data))))
 	// Output: 0xffab723a
+}
+
+func ExampleOpenObjects() {
+	dir := must(os.MkdirTemp("", ""))
+	defer os.RemoveAll(dir)
+	source, object := filepath.Join(dir, "area.c"), filepath.Join(dir, "area.o")
+	if err := os.WriteFile(source, []byte("#include <math.h>\ndouble area(double r) { return floor(M_PI * r * r); }\n"), 0o666); err != nil {
+		log.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-c", "-fPIC", source, "-o", object).CombinedOutput(); err != nil {
+		log.Fatalf("%v\n%s", err, out)
+	}
+	lib, err := weld.OpenObjects(nil, object) // and libm, which has floor
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer lib.Close()
+	area := must(weld.Func[func(float64) float64](lib, "area"))
+	fmt.Println(area(10))
+	// Output: 314
 }
 
 func ExampleOpen() {

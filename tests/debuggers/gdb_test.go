@@ -33,6 +33,7 @@ func TestGDB(t *testing.T) {
 	workers := d.Shared("libworkers.so", "workers.c", "-O0", "-pthread")
 	copied := d.Shared("copy/libshapes.so", "shapes.c", "-O0") // of the same name, and another file
 	shapes := "call libshapes.so "
+	object := d.Object("shapes.o", "shapes.c", "-O0", "-fPIC")
 	for _, c := range []struct {
 		name     string
 		static   bool // not where the system's run-time linker has started the process
@@ -146,6 +147,13 @@ func TestGDB(t *testing.T) {
 			todo:     []string{"load " + lib, shapes + "twice 1", "fs " + lib, shapes + "twice 2"},
 			want: []string{hit + `twice \(n=1\) at .*shapes\.c`, `^#0  twice \(n=1\)`, `in section \.data`, hit + `twice \(n=2\) at .*shapes\.c`, `^#0  twice \(n=2\)`,
 				`^twice.* in section \.text of /proc/\d+/fd/\d+$`, `Yes         /proc/\d+/fd/\d+$`, `Yes         /proc/\d+/fd/\d+$`, ended},
+		},
+		{
+			name:     "objects",
+			commands: []string{"break twice", "run", "next", "info locals", "info symbol $pc", "up", "info sharedlibrary", "continue"},
+			todo:     []string{"objects " + object, "call shapes.o add_numbers 40 2"},
+			want: []string{hit + `twice \(n=42\) at .*shapes\.c`, `^doubled = 84$`, `^twice.* in section \.text of /proc/\d+/fd/\d+$`, `^#1 .*add_numbers \(a=40, b=2\)`,
+				`Yes         /proc/\d+/fd/\d+$`, ended},
 		},
 		{
 			name:     "the C library",

@@ -76,6 +76,9 @@ func do(f []string) (string, error) {
 		name := filepath.Base(f[1])
 		lib, err := weld.OpenFS(fstest.MapFS{name: &fstest.MapFile{Data: data}}, name)
 		return opened(lib, err, f[1])
+	case "objects":
+		lib, err := weld.OpenObjects(nil, f[1:]...)
+		return opened(lib, err, f[1])
 	case "ns":
 		ns := spaces[f[1]]
 		if ns == nil {
