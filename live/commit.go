@@ -80,6 +80,7 @@ func (o *Object) publish(op string) error {
 	p := &o.work
 	p.begin(o, op)
 	defer p.end()
+	o.locate()
 	err := p.plan()
 	if err == nil && o.loader != nil && o.seq.Load() > 0 {
 		p.describe()

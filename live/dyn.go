@@ -17,13 +17,14 @@ import (
 // Imports are undefined symbols before all others, which no hash table has; there is a new table when one comes.
 // A name that is unbound leaves an undefined symbol without a name, until then.
 type dynTable struct {
-	dynamic, syms, vers, hash, gnu, strs, defs, rela *extent
+	dynamic, syms, vers, hash, gnu, strs, defs, reqs, rela *extent
 
 	strUsed  uint64
 	strDead  uint64
 	verNames []uint32 // where in .dynstr
 	imports  []uint32 // the same, of imports
 	needs    []uint32 // and of what is needed
+	wants    []uint32 // and of versions of imports
 	n        uint32   // entries of .dynsym, the first, null one included
 	dead     uint32   // of them
 	added    uint32   // since DT_GNU_HASH was made
@@ -35,6 +36,8 @@ type dynTable struct {
 	rows     []dynRow
 	strszAt  uint64 // where in .dynamic
 	gnuAt    uint64
+
+	wantFiles, wantsUsed uint64 // DT_VERNEED has
 }
 
 // dynRow is what is kept of a symbol beside its entry.
@@ -81,6 +84,9 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	for _, s := range o.needs[len(t.needs):] {
 		need += uint64(len(s)) + 1
 	}
+	for _, w := range o.imports.wants[len(t.wants):] {
+		need += uint64(len(w.version)) + 1
+	}
 	added, live := p.added, t.n-t.dead
 	n := live + added + uint32(len(imports)-len(t.imports))
 	p.compact = t.strDead > t.strUsed/2 && t.strDead > page
@@ -114,6 +120,9 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 			for _, s := range o.needs {
 				total += uint64(len(s)) + 1
 			}
+			for _, w := range o.imports.wants {
+				total += uint64(len(w.version)) + 1
+			}
 		}
 		take(&p.strs, total*3/2+512)
 	}
@@ -122,15 +131,20 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	f.buckets = n | 1
 	f.gbuckets = n/2 | 1
 	f.nbloom = 1 << bits.Len32(n/8)
-	take(&f.dynamic, dynSize*uint64(16+len(o.needs)))
+	take(&f.dynamic, dynSize*uint64(18+len(o.needs)))
 	if len(imports) > 0 {
 		take(&f.rela, relaSize*uint64(len(imports)))
 	}
 	take(&f.syms, room*symSize)
 	take(&f.hash, 8+4*(uint64(f.buckets)+room))
 	take(&f.gnu, gnuSize(f, n+1))
-	if len(versions) > 0 {
+	if len(versions) > 0 || len(o.imports.wants) > 0 {
 		take(&f.vers, 2*room)
+	}
+	if len(o.imports.wants) > 0 {
+		take(&f.reqs, o.wantsSize())
+	}
+	if len(versions) > 0 {
 		take(&f.defs, uint64(len(versions)+1)*(verdefSize+verdauxSize))
 	}
 	return err
@@ -280,7 +294,7 @@ func (t *dynTable) drop(o *Object, e *entry) {
 func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 	o := x.o
 	f := &p.fresh
-	f.strs, f.strUsed, f.strDead, f.verNames, f.imports, f.needs = t.strs, t.strUsed, t.strDead, t.verNames, t.imports, t.needs
+	f.strs, f.strUsed, f.strDead, f.verNames, f.imports, f.needs, f.wants = t.strs, t.strUsed, t.strDead, t.verNames, t.imports, t.needs, t.wants
 	if p.strs != nil {
 		x.replace(t.strs)
 		f.moveNames(o, t, p)
@@ -296,6 +310,10 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 	for _, s := range o.needs[len(f.needs):] {
 		f.needs = append(f.needs, uint32(f.strUsed))
 		f.putName(o, s)
+	}
+	for _, w := range o.imports.wants[len(f.wants):] {
+		f.wants = append(f.wants, uint32(f.strUsed))
+		f.putName(o, w.version)
 	}
 	for i := range list {
 		if c := &list[i]; c.comes() {
@@ -370,8 +388,9 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 	f.writeGNUHash(o, first, next)
 	f.writeHash(o)
 	f.writeVersions(o)
+	f.writeWants(o)
 	f.writeDynamic(o)
-	for _, e := range []*extent{t.dynamic, t.syms, t.vers, t.hash, t.gnu, t.defs, t.rela} {
+	for _, e := range []*extent{t.dynamic, t.syms, t.vers, t.hash, t.gnu, t.defs, t.reqs, t.rela} {
 		x.replace(e)
 	}
 	*t = *f
@@ -380,8 +399,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 // first returns the index of the first symbol that is defined.
 func (t *dynTable) first() uint32 { return 1 + uint32(len(t.imports)) }
 
-// writeImports writes the symbols of imports, and DT_RELA: a word for each that gets its address (R_X86_64_GLOB_DAT). They have no
-// versions there: which file one would be of is not known.
+// writeImports writes the symbols of imports, and DT_RELA: a word for each that gets its address (R_X86_64_GLOB_DAT).
 func (t *dynTable) writeImports(o *Object, syms, vers []byte) {
 	for i, m := range o.imports.list {
 		bind := elf.STB_GLOBAL
@@ -393,7 +411,7 @@ func (t *dynTable) writeImports(o *Object, syms, vers []byte) {
 		le.PutUint32(to, t.imports[i])
 		to[4] = byte(bind) << 4
 		if vers != nil {
-			le.PutUint16(vers[2*(i+1):], verGlobal)
+			le.PutUint16(vers[2*(i+1):], t.wantSym(o, m))
 		}
 		r := o.bytes(t.rela.off+uint64(i)*relaSize, relaSize)
 		le.PutUint64(r, uint64(m.Slot()-o.base))
@@ -408,7 +426,7 @@ func (f *dynTable) moveNames(o *Object, t *dynTable, p *dynPlan) {
 		copy(o.bytes(f.strs.off, t.strUsed), o.bytes(t.strs.off, t.strUsed))
 		return
 	}
-	f.strUsed, f.strDead, f.verNames, f.imports, f.needs = 1, 0, nil, nil, nil
+	f.strUsed, f.strDead, f.verNames, f.imports, f.needs, f.wants = 1, 0, nil, nil, nil, nil
 	f.putName(o, o.name) // DT_SONAME, at 1
 	for i := range t.rows {
 		if e := t.rows[i].e; e != nil {

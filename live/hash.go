@@ -116,8 +116,14 @@ func (t *dynTable) writeDynamic(o *Object) {
 	t.strszAt = at + 8
 	put(elf.DT_STRSZ, t.strUsed)
 	put(elf.DT_HASH, t.hash.off)
-	if t.defs != nil {
+	if t.vers != nil {
 		put(elf.DT_VERSYM, t.vers.off)
+	}
+	if t.reqs != nil {
+		put(elf.DT_VERNEED, t.reqs.off)
+		put(elf.DT_VERNEEDNUM, t.wantFiles)
+	}
+	if t.defs != nil {
 		put(elf.DT_VERDEF, t.defs.off)
 		put(elf.DT_VERDEFNUM, uint64(len(t.verNames))+1)
 	}

@@ -306,9 +306,14 @@ func (o *Object) sections(list []section) []section {
 	if d.sorted {
 		more(d.gnu, gnuSize(d, d.n-d.first()), section{name: ".gnu.hash", typ: elf.SHT_GNU_HASH, flags: a, link: secDynsym, align: 8})
 	}
+	if d.vers != nil {
+		more(d.vers, 2*uint64(d.n), section{name: ".gnu.version", typ: elf.SHT_GNU_VERSYM, flags: a, link: secDynsym, align: 2, entry: 2})
+	}
+	if d.reqs != nil {
+		more(d.reqs, d.wantsUsed, section{name: ".gnu.version_r", typ: elf.SHT_GNU_VERNEED, flags: a, link: secDynstr, info: uint32(d.wantFiles), align: 8})
+	}
 	if d.defs != nil {
 		names := uint64(len(d.verNames) + 1)
-		more(d.vers, 2*uint64(d.n), section{name: ".gnu.version", typ: elf.SHT_GNU_VERSYM, flags: a, link: secDynsym, align: 2, entry: 2})
 		more(d.defs, names*(verdefSize+verdauxSize), section{name: ".gnu.version_d", typ: elf.SHT_GNU_VERDEF, flags: a, link: secDynstr, info: uint32(names), align: 8})
 	}
 	if d.rela != nil {

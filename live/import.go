@@ -18,6 +18,7 @@ type Import struct {
 	weak          bool
 	got, plt      *Block
 	at            int // of the word and the stub, by their sizes
+	want          int // in importTable.wants, -1 for none
 }
 
 // Name returns the name that is referred to.
@@ -45,14 +46,15 @@ type importTable struct {
 	list  []*Import // in order
 	fresh []*Import // since the last commit
 	last  *Import   // the one whose blocks have room behind it
+	wants []want
 }
 
 // Import returns the reference to a name, the same one each time. The options are Version, and Weak for what need not be there:
 // its word stays 0 then, and must not be called. The next Commit binds it. If nothing defines the name that fails with
 // ErrUndefined, and so do those that follow until something does: an import cannot be taken back.
 //
-// In the file it is an undefined symbol, and a word with a relocation: so where a copy of the file is opened, it is bound there,
-// without its version.
+// In the file it is an undefined symbol, and a word with a relocation: so where a copy of the file is opened, it is bound there. If
+// what it was bound to first has a version, the file wants that version of that library (DT_VERNEED), and needs it.
 //
 // The error is an *Error with ErrName, ErrFull, ErrNoSpace, ErrNoMemory or ErrClosed.
 func (o *Object) Import(name string, opts ...BindOption) (*Import, error) {
@@ -74,7 +76,7 @@ func (o *Object) Import(name string, opts ...BindOption) (*Import, error) {
 	for i := range opts {
 		weak = weak || opts[i].what == setWeak
 	}
-	m := &Import{o: o, name: name, version: r.version, weak: weak}
+	m := &Import{o: o, name: name, version: r.version, weak: weak, want: -1}
 	if l := t.last; l != nil && l.at+1 < importRoom {
 		m.got, m.plt, m.at = l.got, l.plt, l.at+1
 	} else {

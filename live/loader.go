@@ -16,6 +16,8 @@ type loader interface {
 	Unlock()
 	// attach is called when the object is made, mapped, and valid. If it fails, so does New.
 	attach(o *Object) error
+	// definers returns where imports are found.
+	definers(o *Object, list []*Import) []definer
 	// prepare is called before a commit changes anything that others see. If it fails nothing has changed.
 	prepare(o *Object, c *committed) error
 	// published is called when what was committed is there for all, and the file says so.
@@ -81,6 +83,14 @@ func (l *spaceLoader) prepare(o *Object, c *committed) error {
 		})
 	})
 	return err
+}
+
+func (l *spaceLoader) definers(_ *Object, list []*Import) []definer {
+	r := make([]definer, len(list))
+	for i, m := range rtldImports(list) {
+		r[i].soname, r[i].version = l.obj.DefinerOf(m)
+	}
+	return r
 }
 
 func rtldImports(list []*Import) []*rtld.LiveImport {

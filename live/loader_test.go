@@ -30,6 +30,8 @@ func (r *recorder) attach(o *Object) error { return r.say("attach " + o.Name()) 
 func (r *recorder) detach(o *Object) error { return r.say("detach " + o.Name()) }
 func (r *recorder) detached()              { r.say("detached") }
 
+func (r *recorder) definers(_ *Object, list []*Import) []definer { return make([]definer, len(list)) }
+
 func (r *recorder) prepare(o *Object, c *committed) error {
 	var list []string
 	for _, s := range c.symbols {

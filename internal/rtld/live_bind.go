@@ -130,6 +130,16 @@ func (o *Object) CheckImports(list []*LiveImport, own func(name, version string)
 	return nil
 }
 
+// DefinerOf returns the soname of the library that an import is found in, and the version that it has there: "" if it has none.
+// The caller holds LockLive.
+func (o *Object) DefinerOf(w *LiveImport) (soname, version string) {
+	d, ok := o.imported(w)
+	if !ok || d.o == &itself || d.o == program || d.o.live != nil {
+		return "", ""
+	}
+	return d.o.Soname, strings.Clone(d.version())
+}
+
 // AddImports has imports bound by the next PublishLive. The caller holds LockLive.
 func (o *Object) AddImports(list []*LiveImport) { o.live.wants = append(o.live.wants, list...) }
 
