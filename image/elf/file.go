@@ -51,6 +51,7 @@ type File struct {
 	verNeeds []VerNeed
 	defsOnce sync.Once
 	verDefs  []VerDef // see VersionDefs
+	verEnd   uint64   // the address behind the last entry of DT_VERNEED and DT_VERDEF
 
 	sectOnce sync.Once
 	sections []Section

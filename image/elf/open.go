@@ -130,11 +130,7 @@ func ReadHead(name string, r io.ReaderAt, size int64) (*File, error) {
 		}
 	}
 	f := &File{Name: name, Header: h, Progs: decodeProgs(table)}
-	for i := range f.Progs {
-		if p := &f.Progs[i]; p.Type == PT_GNU_STACK {
-			f.Stack = p
-		}
-	}
+	f.findStack()
 	if err := f.checkExtent(uint64(size)); err != nil {
 		return nil, err
 	}

@@ -154,6 +154,9 @@ func (p *versionParser) entry(what string, b []byte, addr, off, size uint64) ([]
 	if p.entries++; p.entries > maxVersions {
 		return nil, p.f.errAddr(ErrTooLarge, addr+off, "more than %d version entries", maxVersions)
 	}
+	if end := addr + off + size; end > p.f.verEnd { // for others may read it when the list is made
+		p.f.verEnd = end
+	}
 	return b[off : off+size], nil
 }
 

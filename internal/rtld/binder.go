@@ -65,9 +65,11 @@ func (p *plan) relocateAll() error {
 			continue
 		}
 		b.reset(p, o)
+		b.recall()
 		if err := b.traced(); err != nil {
 			return err
 		}
+		b.keep()
 		missing = append(missing, b.missing...)
 	}
 	p.index = nil

@@ -176,7 +176,9 @@ func unmap(list []*Object) {
 	noteObjects(nil, list)
 	lookupsDone()
 	forgetSlots(list)
-	for _, o := range list {
+	// What was mapped last goes first: then the places of all come together to one, and each gets its own the next time
+	// (native.MapImage).
+	for _, o := range slices.Backward(list) {
 		o.dropTLS()
 		tlsPairs.free(o)
 		if o.live != nil {

@@ -318,8 +318,12 @@ func (p *plan) fromSystem(name string, f native.Family, from *Object) (*Object, 
 
 // add makes a new object of a source.
 func (p *plan) add(s *source, from *Object) *Object {
-	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, fd: s.fd, object: s.object, id: s.id, plan: p}
-	o.BuildID = bytes.Clone(s.file.BuildID())
+	o := &Object{Path: s.path, Soname: s.file.Dynamic.Soname, File: s.file, Mapping: s.mapping, Space: p.ns, fd: s.fd, object: s.object, id: s.id, plan: p, again: s.again}
+	if s.again != nil {
+		o.BuildID = bytes.Clone(s.again.buildID)
+	} else {
+		o.BuildID = bytes.Clone(s.file.BuildID())
+	}
 	var loader *search.Requester
 	if from != nil {
 		loader = from.search

@@ -49,7 +49,8 @@ type source struct {
 	fd      int    // of a file in memory, which stays open; else -1
 	object  string // the path by which debuggers read that
 	path    string
-	known   *Object // if the file is loaded already: its object, and nothing else is set
+	known   *Object     // if the file is loaded already: its object, and nothing else is set
+	again   *remembered // what is known of the image, if it is kept
 
 	searched, mapped time.Duration // what that took, for a Tracer
 }
@@ -107,12 +108,32 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if o := p.byID(s.id); o != nil {
 		return &source{known: o}, nil
 	}
-	head, err := elf.ReadHead(name, rawfile.Descriptor(fd), st.Size)
+	var r *remembered
+	if st.Nlink > 0 && !program { // what has no name is not opened again
+		r = linker.images.of(s.id, st.Size)
+	}
+	if r == nil || r.file == nil || r.file.Name != name || !p.mapAgain(s, r, fd) {
+		if err := p.mapNew(s, fd, st.Size, program); err != nil {
+			return nil, err
+		}
+		if r != nil {
+			r.remember(s, st.Size)
+		}
+	}
+	if t != nil {
+		s.mapped = time.Since(began)
+	}
+	return s, nil
+}
+
+// mapNew maps the image in an open file of size bytes into s, and reads it.
+func (p *plan) mapNew(s *source, fd int, size int64, program bool) error {
+	head, err := elf.ReadHead(s.path, rawfile.Descriptor(fd), size)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkHead(head, program); err != nil {
-		return nil, err
+		return err
 	}
 	p.startMap()
 	mapImage := native.MapImage
@@ -120,23 +141,24 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 		mapImage = native.MapProgram
 	}
 	if s.mapping, err = mapImage(head, fd); err != nil {
-		return nil, err
+		return err
 	}
 	populateRelro(head, s.mapping)
-	lo, hi := head.LoadSpan()
-	memory := native.Bytes(s.mapping.Bias+uintptr(lo), uintptr(hi-lo))
 	s.file = head
-	if err = head.Attach(memory, elf.LoadedOptions{Start: lo, InFile: true}); err == nil {
+	if err = attach(head, s.mapping); err == nil {
 		err = checkTables(head, program)
 	}
 	if err != nil {
 		s.unmap()
-		return nil, err
 	}
-	if t != nil {
-		s.mapped = time.Since(began)
-	}
-	return s, nil
+	return err
+}
+
+// attach has a File of headers read the tables of its image.
+func attach(f *elf.File, m native.Mapping) error {
+	lo, hi := f.LoadSpan()
+	memory := native.Bytes(m.Bias+uintptr(lo), uintptr(hi-lo))
+	return f.Attach(memory, elf.LoadedOptions{Start: lo, InFile: true})
 }
 
 // populateRelro has the kernel make the pages present that are only written to while relocating. The dynamic section is

@@ -26,6 +26,9 @@ var linker struct {
 	walks  uint64              // see newWalk
 	binder *binder             // for the next open; whoever uses it takes it away
 	spare  *plan               // the same
+	images images              // that were opened before
+
+	numbers uint64 // see Object.numberFor
 
 	// collects holds the goroutines that are in collect.
 	collects map[uintptr]bool

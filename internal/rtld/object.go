@@ -28,8 +28,10 @@ type Object struct {
 	// User is for the package that hands objects out; linker.mu does not guard it.
 	User atomic.Value
 
-	fd      int    // the file in memory that it was mapped from, for debuggers; -1 if it has a path
-	object  string // the path by which they read it
+	fd      int         // the file in memory that it was mapped from, for debuggers; -1 if it has a path
+	object  string      // the path by which they read it
+	again   *remembered // what is known of the image, if that is kept and not of another one by now
+	number  uint64      // see numberFor
 	id      fileID
 	fsys    fs.FS    // where it came from, if not the machine's own file system
 	plan    *plan    // the open that loads it, until that is over
