@@ -164,7 +164,11 @@ func (a *applier) absolute(r rela, t *target, b []byte, p, v uint64) {
 	}
 }
 
+// relative makes a dynamic relocation for the place p, whose value v is in place, unless it is packed.
 func (a *applier) relative(p, v uint64) {
+	if a.l.packable(&a.o.secs[a.sec], p) {
+		return
+	}
 	a.l.putRel(a.l.synthBytes(a.l.got.relaDyn)[uint64(a.rel)*a.l.relSize:], p, a.l.mi.dyn.relative, 0, int64(v))
 	a.rel++
 }

@@ -27,11 +27,12 @@
 //	archive.go script.go verscript.go object.go inflate.go shared.go    readers
 //	plugin.go lto.go      intermediate code and who compiles it
 //	symbols.go resolve.go    the symbol table; which definition a symbol has
-//	exports.go defs.go    what others can bind to; what the linker defines itself
+//	exports.go defs.go trace.go    what others can bind to; what the linker defines itself; what is told of symbols
+//	undefined.go suggest.go lines.go    messages: undefined symbols, what was meant, source lines
 //	sections.go merge.go ehframe.go gc.go    output sections and what becomes of their content
 //	machine.go scan.go got.go    processors; what relocations need
 //	x86_64.go x86_64_scan.go x86_64_tls.go x86_64_apply.go x86_64_plt.go    one processor
-//	dynamic.go hash.go versions.go notes.go symtab.go    tables of the output
+//	dynamic.go hash.go versions.go relr.go notes.go symtab.go    tables of the output
 //	layout.go             order, addresses, segments
 //	apply.go plt.go       relocations, tables of addresses
 //	output.go mapfile.go  writing

@@ -210,7 +210,7 @@ func (l *linker) gotRela(e gotEntry) (first, second uint32) {
 			return 0, 0 // the address is that of the copy or the stub, which is here
 		case imported:
 			return dyn.globDat, 0
-		case l.pic && !(s.kind == symUndef || s.abs):
+		case l.gotRelative(e) && !l.opt.PackRelative:
 			return dyn.relative, 0
 		}
 	case gotIrel:
@@ -299,6 +299,7 @@ func (l *linker) makeTables() {
 	if t.relaPlt != nil {
 		t.relaPlt.out.entsize = l.relSize
 	}
+	l.makeRelr()
 	n := t.nRelative + t.nOther
 	if !t.irelPlt {
 		n += t.nIrel

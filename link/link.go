@@ -172,8 +172,6 @@ func (l *linker) checkOptions() error {
 		return &OptionError{"max-page-size", "it is no power of two between 4096 and 1 GiB"}
 	case opt.ImageBase%max(opt.MaxPageSize, 4096) != 0 || opt.ImageBase > 1<<46:
 		return &OptionError{"image-base", "it is no multiple of the page size, or too large"}
-	case opt.PackRelative:
-		return &OptionError{"-z pack-relative-relocs", "relative relocations cannot be packed yet"}
 	case opt.Mode == Shared && opt.Static:
 		return &OptionError{"-shared", "it cannot go with -static"}
 	case len(opt.BuildIDBytes) > 1<<16:
@@ -226,6 +224,7 @@ func (l *linker) place() error {
 	if err := l.sizeSections(); err != nil {
 		return err
 	}
+	l.sizeRelr()
 	if err := l.layout(); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func complaints(t testing.TB, path string) []string {
 	return list
 }
 
-var numbers = regexp.MustCompile(`[0-9]+`)
+var numbers = regexp.MustCompile(` *[0-9]+`)
 
 // checkELF reports what is said against weld's output and not against GNU ld's of the same inputs: eu-elflint does not know
 // unique symbols, some notes, and indirect functions.
@@ -93,7 +93,7 @@ var programs = []program{
 	{name: "hello", sources: []string{"hello.c"}, flags: [][]string{
 		{}, {"-pie"}, {"-no-pie"}, {"-static"}, {"-static-pie"}, {"-Wl,-z,now"}, {"-Wl,-z,norelro"}, {"-Wl,-z,noseparate-code"},
 		{"-static", "-Wl,-z,noseparate-code"}, {"-s"}, {"-Wl,--hash-style=sysv"}, {"-Wl,--hash-style=both"}, {"-Wl,--build-id=md5"},
-		{"-Wl,--build-id=none"}, {"-Wl,-z,max-page-size=0x200000"}, {"-rdynamic"}, {"-static", "-Wl,--gc-sections"}, {"-Wl,-S"},
+		{"-Wl,--build-id=none"}, {"-Wl,-z,max-page-size=0x200000"}, {"-rdynamic"}, {"-static", "-Wl,--gc-sections"}, {"-Wl,-S"}, {"-Wl,-z,pack-relative-relocs"}, {"-static-pie", "-Wl,-z,pack-relative-relocs"},
 	}},
 	{name: "cxx", cc: "g++", sources: []string{"cxx.cc", "cxx_other.cc"}, cflags: []string{"-g"}, flags: [][]string{
 		{}, {"-no-pie"}, {"-static"}, {"-static-pie"}, {"-Wl,--gc-sections"}, {"-Wl,-z,now", "-Wl,-z,ibtplt"}, {"-Wl,--no-relax"},
@@ -101,8 +101,8 @@ var programs = []program{
 	{name: "cxx-no-pie", cc: "g++", sources: []string{"cxx.cc", "cxx_other.cc"}, cflags: []string{"-O2", "-fno-pie", "-ffunction-sections", "-fdata-sections"}, flags: [][]string{
 		{"-no-pie"}, {"-static"}, {"-no-pie", "-Wl,--gc-sections"},
 	}},
-	{name: "features", sources: []string{"features.c"}, cflags: []string{"-fcommon"}, lib: []string{"features_lib.c", "-Wl,--version-script,features.map"}, flags: [][]string{
-		{}, {"-Wl,-z,now"}, {"-rdynamic"}, {"-Wl,-z,ibtplt"}, {"-Wl,--gc-sections"}, {"-Wl,--no-relax"},
+	{name: "features", sources: []string{"features.c"}, cflags: []string{"-fcommon"}, lib: []string{"features_lib.c", "-Wl,--version-script,features.map", "-Wl,-z,pack-relative-relocs"}, flags: [][]string{
+		{}, {"-Wl,-z,pack-relative-relocs"}, {"-Wl,-z,now"}, {"-rdynamic"}, {"-Wl,-z,ibtplt"}, {"-Wl,--gc-sections"}, {"-Wl,--no-relax"},
 	}},
 	{name: "features-no-pie", sources: []string{"features.c"}, cflags: []string{"-fcommon", "-fno-pie", "-O2"}, lib: []string{"features_lib.c", "-O2", "-mtls-dialect=gnu2", "-Wl,--version-script,features.map"}, flags: [][]string{
 		{"-no-pie"}, {"-no-pie", "-Wl,-z,now"}, {"-no-pie", "-Wl,-z,ibtplt"}, {"-no-pie", "-Wl,-z,norelro"},

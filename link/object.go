@@ -107,6 +107,7 @@ type object struct {
 	inflated  map[uint32][]byte
 	linkOnce  []uint32 // .gnu.linkonce sections
 	lines     lineTable
+	relrs     []relrRef
 	mi        *machineInfo
 }
 

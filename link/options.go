@@ -147,10 +147,12 @@ type Options struct {
 	Interpose, NoDefaultLib, Global     bool // -z interpose, nodefaultlib, global
 	NoCopyReloc                         bool // -z nocopyreloc
 	IBTPLT, IBT, SHSTK                  bool // -z ibtplt, ibt, shstk
-	PackRelative                        bool // -z pack-relative-relocs
-	StackSize                           uint64
-	MaxPageSize                         uint64 // 0 for that of the processor's psABI
-	ImageBase                           uint64 // 0 for what GNU ld has in ET_EXEC
+	// PackRelative packs relative relocations (DT_RELR). With RelrVersion the output needs the version GLIBC_ABI_DT_RELR of the GNU C
+	// library, so that one which does not know packed relocations refuses it.
+	PackRelative, RelrVersion bool
+	StackSize                 uint64
+	MaxPageSize               uint64 // 0 for that of the processor's psABI
+	ImageBase                 uint64 // 0 for what GNU ld has in ET_EXEC
 
 	// MaxOutput bounds the size of the output in bytes: inputs can ask for alignments that make it much larger than they are.
 	// 0 is for 16 times the size of the inputs and 4 GiB.

@@ -209,9 +209,12 @@ func (sc *scanner) dynamic(r rela, relative bool) {
 		}
 		sc.l.textrel.Store(true)
 	}
-	if relative {
+	switch {
+	case relative && sc.l.packable(sc.s, r.off):
+		sc.o.relrs = append(sc.o.relrs, relrRef{sc.sec, r.off})
+	case relative:
 		sc.o.nrelative++
-	} else {
+	default:
 		sc.o.ndyn++
 	}
 }

@@ -40,6 +40,9 @@ func (l *linker) verIndex(s *symbol) uint16 {
 	return elf.VER_NDX_GLOBAL
 }
 
+// relrVersion is a version of the GNU C library that knows packed relative relocations.
+const relrVersion = "GLIBC_ABI_DT_RELR"
+
 // makeVersions makes the version tables (LSB, "Symbol Versioning").
 func (l *linker) makeVersions() {
 	d := &l.dyn
@@ -67,6 +70,14 @@ func (l *linker) makeVersions() {
 		if _, ok := so.versions[name]; !ok {
 			so.versions[name] = 0
 			count++
+		}
+	}
+	if l.relr != nil && l.opt.RelrVersion {
+		for _, so := range l.dsos {
+			if _, ok := so.versions[relrVersion]; !ok && so.versions != nil && so.soname == "libc.so.6" {
+				so.versions[relrVersion] = 0
+				count++
+			}
 		}
 	}
 	if len(l.verdefs) == 0 && count == 0 {

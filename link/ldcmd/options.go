@@ -201,8 +201,13 @@ func (p *parser) compress(v string) error {
 }
 
 func (p *parser) packRelocs(v string) error {
-	if v != "none" {
-		return usage("--pack-dyn-relocs=%s: not supported", v)
+	switch v {
+	case "none":
+		p.opt.PackRelative, p.opt.RelrVersion = false, false
+	case "relr":
+		p.opt.PackRelative = true
+	default:
+		return usage("--pack-dyn-relocs=%s: it is none or relr; the form of Android is not supported", v)
 	}
 	return nil
 }
@@ -403,9 +408,9 @@ func (p *parser) keyword(v string) error {
 	case "noseparate-code":
 		o.SeparateCode, o.NoSeparateCode = false, true
 	case "pack-relative-relocs":
-		o.PackRelative = true
+		o.PackRelative, o.RelrVersion = true, true
 	case "nopack-relative-relocs":
-		o.PackRelative = false
+		o.PackRelative, o.RelrVersion = false, false
 	case "stack-size":
 		return size(&o.StackSize)
 	case "max-page-size":
