@@ -99,6 +99,10 @@ func (a *applier) begin(r *rela, size uint64, known bool) (at uint64, ok bool) {
 	at = r.off - a.inOff
 	if a.flip {
 		w := a.l.class.word
+		if at&(w-1)+size > w {
+			a.err(*r, "it is not within one word of a list of initialisers")
+			return 0, false
+		}
 		at = uint64(len(a.buf)) - w - at&^(w-1) + at&(w-1)
 	}
 	return at, true

@@ -95,6 +95,7 @@ func (a *archive) member(off uint64) (m member, special bool, err error) {
 	m = member{off: off, size: n}
 	raw := strings.TrimRight(string(h[:16]), " ")
 	body := off + arHeader
+	pad := n & 1
 	switch {
 	case raw == "/" || raw == "//" || raw == "/SYM64/":
 		m.name, special = raw, true
@@ -117,6 +118,7 @@ func (a *archive) member(off uint64) (m member, special bool, err error) {
 		body += k
 		n -= k
 		m.size = n
+		pad = (n + k) & 1
 	default:
 		m.name = strings.TrimSuffix(raw, "/")
 	}
@@ -131,7 +133,7 @@ func (a *archive) member(off uint64) (m member, special bool, err error) {
 		return m, false, a.err(ErrTruncated, off, "member %s of %#x bytes extends past the end of the archive (%#x bytes)", m.name, n, size)
 	}
 	m.data = a.data[body : body+n : body+n]
-	m.next = min(body+n+n&1, size)
+	m.next = min(body+n+pad, size)
 	return m, special, nil
 }
 

@@ -27,13 +27,24 @@ func (l *linker) defineSymbols() {
 		}
 		alias := l.syms.find(d.Alias)
 		l.syms.at(alias).flags |= refObject | refStrong
-		if a := l.syms.at(alias); a.defined() {
-			s.typ, s.size, s.abs = a.typ, a.size, a.abs
-		}
 		l.defsyms = append(l.defsyms, place{id, func() (uint64, *outSection) {
 			a := l.syms.at(alias)
 			return a.value + d.Value, l.sectionOf(a)
 		}})
+	}
+	// An alias may be of one that comes later.
+	for range l.opt.Defsyms {
+		changed := false
+		for _, d := range l.opt.Defsyms {
+			s, a := l.syms.at(l.syms.find(d.Name)), l.syms.at(l.syms.find(d.Alias))
+			if d.Alias != "" && a.defined() && (s.typ != a.typ || s.size != a.size || s.abs != a.abs) {
+				s.typ, s.size, s.abs = a.typ, a.size, a.abs
+				changed = true
+			}
+		}
+		if !changed {
+			break
+		}
 	}
 	provide := func(name string, vis elf.SymVis, value func() (uint64, *outSection)) {
 		id := l.syms.find(name)
@@ -262,12 +273,23 @@ func (l *linker) finishSymbols() error {
 			l.finishSymbol(&l.syms.shards[n].syms[i])
 		}
 	})
-	for _, p := range slices.Concat(l.places, l.defsyms) {
-		s := l.syms.at(p.id)
-		v, out := p.value()
-		s.value = v
-		if s.out = outNone; out != nil {
-			s.out = int32(out.order)
+	define := func(list []place) (changed bool) {
+		for _, p := range list {
+			s := l.syms.at(p.id)
+			v, out := p.value()
+			place := int32(outNone)
+			if out != nil {
+				place = int32(out.order)
+			}
+			changed = changed || s.value != v || s.out != place
+			s.value, s.out = v, place
+		}
+		return changed
+	}
+	define(l.places)
+	for range l.defsyms { // an alias may be of one that comes later
+		if !define(l.defsyms) {
+			break
 		}
 	}
 	return l.ctx.Err()

@@ -250,6 +250,8 @@ func (l *linker) writeEhFrame(buf []byte) error {
 		e := &o.ehs[o.secs[in.sec].extra]
 		b, rels := o.bytes(in.sec), o.relas(in.sec)
 		var errs errorList
+		s := &o.secs[in.sec]
+		rel, dyn := o.relBase+s.relAt, o.dynBase+s.dynAt
 		for k := range e.recs {
 			r := &e.recs[k]
 			if !r.live {
@@ -261,8 +263,9 @@ func (l *linker) writeEhFrame(buf []byte) error {
 			if r.cie >= 0 {
 				le.PutUint32(dst[4:], uint32(r.out+4-e.recs[r.cie].out))
 			}
-			a := applier{l: l, o: o, sec: in.sec, buf: dst, addr: base + r.out, inOff: uint64(r.off), alloc: true}
+			a := applier{l: l, o: o, sec: in.sec, buf: dst, addr: base + r.out, inOff: uint64(r.off), alloc: true, rel: rel, dyn: dyn}
 			l.mach.apply(&a, rels[r.relLo*relaSize:r.relHi*relaSize])
+			rel, dyn = a.rel, a.dyn
 			errs.add(a.errs.err())
 			if r.cie >= 0 {
 				for j := r.relLo; j < r.relHi; j++ {

@@ -8,9 +8,9 @@ import (
 type marker struct {
 	l    *linker
 	work []secRef
-	fdes []map[uint32][]int32 // of each object, the FDEs of a section
-	link []map[uint32][]uint32
-	byC  map[string][]secRef // sections whose name is a C identifier
+	fdes []map[uint32][]int32  // of each object, the FDEs of a section
+	link []map[uint32][]uint32 // of each object, what goes with a section
+	byC  map[string][]secRef   // sections whose name is a C identifier
 }
 
 // gc drops the sections that nothing leads to.
@@ -95,12 +95,33 @@ func (m *marker) prepare(oi int) {
 			}
 		}
 	}
+	link := func(from, to uint32) {
+		if m.link[oi] == nil {
+			m.link[oi] = map[uint32][]uint32{}
+		}
+		m.link[oi][from] = append(m.link[oi][from], to)
+	}
 	for i := range o.secs {
 		if s := &o.secs[i]; s.flags&shfLinkOrder != 0 && s.link != 0 {
-			if m.link[oi] == nil {
-				m.link[oi] = map[uint32][]uint32{}
+			link(s.link, uint32(i))
+		}
+	}
+	for gi := range o.groups { // all of a group is linked or nothing (gABI, "Section Groups"): each leads to the next
+		first, last := uint32(0), uint32(0)
+		for b := o.groups[gi].members; len(b) > 0; b = b[4:] {
+			i := le.Uint32(b)
+			if s := &o.secs[i]; s.state != secLive || !s.alloc() {
+				continue
 			}
-			m.link[oi][s.link] = append(m.link[oi][s.link], uint32(i))
+			if first == 0 {
+				first = i
+			} else {
+				link(last, i)
+			}
+			last = i
+		}
+		if first != last {
+			link(last, first)
 		}
 	}
 }

@@ -96,6 +96,9 @@ func (l *linker) rankOut(out *outSection) int {
 	return rankData
 }
 
+// pageSize is the size of a page of memory, which Options.MaxPageSize can be more than.
+const pageSize = 4096
+
 func (out *outSection) isRelro() bool { return out.rank >= 70 && out.rank < 90 }
 
 // perm returns the permissions of the segment of a section.
@@ -263,7 +266,7 @@ func (l *linker) layout() error {
 		prev = out
 	}
 	if prev != nil && prev.isRelro() && !l.opt.NoRelro {
-		l.relroEnd = alignUp(addr, page)
+		l.relroEnd = alignUp(addr, pageSize) // the page is mapped whole, and what is behind it is not
 	}
 	for _, out := range l.order {
 		if out.flags&shfAlloc != 0 {

@@ -142,7 +142,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		if err := s.fn(); err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil && s.name != "write" && s.name != "map" { // else the output is there
 			return nil, err
 		}
 		l.result.Phases = append(l.result.Phases, Phase{s.name, time.Since(start)})
@@ -226,6 +226,9 @@ func (l *linker) place() error {
 	}
 	l.sizeRelr()
 	if err := l.layout(); err != nil {
+		return err
+	}
+	if err := l.checkReach(); err != nil {
 		return err
 	}
 	return l.finishSymbols()

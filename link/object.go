@@ -432,10 +432,15 @@ func (o *object) parseGroup(i uint32) error {
 func (o *object) parseNames(l *linker) error {
 	n := o.nsyms - o.first
 	o.nameLens = make([]uint32, n)
+	left := o.maxNames()
 	o.names.build(int(n), func(k uint32) []byte {
+		if left < 0 {
+			return nil
+		}
 		e := o.sym(o.first + k)
 		name := o.strName(e.name)
 		o.nameLens[k] = uint32(len(name))
+		left -= int64(len(name))
 		if e.shndx == 0 {
 			if w, ok := l.wrapped(name); ok {
 				o.alias(k, w)
@@ -461,7 +466,18 @@ func (o *object) parseNames(l *linker) error {
 		o.versions[k] = string(name[at+1:])
 		return name
 	})
+	if left < 0 {
+		return o.errNames()
+	}
 	return nil
+}
+
+// maxNames bounds how long the names of an object's global symbols, and those of its local ones, are together: symbols can have the
+// same long name, or one be the end of another, and the output could be any number of times as large.
+func (o *object) maxNames() int64 { return 1<<20 + 16*int64(len(o.data)) }
+
+func (o *object) errNames() error {
+	return o.err(ErrTooLarge, "", "the names of its symbols have more than %d bytes", o.maxNames())
 }
 
 func (o *object) alias(k uint32, name string) {

@@ -1,5 +1,10 @@
 package link
 
+import (
+	"cmp"
+	"math"
+)
+
 // A secondPlt is a machine whose stubs for lazy binding come in two parts: calls go to entries of .plt.sec, whose slots lead to
 // those of .plt at first.
 type secondPlt interface {
@@ -21,6 +26,22 @@ func (l *linker) makePlt(flags uint32) {
 		t.pltSec.size = n * t.pltEntry
 		t.pltSec.write = func(buf []byte) error { return m.writePltSec(l, buf) }
 	}
+}
+
+// checkReach refuses an output in which the stubs are too far from the words that they jump through.
+func (l *linker) checkReach() error {
+	t := &l.got
+	for _, p := range [][2]*synth{{t.pltMain, t.gotPlt}, {t.pltSec, t.gotPlt}, {t.pltGot, t.got}} {
+		stubs, words := p[0], p[1]
+		if stubs == nil || words == nil {
+			continue
+		}
+		lo, hi := min(stubs.addr(), words.addr()), max(stubs.addr()+stubs.size, words.addr()+words.size)
+		if hi-lo > math.MaxInt32 {
+			return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section "+stubs.out.name, "it is more than 2 GiB from %s", words.out.name)
+		}
+	}
+	return nil
 }
 
 // slotAddr returns the address of the slot of an entry of .plt.

@@ -3,6 +3,7 @@ package link
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -55,7 +56,9 @@ func (l *linker) combine() error {
 	for i, out := range order {
 		out.index = i + 1
 	}
-	l.combineSymbols(c, order)
+	if err := l.combineSymbols(c, order); err != nil {
+		return err
+	}
 	groups, err := l.combineGroups(c)
 	if err != nil {
 		return err
@@ -140,12 +143,13 @@ func (l *linker) stackNote() {
 }
 
 // combineSymbols numbers the symbols: sections, local symbols by object, global ones.
-func (l *linker) combineSymbols(c *combined, order []*outSection) {
+func (l *linker) combineSymbols(c *combined, order []*outSection) error {
 	c.strs.add("")
 	next := uint32(1 + len(order))
 	c.localIndex = make([][]uint32, len(l.objs))
 	for oi, o := range l.objs {
 		c.localIndex[oi] = make([]uint32, o.first)
+		left := o.maxNames()
 		for k := uint32(1); k < o.first; k++ {
 			e := o.sym(k)
 			section := e.shndx < shnBase && e.shndx != 0
@@ -158,7 +162,11 @@ func (l *linker) combineSymbols(c *combined, order []*outSection) {
 			}
 			// Section symbols come first, in the order of the sections: their index does not change when tables are put before these.
 			c.localIndex[oi][k] = next
-			c.locals = append(c.locals, combinedSym{int32(oi), k, c.strs.add(string(o.strName(e.name)))})
+			name := string(o.strName(e.name))
+			if left -= int64(len(name)); left < 0 {
+				return o.errNames()
+			}
+			c.locals = append(c.locals, combinedSym{int32(oi), k, c.strs.add(name)})
 			next++
 		}
 	}
@@ -173,6 +181,10 @@ func (l *linker) combineSymbols(c *combined, order []*outSection) {
 			}
 		}
 	}
+	if uint64(len(c.strs.data)) > math.MaxUint32 {
+		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section .strtab", "%d bytes of symbol names", len(c.strs.data))
+	}
+	return nil
 }
 
 // combineGroups makes the sections of the groups that are kept.

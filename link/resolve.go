@@ -236,8 +236,10 @@ func (l *linker) chooseGroups() {
 				continue
 			}
 			var owner *int32
-			if g.name == "" && g.sym >= o.first {
+			if g.sym >= o.first {
 				owner = &l.syms.at(o.names.ids[g.sym-o.first]).comdat
+			} else if id := l.syms.find(g.name); id != 0 {
+				owner = &l.syms.at(id).comdat // the name counts, and in another file the symbol is global
 			} else {
 				v := named[g.name]
 				owner = &v

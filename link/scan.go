@@ -131,11 +131,23 @@ func (sc *scanner) begin(r *rela, size uint64, known bool) (target, bool) {
 		return target{}, false
 	}
 	t := sc.target(r.sym)
+	if t.g == nil && sc.lost(&t) {
+		sc.err(*r, "the symbol is local to %s, of which the group in another file was taken", sc.o.place(t.e.shndx))
+		return t, false
+	}
 	if t.g != nil && t.g.kind == symUndef && t.g.has(refStrong) && !t.g.has(isImported) {
 		sc.undef = append(sc.undef, undefRef{t.id, sc.sec, r.off})
 		return t, sc.l.leavesUndefined()
 	}
 	return t, true
+}
+
+// lost reports whether a local symbol went with its section, as another file has a group of the same signature, and the section that
+// refers to it ought not to. Tables of exceptions have places of all functions of the file.
+func (sc *scanner) lost(t *target) bool {
+	shndx := t.e.shndx
+	return shndx != 0 && shndx < shnBase && sc.o.secs[shndx].state == secGroup && sc.s.kind != secEh &&
+		!hasPart(sc.o.secName(sc.sec), ".gcc_except_table")
 }
 
 // got decides on a relocation that needs an entry of .got.

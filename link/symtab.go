@@ -19,8 +19,9 @@ type symtab struct {
 
 // A symShare is the local symbols of an object.
 type symShare struct {
-	count, at    uint32
-	bytes, strAt uint32
+	count, at uint32
+	strAt     uint32
+	bytes     uint64
 }
 
 // keepLocal reports whether a local symbol of an object is in the output's symbol table.
@@ -53,21 +54,30 @@ func (l *linker) makeSymtab() error {
 	}
 	t := &l.symtab
 	t.locals = make([]symShare, len(l.objs))
-	l.par(len(l.objs), func(i int) {
+	err := l.parErr(len(l.objs), func(i int) error {
 		o := l.objs[i]
+		left := o.maxNames()
 		for k := uint32(1); k < o.first; k++ {
 			if e := o.sym(k); l.keepLocal(o, &e) {
+				n := len(o.strName(e.name))
 				t.locals[i].count++
-				t.locals[i].bytes += uint32(len(o.strName(e.name))) + 1
+				t.locals[i].bytes += uint64(n) + 1
+				if left -= int64(n); left < 0 {
+					return o.errNames()
+				}
 			}
 		}
+		return nil
 	})
+	if err != nil {
+		return err
+	}
 	at, strAt := uint32(1), uint64(1)
 	for i := range t.locals {
 		s := &t.locals[i]
 		s.at, s.strAt = at, uint32(strAt)
 		at += s.count
-		strAt += uint64(s.bytes)
+		strAt += s.bytes
 	}
 	hidden, visible := l.globalSymbols()
 	t.nLocal = at + uint32(len(hidden))

@@ -21,6 +21,10 @@ func (x8664) scan(sc *scanner, rels []byte) {
 		if !ok {
 			continue
 		}
+		if sc.s.kind == secEh && x86RewritesCode(typ) {
+			sc.err(r, "it is for code, and .eh_frame has none")
+			continue
+		}
 		switch typ {
 		case elf.R_X86_64_64:
 			sc.absolute(r, &t)
@@ -43,6 +47,16 @@ func (x8664) scan(sc *scanner, rels []byte) {
 			}
 		}
 	}
+}
+
+// x86RewritesCode reports whether a relocation may change the instruction that it is in.
+func x86RewritesCode(t elf.R_X86_64) bool {
+	switch t {
+	case elf.R_X86_64_GOTPCRELX, elf.R_X86_64_REX_GOTPCRELX, elf.R_X86_64_TLSGD, elf.R_X86_64_TLSLD, elf.R_X86_64_GOTTPOFF,
+		elf.R_X86_64_GOTPC32_TLSDESC, elf.R_X86_64_TLSDESC_CALL:
+		return true
+	}
+	return false
 }
 
 // relaxGOT reports whether a load from the GOT becomes an instruction that has the address itself. It is asked when relocations
