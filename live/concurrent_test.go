@@ -73,6 +73,30 @@ func TestAtOnce(t *testing.T) {
 	verify(t, o)
 }
 
+// TestVersionsMeanwhile looks a version up while versions of the same name come.
+func TestVersionsMeanwhile(t *testing.T) {
+	o := newObject(t, Options{})
+	b := emit(t, o, "f", returns(1), Version("V"))
+	check(t, o.Commit())
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				if s, err := o.LookupVersion("f", "none"); err == nil {
+					t.Errorf("%v", s)
+					return
+				}
+			}
+		})
+	}
+	for i := range 2000 {
+		check(t, o.Bind("f", b, OldVersion(fmt.Sprint("W", i))))
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
 // TestReaders has others read the tables in memory while they change, by what the object says at the moment: a name that
 // stays bound is always found, by DT_GNU_HASH or DT_HASH, and a function's frame.
 func TestReaders(t *testing.T) {

@@ -240,7 +240,7 @@ func (t *ehTable) apply(x *tx, p *ehPlan) {
 		t.bury(o, fde)
 	}
 	for _, f := range p.gone {
-		if f.fde != 0 {
+		if f.fde != 0 && p.frames == nil { // else it was left behind
 			t.bury(o, f.fde)
 		}
 		f.fde, f.doomed = 0, false

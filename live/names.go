@@ -181,10 +181,10 @@ func (o *Object) symbol(s *sym) Symbol {
 // the default one.
 func (o *Object) lookup(name, version string) (found *sym) {
 	var dflt *sym
-	list := *o.versionList.Load()
 	o.names.find(elf.GNUHash(name), name, func(e *entry) bool {
 		if version != "" {
-			if e.version == 0 || list[e.version-1] != version {
+			// The list is read after the entry, and so has its version.
+			if e.version == 0 || (*o.versionList.Load())[e.version-1] != version {
 				return false
 			}
 			found = e.published(o)
