@@ -108,16 +108,18 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if o := p.byID(s.id); o != nil {
 		return &source{known: o}, nil
 	}
-	var r *remembered
+	var known **remembered
+	before := false
 	if st.Nlink > 0 && !program { // what has no name is not opened again
-		r = linker.images.of(s.id, st.Size)
+		known, before = linker.images.of(imageFile{s.id, st.Size})
 	}
-	if r == nil || r.file == nil || r.file.Name != name || !p.mapAgain(s, r, fd) {
+	if !before || *known == nil || (*known).file.Name != name || !p.mapAgain(s, *known, fd) {
 		if err := p.mapNew(s, fd, st.Size, program); err != nil {
 			return nil, err
 		}
-		if r != nil {
-			r.remember(s, st.Size)
+		if before {
+			*known = remember(s)
+			s.again = *known
 		}
 	}
 	if t != nil {

@@ -20,47 +20,52 @@ const (
 	mostBytes      = 48 << 10 // of the tables of each: a few hundred symbols
 )
 
-// remembered is an image that has been opened. linker.mu guards it.
+// remembered is an image that has been opened twice. linker.mu guards it.
 type remembered struct {
-	id   fileID
-	size int64  // of the file
-	used uint64 // when: the higher the later
+	file          *elf.File
+	at            native.Mapping
+	head, dyn     []byte // what file was read from
+	headAt, dynAt uint64 // their addresses
+	buildID       []byte
 
-	file        *elf.File // nil if it was opened once
-	at          native.Mapping
-	head, dyn   []byte // what file was read from
-	headAt      uint64 // their addresses
-	dynAt       uint64
-	buildID     []byte
 	boundIn     []uint64  // the numbers of the objects that symbols were looked up in
 	boundValues []uintptr // see binder.values
 }
 
-// images are the images that are remembered. A file that is replaced drops out when others are used more lately.
+// images are the files that were opened lately. A new one takes the place of one that was not opened again since the last
+// time that a place was looked for.
 type images struct {
-	list  [mostRemembered]remembered
-	clock uint64
+	files [mostRemembered]imageFile
+	known [mostRemembered]*remembered // nil if a file was opened once, or is not kept
+	used  [mostRemembered]bool
+	next  int
 }
 
-// of returns what is known of a file, or else a place for it.
-func (m *images) of(id fileID, size int64) *remembered {
-	m.clock++
-	oldest := &m.list[0]
-	for i := range m.list {
-		r := &m.list[i]
-		if r.id == id && r.size == size {
-			r.used = m.clock
-			return r
-		}
-		if r.used < oldest.used {
-			oldest = r
+// imageFile is what a file is told by. What is in it is compared.
+type imageFile struct {
+	id   fileID
+	size int64
+}
+
+// of returns the place for what is known of a file, and whether it was opened before.
+func (m *images) of(f imageFile) (r **remembered, before bool) {
+	for i := range m.files {
+		if m.files[i] == f {
+			m.used[i] = true
+			return &m.known[i], true
 		}
 	}
-	*oldest = remembered{used: m.clock}
-	return oldest
+	for m.used[m.next] {
+		m.used[m.next] = false
+		m.next = (m.next + 1) % len(m.files)
+	}
+	i := m.next
+	m.next = (i + 1) % len(m.files)
+	m.files[i], m.known[i] = f, nil
+	return &m.known[i], false
 }
 
-// tables returns the memory that an image was read from, if there is any at these addresses.
+// tables returns the memory that is to hold what the image was read from.
 func (r *remembered) tables(m native.Mapping) (head, dyn []byte) {
 	return native.Bytes(m.Bias+uintptr(r.headAt), uintptr(len(r.head))),
 		native.Bytes(m.Bias+uintptr(r.dynAt), uintptr(len(r.dyn)))
@@ -93,27 +98,21 @@ func (p *plan) mapAgain(s *source, r *remembered, fd int) bool {
 	return true
 }
 
-// remember keeps an image that has just been read, and not been relocated, if the file was opened before.
-func (r *remembered) remember(s *source, size int64) {
-	if r.id != s.id {
-		*r = remembered{id: s.id, size: size, used: r.used}
-		return
-	}
-	*r = remembered{id: s.id, size: size, used: r.used}
+// remember returns what is to be known of an image that has just been read, and not been relocated; nil if it is not kept.
+func remember(s *source) *remembered {
 	head, dyn, ok := s.file.Source()
 	if !ok || head.Size > mostBytes || dyn.Size > mostBytes {
-		return
+		return nil
 	}
-	r.headAt, r.dynAt = head.Addr, dyn.Addr
+	r := &remembered{file: s.file, at: s.mapping, headAt: head.Addr, dynAt: dyn.Addr}
 	h, ok1 := s.file.Bytes(head.Addr, head.Size)
 	d, ok2 := s.file.Bytes(dyn.Addr, dyn.Size)
 	if !ok1 || !ok2 {
-		return
+		return nil
 	}
 	r.head, r.dyn = bytes.Clone(h), bytes.Clone(d)
-	r.file, r.at = s.file, s.mapping
 	r.buildID = bytes.Clone(s.file.BuildID())
-	s.again = r
+	return r
 }
 
 // recall takes from what is remembered of the object the addresses of the definitions that it was bound to, if they are

@@ -250,16 +250,44 @@ func TestRememberedElsewhere(t *testing.T) {
 		again(t, other, check)
 		again(t, path, check)
 	}
-	var m images
-	*m.of(fileID{1, 7}, 100) = remembered{id: fileID{1, 7}, size: 100, used: 1, buildID: []byte{1}}
-	for _, x := range []struct {
-		id    fileID
-		size  int64
-		known bool
-	}{{fileID{2, 7}, 100, false}, {fileID{1, 8}, 100, false}, {fileID{1, 7}, 101, false}, {fileID{1, 7}, 100, true}} {
-		if r := m.of(x.id, x.size); (r.buildID != nil) != x.known {
-			t.Errorf("%v of %d bytes: %+v", x.id, x.size, r)
+}
+
+// Of so many files only those are kept that are opened again and again.
+func TestRememberedFiles(t *testing.T) {
+	m := new(images)
+	file := func(dev, ino uint64, size int64) imageFile { return imageFile{fileID{dev, ino}, size} }
+	open := func(f imageFile) bool {
+		r, before := m.of(f)
+		if !before && *r != nil {
+			t.Errorf("%v is not new: %+v", f, *r)
 		}
+		if *r == nil {
+			*r = &remembered{headAt: uint64(f.size)}
+		}
+		if (*r).headAt != uint64(f.size) {
+			t.Errorf("%v is %+v", f, *r)
+		}
+		return before
+	}
+	often := file(1, 7, 100)
+	for i, f := range []imageFile{often, file(2, 7, 101), file(1, 8, 102), file(1, 7, 103)} {
+		if open(f) {
+			t.Errorf("%d: %v is known", i, f)
+		}
+		if !open(f) {
+			t.Errorf("%d: %v is not known", i, f)
+		}
+	}
+	for i := range 10 * mostRemembered {
+		if open(file(3, uint64(i), int64(i))) {
+			t.Errorf("%d is known", i)
+		}
+		if !open(often) {
+			t.Fatalf("%v was forgotten for the %dth", often, i)
+		}
+	}
+	if open(file(3, 0, 0)) {
+		t.Error("the first of them is still known")
 	}
 }
 
@@ -328,16 +356,4 @@ func TestRememberedBindings(t *testing.T) {
 			}
 		})
 	}
-
-	// Only so many are remembered.
-	for i := range mostRemembered + 10 {
-		p := d.Join("lib" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + ".so")
-		if err := os.WriteFile(p, data, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			mustClose(t, mustOpen(t, p, Now))
-		}
-	}
-	want(0, 10)
 }
