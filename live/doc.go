@@ -63,6 +63,12 @@
 // files of processes that ended without that are removed when the next one uses the folder ([Sweep]). An object holds one
 // file descriptor.
 //
+// # Fork
+//
+// A child that native code forks has the memory of the objects as it was, in copies that fork makes: its calls, lookups and
+// unwinding go on whatever the parent does. It cannot change the objects, whose methods return ErrForked there, and can make others. All
+// this is so for the C library's fork, not for _Fork and clone, whose children see what the parent writes to the text.
+//
 // # Concurrency
 //
 // All methods may be called from several goroutines. Lookup, LookupVersion, FindAddr and Symbols take no lock, and may be called

@@ -26,9 +26,11 @@ var (
 	ErrInUse     = errors.New("the object is in use")
 	ErrUndefined = errors.New("a name that is imported is not defined")
 	ErrLoader    = errors.New("the run-time linker does not take the object")
-	ErrArgument  = errors.New("an argument is not valid")
-	ErrNoBlock   = errors.New("no block of the object is there")
-	ErrDeleted   = errors.New("the file was deleted by someone else")
+	// ErrForked is what all that changes an object returns in a child of fork.
+	ErrForked   = errors.New("the object belongs to the process that has forked this one")
+	ErrArgument = errors.New("an argument is not valid")
+	ErrNoBlock  = errors.New("no block of the object is there")
+	ErrDeleted  = errors.New("the file was deleted by someone else")
 )
 
 // Error is what every function of this package returns: what was being done, to what, and why it cannot be.

@@ -177,6 +177,7 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
 			return noMemory(err)
 		}
+		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), dontFork)
 	}
 	if r.prot != 0 {
 		fd := o.file.fd

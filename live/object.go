@@ -101,6 +101,7 @@ type Object struct {
 	needs     []string // DT_NEEDED
 	known     uint64   // end of the text that has been committed
 	deleted   bool     // that the file has no name has been said
+	forked    bool     // it is another process's
 	entries   slab[entry]
 	blocks    slab[Block]
 	functions slab[function]
@@ -202,6 +203,7 @@ func create(name string, opt Options, l loader) (*Object, error) {
 		o.file.close()
 		return nil, err
 	}
+	objects.add(o)
 	return o, nil
 }
 
@@ -276,6 +278,11 @@ func (o *Object) Close() error {
 		o.loader.Lock()
 		defer o.loader.Unlock()
 	}
+	defer func() {
+		if o.shut.Load() {
+			objects.remove(o)
+		}
+	}()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.shut.Load() {
@@ -321,6 +328,10 @@ func (o *Object) lock(op string) error {
 	if o.shut.Load() {
 		o.mu.Unlock()
 		return o.closed(op)
+	}
+	if o.forked {
+		o.mu.Unlock()
+		return &Error{Op: op, Object: o.name, Reason: ErrForked}
 	}
 	return nil
 }

@@ -69,11 +69,13 @@ func forkLocks() []*sync.Mutex {
 // the scheduler's when it makes another one ready, and no other way. In a child it must not do that, nor wait (Alone).
 func (p *Program) forkPrepare(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
+		beforeFork()
 		return
 	}
 	if onFork.prepare != nil {
 		onFork.prepare()
 	}
+	beforeFork()
 	for _, m := range forkLocks() {
 		m.Lock()
 	}
@@ -105,6 +107,7 @@ func (p *Program) others() bool {
 
 func (p *Program) forkParent(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
+		afterFork()
 		return
 	}
 	p.main.mask = p.forkMask
@@ -118,6 +121,7 @@ func (p *Program) forkParent(u Upcall) {
 	for _, m := range forkLocks() {
 		m.Unlock()
 	}
+	afterFork()
 	if onFork.parent != nil {
 		onFork.parent()
 	}
@@ -133,6 +137,7 @@ func (p *Program) forkChild(u Upcall) {
 	for _, m := range forkLocks() {
 		*m = sync.Mutex{}
 	}
+	inForkedChild()
 	if onFork.child != nil {
 		onFork.child()
 	}

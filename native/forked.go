@@ -1,13 +1,172 @@
 package native
 
-func orphanEntries(p *[1]uintptr)
+import (
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
 
-var orphanEntry = func() (e struct{ fail uintptr }) {
-	var a [1]uintptr
-	orphanEntries(&a)
-	e.fail = a[0]
+// What becomes of memory in a child of fork that would change there because it is a file's: the child gets a copy.
+
+// ForkCopy is such a range of addresses, and how it is protected (PROT_READ and its kin).
+type ForkCopy struct {
+	Addr, Size uintptr
+	Prot       int
+}
+
+// ForkWatcher is told of forks by the C library's fork, which is what has handlers: not vfork, posix_spawn, _Fork and clone.
+type ForkWatcher struct {
+	// Before returns what the child is to have copies of. What it locks is locked until After or Child; it is not called again
+	// before that.
+	Before func() []ForkCopy
+	// After is called in the parent when the child has its copies.
+	After func()
+	// Child is called in the child, if that has Go: see Program.
+	Child func()
+}
+
+var forks struct {
+	mu      sync.Mutex
+	watch   *ForkWatcher
+	watched bool // fork calls the handlers
+	reader  int  // of a pipe on which the child says that it is done, -1 for none
+}
+
+// forkTable is what the child reads, nil if there is nothing. Assembly knows its layout.
+type forkTable struct {
+	reader, writer int64
+	n              uintptr
+	list           [1]ForkCopy
+}
+
+var forkTableAt uintptr // *forkTable
+
+// WatchForks has w told of forks from now on. There is one watcher.
+func WatchForks(w *ForkWatcher) {
+	forks.mu.Lock()
+	defer forks.mu.Unlock()
+	forks.watch = w
+	if libc.up.Load() {
+		watchForks()
+	}
+}
+
+// watchForks registers the handlers once there is somebody to be told; forks.mu is held. Those of a Program do it
+// themselves, on the first thread.
+func watchForks() {
+	if forks.watched || forks.watch == nil {
+		return
+	}
+	forks.watched = true
+	var before, after uintptr
+	if program == nil {
+		b, err := NewThunk(func(Upcall) { beforeFork() })
+		if err != nil {
+			return
+		}
+		a, err := NewThunk(func(Upcall) { afterFork() })
+		if err != nil {
+			return
+		}
+		before, after = b.Addr(), a.Addr()
+	}
+	libc.atFork(before, after, forkEntry.child)
+}
+
+// atFork calls pthread_atfork.
+func (l *clib) atFork(prepare, parent, child uintptr) {
+	call := l.onSpawner
+	if program != nil {
+		call = func(f uintptr, args ...uintptr) uintptr { return Call(f, args...) }
+	}
+	if f := SystemFunction("__register_atfork"); f != 0 {
+		call(f, prepare, parent, child, 0)
+	} else if f := SystemFunction("pthread_atfork"); f != 0 {
+		call(f, prepare, parent, child)
+	}
+}
+
+// beforeFork makes the table.
+func beforeFork() {
+	w := forks.watch
+	if w == nil {
+		return
+	}
+	list := w.Before()
+	if len(list) == 0 {
+		return
+	}
+	size := unsafe.Sizeof(forkTable{}) + uintptr(len(list))*unsafe.Sizeof(ForkCopy{})
+	p, err := nativeHeap.Alloc(size)
+	if err != nil {
+		return
+	}
+	t := (*forkTable)(Pointer(p))
+	t.reader, t.writer = -1, -1
+	var fds [2]int
+	if syscall.Pipe2(fds[:], syscall.O_CLOEXEC) == nil {
+		t.reader, t.writer = int64(fds[0]), int64(fds[1])
+	}
+	t.n = uintptr(len(list))
+	copy(unsafe.Slice(&t.list[0], len(list)), list)
+	forkTableAt = p
+}
+
+// afterFork waits until the child has read what is copied. One that has died, or was not made, has closed the pipe.
+func afterFork() {
+	w := forks.watch
+	if w == nil {
+		return
+	}
+	if p := forkTableAt; p != 0 {
+		t := (*forkTable)(Pointer(p))
+		forkTableAt = 0
+		if t.writer >= 0 {
+			syscall.Close(int(t.writer))
+			awaitByte(int(t.reader))
+			syscall.Close(int(t.reader))
+		}
+		nativeHeap.Free(p, unsafe.Sizeof(forkTable{})+t.n*unsafe.Sizeof(ForkCopy{}))
+	}
+	w.After()
+}
+
+// awaitByte reads a byte, but not for longer than a child takes that nobody has stopped.
+func awaitByte(fd int) {
+	const patience = 10 * time.Second
+	const pollIn = 1
+	type pollFD struct {
+		fd              int32
+		events, revents int16
+	}
+	for end := time.Now().Add(patience); ; {
+		p := pollFD{fd: int32(fd), events: pollIn}
+		left := time.Until(end).Milliseconds()
+		_, _, e := syscall.Syscall(syscall.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(max(left, 0)))
+		if e != syscall.EINTR || left <= 0 {
+			return
+		}
+	}
+}
+
+// inForkedChild is called in a child that has Go, after forkedChild.
+func inForkedChild() {
+	if w := forks.watch; w != nil {
+		forks.mu = sync.Mutex{}
+		w.Child()
+	}
+}
+
+func forkEntries(p *[2]uintptr)
+
+// forkEntry has the addresses of assembly.
+var forkEntry = func() (e struct{ fail, child uintptr }) {
+	var a [2]uintptr
+	forkEntries(&a)
+	e.fail, e.child = a[0], a[1]
 	return e
 }()
 
 // OrphanFail is for Thunk.OnOrphan: a function that returns -1.
-func OrphanFail() uintptr { return orphanEntry.fail }
+func OrphanFail() uintptr { return forkEntry.fail }

@@ -324,6 +324,9 @@ func (l *clib) start() error {
 	// What weld made without a C library is of no use with it. Who sees that it is up must not get such a thread.
 	atomic.StoreUintptr(&era, 1)
 	l.up.Store(true)
+	forks.mu.Lock()
+	watchForks()
+	forks.mu.Unlock()
 	return nil
 }
 

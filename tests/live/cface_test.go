@@ -41,13 +41,13 @@ func init() {
 	})
 }
 
-// cWays run the compiler, with a folder for its file that is to be empty then.
-func cWays(t *testing.T, run func(t *testing.T, command func(what string) *exec.Cmd)) {
+// cWays run a program that is a library too, with a folder for its file that is to be empty then.
+func cWays(t *testing.T, source string, run func(t *testing.T, command func(what string) *exec.Cmd)) {
 	testenv.Need(t, "gcc")
 	d := testenv.NewDir(t)
-	program := d.Program("rpn", append(strict(t), "rpn.c", "-rdynamic", "-pthread")...)
-	plain := d.Program("rpn-fixed", append(strict(t), "rpn.c", "-rdynamic", "-pthread", "-no-pie", "-fno-pie")...)
-	lib := d.Shared("librpn.so", append(strict(t), "rpn.c", "-pthread")...)
+	program := d.Program("rpn", append(strict(t), source, "-rdynamic", "-pthread")...)
+	plain := d.Program("rpn-fixed", append(strict(t), source, "-rdynamic", "-pthread", "-no-pie", "-fno-pie")...)
+	lib := d.Shared("librpn.so", append(strict(t), source, "-pthread", "-Wl,-z,now")...)
 	for name, line := range map[string][]string{
 		"program": {testenv.GoProgram(t, "weld/cmd/weld"), "run", program},
 		"fixed":   {testenv.GoProgram(t, "weld/cmd/weld"), "run", plain},
@@ -80,7 +80,7 @@ func cWays(t *testing.T, run func(t *testing.T, command func(what string) *exec.
 // A compiler in C makes functions that call one another, dlsym, dladdr, dlinfo and backtrace know them, and they are
 // replaced, freed, and gone in the end.
 func TestC(t *testing.T) {
-	cWays(t, func(t *testing.T, command func(string) *exec.Cmd) {
+	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
 		r := testenv.Run(t, command("calculate"), 30*time.Second)
 		const want = "square(7) = 49\nframes: frames sum rpn_main\nsum(3) = 25\nfound: 1 1 0\ndladdr: square 1 21 1\ndlinfo: 1 1\ncount: 42 0\n" +
 			"replaced: 50 49\nunbound: 0\ndeleted: 0\n"
@@ -100,7 +100,7 @@ func TestCMisuse(t *testing.T) {
 		"the name is empty", none, rng, rng, kind, argument, argument, argument, argument, argument, "the name is bound already",
 		"not found", "not found", none, none, none, none, "not open", handle, handle,
 	}
-	cWays(t, func(t *testing.T, command func(string) *exec.Cmd) {
+	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
 		r := testenv.Run(t, command("misuse"), 30*time.Second)
 		lines := strings.Split(strings.TrimSpace(string(r.Stdout)), "\n")
 		if len(lines) != len(want) {
@@ -115,7 +115,7 @@ func TestCMisuse(t *testing.T) {
 }
 
 func TestCThreads(t *testing.T) {
-	cWays(t, func(t *testing.T, command func(string) *exec.Cmd) {
+	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
 		r := testenv.Run(t, command("threads"), 60*time.Second)
 		if string(r.Stdout) != "bad 0, left 300\n" {
 			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
