@@ -187,6 +187,14 @@ func (a *applier) dynamic(b []byte, p uint64, typ, sym uint32, addend int64) {
 	a.dyn++
 }
 
+// tpOffset returns the offset of a thread-local variable from the thread pointer: of an undefined weak one 0.
+func (a *applier) tpOffset(t *target, s uint64, r *rela) uint64 {
+	if t.g != nil && t.g.kind == symUndef {
+		return uint64(r.addend)
+	}
+	return s + uint64(r.addend) - a.l.tp
+}
+
 // debugValue returns what a relocation of a section that is not loaded is for. What refers to a section that is not in the
 // output becomes 0, or 1 in lists of ranges, where two zeros end the list.
 func (a *applier) debugValue(r *rela) (t target, v uint64) {

@@ -76,7 +76,7 @@ func (l *linker) defineSymbols() {
 		return l.eh.hdr.addr(), l.eh.hdr.out
 	})
 	provide("_TLS_MODULE_BASE_", hidden, func() (uint64, *outSection) {
-		if l.opt.Mode != Shared && !l.opt.NoRelax {
+		if l.mi.moduleTP && l.opt.Mode != Shared && !l.opt.NoRelax {
 			return l.tp, l.tlsSection() // what offsets in rewritten code are from: applier.dtpBase
 		}
 		return l.tlsStart, l.tlsSection()
@@ -233,7 +233,7 @@ func (l *linker) allocateCommons() {
 		s.value = alignUp(p.size, align)
 		s.out = int32(p.out.order)
 		p.size = s.value + s.size
-		l.commons = append(l.commons, s)
+		l.commons, l.commonOffs = append(l.commons, s), append(l.commonOffs, s.value)
 	}
 	l.commonParts = parts
 }
@@ -261,12 +261,12 @@ func (l *linker) finishSymbols() error {
 			}
 		}
 	})
-	for _, s := range l.commons {
+	for i, s := range l.commons {
 		p := l.commonParts[0]
 		if s.typ == elf.STT_TLS {
 			p = l.commonParts[1]
 		}
-		s.value += p.addr()
+		s.value = p.addr() + l.commonOffs[i]
 	}
 	l.par(nShards+1, func(n int) {
 		for i := range l.syms.shards[n].syms {

@@ -242,7 +242,11 @@ func (l *linker) putSym(b []byte, s *symbol, name uint32, local bool) {
 	if local {
 		bind = elf.STB_LOCAL
 	}
-	l.class.putSym(b, name, uint8(bind)<<4|uint8(typ), uint8(vis), shndx, value, size)
+	other := uint8(vis)
+	if s.flags&isVariant != 0 {
+		other |= stoVariant
+	}
+	l.class.putSym(b, name, uint8(bind)<<4|uint8(typ), other, shndx, value, size)
 }
 
 func (l *linker) stubSection(a *symAux) *outSection {
@@ -343,6 +347,9 @@ func (l *linker) makeEntries() {
 		add(elf.DT_RELRENT, l.class.word)
 	}
 	l.flagEntries(add)
+	if m, ok := l.mach.(dynamicAdder); ok {
+		m.dynamicEntries(l, add)
+	}
 	addr(elf.DT_VERSYM, d.versym)
 	if d.verdef != nil {
 		addr(elf.DT_VERDEF, d.verdef)

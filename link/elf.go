@@ -57,6 +57,8 @@ const (
 	shfExclude    = uint32(elf.SHF_EXCLUDE)
 
 	grpComdat = 1 // GRP_COMDAT
+	// stoVariant is STO_AARCH64_VARIANT_PCS and STO_RISCV_VARIANT_CC.
+	stoVariant = 0x80
 
 	shnUndef  = uint32(elf.SHN_UNDEF)
 	shnAbs    = uint32(elf.SHN_ABS)

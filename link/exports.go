@@ -123,6 +123,11 @@ func (l *linker) excludedObjects() []bool {
 	return list
 }
 
+// selfContained reports whether an executable runs without a run-time linker, so that nothing will define what is undefined.
+func (l *linker) selfContained() bool {
+	return l.opt.Static || l.opt.Mode == PIE && l.opt.Interpreter == "" && len(l.dsos) == 0
+}
+
 func (l *linker) decideExport(s *symbol, excluded []bool) {
 	shared := l.opt.Mode == Shared
 	switch {
@@ -137,7 +142,7 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 		if !l.dynamic || s.hidden() || s.flags&(refObject|refStrong) == 0 {
 			return
 		}
-		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.opt.Static || shared) || l.leavesUndefined() {
+		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.selfContained() || shared) || l.leavesUndefined() {
 			s.flags |= isImported
 		}
 		return

@@ -43,14 +43,26 @@ func fuzzLink(t *testing.T, inputs ...link.Input) {
 
 func FuzzObject(f *testing.F) {
 	objs, _ := fuzzSeeds(f)
-	for _, o := range objs {
-		f.Add(o)
+	other := map[byte][]byte{} // by machine
+	add := func(objs [][]byte) {
+		for _, o := range objs {
+			f.Add(o)
+		}
+		other[objs[1][18]] = objs[1]
+	}
+	add(objs)
+	for _, objs := range crossObjects(f, testenv.NewDir(f)) {
+		add(objs)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if tooBig(data) {
 			return
 		}
-		fuzzLink(t, link.Input{Data: data, Name: "fuzz"}, link.Input{Data: objs[1], Name: "other"})
+		inputs := []link.Input{{Data: data, Name: "fuzz"}}
+		if len(data) > 18 && other[data[18]] != nil {
+			inputs = append(inputs, link.Input{Data: other[data[18]], Name: "other"})
+		}
+		fuzzLink(t, inputs...)
 	})
 }
 

@@ -182,11 +182,15 @@ func (l *linker) referencedBounds() map[string]bool {
 
 // layout gives sections their addresses and offsets, and makes the program headers.
 func (l *linker) layout() error {
-	l.orderSections()
+	if l.segments == nil {
+		l.orderSections()
+	}
 	if len(l.order) >= 0xff00-1 {
 		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "", "it has %d sections, and a symbol can say only %d", len(l.order), 0xff00)
 	}
-	l.makeSegments()
+	if l.segments == nil {
+		l.makeSegments()
+	}
 	page := l.page
 	off := l.class.ehdr + l.class.phdr*uint64(len(l.segments))
 	base := uint64(0)
@@ -427,6 +431,9 @@ func (l *linker) finishSegments() {
 			s.off, s.addr, s.filesz, s.memsz = l.class.ehdr, l.base+l.class.ehdr, phsize, phsize
 			continue
 		}
+		if len(s.outs) > 0 {
+			s.filesz, s.memsz = 0, 0
+		}
 		head := s.typ == elf.PT_LOAD && firstLoad
 		if head {
 			firstLoad = false
@@ -467,6 +474,7 @@ func (l *linker) finishSegments() {
 // findMarks finds the addresses that symbols such as _end stand for.
 func (l *linker) findMarks() {
 	m := &l.marks
+	m.bss, m.etext = mark{}, mark{}
 	for _, out := range l.order {
 		if out.flags&shfAlloc == 0 || out.typ == shtNobits && out.flags&shfTLS != 0 {
 			continue

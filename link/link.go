@@ -76,7 +76,9 @@ type linker struct {
 	places      []place
 	defsyms     []place
 	commons     []*symbol
+	commonOffs  []uint64
 	commonParts [2]*synth
+	veneers     veneerTable
 
 	segments        []*segment
 	tls             *segment
@@ -221,17 +223,28 @@ func (l *linker) tables() error {
 
 // place sizes and places everything.
 func (l *linker) place() error {
-	if err := l.sizeSections(); err != nil {
-		return err
+	for {
+		if err := l.sizeSections(); err != nil {
+			return err
+		}
+		l.sizeRelr()
+		if err := l.layout(); err != nil {
+			return err
+		}
+		if err := l.checkReach(); err != nil {
+			return err
+		}
+		if err := l.finishSymbols(); err != nil {
+			return err
+		}
+		m, ok := l.mach.(relaxer)
+		if !ok {
+			return nil
+		}
+		if again, err := m.relax(l); err != nil || !again {
+			return err
+		}
 	}
-	l.sizeRelr()
-	if err := l.layout(); err != nil {
-		return err
-	}
-	if err := l.checkReach(); err != nil {
-		return err
-	}
-	return l.finishSymbols()
 }
 
 func (l *linker) warn(format string, args ...any) {

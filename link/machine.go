@@ -48,11 +48,17 @@ type machineInfo struct {
 	gotHeader, gotPltHeader uint64
 	variantI                bool   // thread-local storage follows the thread pointer, after tcb bytes
 	tcb                     uint64 // size of what lies between
+	moduleTP                bool   // in executables offsets of the local dynamic model are from the thread pointer
 	dtpBias                 uint64 // what is taken off offsets from the start of a module's thread-local storage
 	abs32, abs64            uint32 // types of the relocations that store an address, 0 for none
 	feature                 uint32 // the property whose bits all objects must have; 0 for none
 	featureMask             uint32 // the bits that are known
 	dyn                     dynTypes
+}
+
+// A dynamicAdder is a machine with entries of its own in .dynamic.
+type dynamicAdder interface {
+	dynamicEntries(l *linker, add func(tag elf.DynTag, v uint64))
 }
 
 // dynTypes are the types of dynamic relocations.
@@ -61,7 +67,7 @@ type dynTypes struct {
 }
 
 // machines are all that there are.
-var machines = []machine{x8664{}}
+var machines = []machine{x8664{}, aarch64{}}
 
 // DefaultInterpreter in Options.Interpreter is the run-time linker of the processor's usual C library.
 const DefaultInterpreter = "default"

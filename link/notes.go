@@ -61,6 +61,9 @@ func (l *linker) mergeProperties() {
 		l.features = 0
 	}
 	l.features &= l.mi.featureMask
+	if l.opt.BTI && l.mi.feature == aarch64FeatureAnd {
+		l.features |= aarch64BTI
+	}
 	if l.mi.feature != elf.GNU_PROPERTY_X86_FEATURE_1_AND {
 		return
 	}

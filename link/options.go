@@ -146,7 +146,8 @@ type Options struct {
 	NoDelete, NoOpen, Origin, InitFirst bool // -z nodelete, nodlopen, origin, initfirst
 	Interpose, NoDefaultLib, Global     bool // -z interpose, nodefaultlib, global
 	NoCopyReloc                         bool // -z nocopyreloc
-	IBTPLT, IBT, SHSTK                  bool // -z ibtplt, ibt, shstk
+	IBTPLT, IBT, SHSTK                  bool // -z ibtplt, ibt, shstk (x86)
+	BTI, PACPLT                         bool // -z force-bti, pac-plt (aarch64)
 	// PackRelative packs relative relocations (DT_RELR). With RelrVersion the output needs the version GLIBC_ABI_DT_RELR of the GNU C
 	// library, so that one which does not know packed relocations refuses it.
 	PackRelative, RelrVersion bool

@@ -17,7 +17,9 @@ func (l *linker) makePlt(flags uint32) {
 	n := uint64(len(t.plt))
 	t.plt = t.plt[:n:n]
 	t.pltMain = l.synthSection(".plt", shtProgbits, flags, 16)
-	t.pltMain.out.entsize = t.pltEntry
+	if t.pltHead%t.pltEntry == 0 {
+		t.pltMain.out.entsize = t.pltEntry
+	}
 	t.pltMain.size = t.pltHead + n*t.pltEntry
 	t.pltMain.write = func(buf []byte) error { return l.mach.writePlt(l, buf) }
 	if m, ok := l.mach.(secondPlt); ok && t.pltHead > 0 && l.ibt {

@@ -149,6 +149,9 @@ func (s *symbol) resolveObject(o *object, k uint32, muldefs bool) (dup bool) {
 		return false
 	}
 	s.vis = mergeVis(s.vis, e.vis())
+	if e.other&stoVariant != 0 {
+		s.flags |= isVariant
+	}
 	if e.shndx == 0 || e.shndx < shnBase && o.secs[e.shndx].state != secLive && !o.secs[e.shndx].isMeta() {
 		// Symbols of a group that another file has given are references to that file's.
 		s.flags |= refObject

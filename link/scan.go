@@ -182,6 +182,26 @@ func (sc *scanner) narrow(r *rela, t *target) {
 	}
 }
 
+// tlsSymbol reports whether a relocation of thread-local storage is against a thread-local variable, or anything where it is for
+// the module.
+func (sc *scanner) tlsSymbol(r *rela, t *target, module bool) bool {
+	if t.typ != elf.STT_TLS && t.typ != elf.STT_SECTION && !(t.g != nil && t.g.kind == symUndef) && !module {
+		sc.err(*r, "the symbol is no thread-local variable")
+		return false
+	}
+	return true
+}
+
+// localExec decides on an offset from the thread pointer that has to be known when linking.
+func (sc *scanner) localExec(r *rela, t *target) {
+	switch {
+	case sc.l.opt.Mode == Shared:
+		sc.err(*r, "a shared library does not know where its thread-local variables are; compile it with -fPIC")
+	case t.imported():
+		sc.err(*r, "the thread-local variable is in a shared library; compile with -fPIE")
+	}
+}
+
 // absolute decides on an address of a word.
 func (sc *scanner) absolute(r rela, t *target) {
 	l := sc.l

@@ -49,6 +49,7 @@ const (
 	isVersioned                      // its version is hidden: name@version
 	isDup                            // reported as defined twice
 	refRegular                       // an object that is no IR refers to it or defines it
+	isVariant                        // it does not keep to the base procedure call standard: st_other says so
 
 	needTables = needGOT | needPLT | needCanonical | needCopy | needGOTTP | needTLSGD | needTLSDesc | needDynsym
 )

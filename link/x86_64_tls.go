@@ -75,8 +75,7 @@ func ieInstruction(data []byte, r rela) bool {
 func (sc *scanner) x86TLS(r rela, t *target, rest []byte) (skip bool) {
 	l := sc.l
 	typ := elf.R_X86_64(r.typ)
-	if t.typ != elf.STT_TLS && t.typ != elf.STT_SECTION && !(t.g != nil && t.g.kind == symUndef) && typ != elf.R_X86_64_TLSLD {
-		sc.err(r, "the symbol is no thread-local variable")
+	if !sc.tlsSymbol(&r, t, typ == elf.R_X86_64_TLSLD) {
 		return false
 	}
 	switch typ {
@@ -131,10 +130,8 @@ func (sc *scanner) x86TLS(r rela, t *target, rest []byte) (skip bool) {
 			if t.imported() {
 				sc.need(t, needDynsym)
 			}
-		case l.opt.Mode == Shared:
-			sc.err(r, "a shared library does not know where its thread-local variables are; compile it with -fPIC")
-		case t.imported():
-			sc.err(r, "the thread-local variable is in a shared library; compile with -fPIE")
+		default:
+			sc.localExec(&r, t)
 		}
 	}
 	return false

@@ -137,6 +137,8 @@ func init() {
 		"no-rosegment": flag(func(p *parser) { p.opt.NoSeparateCode = true }), "rosegment": ignored, "ctf-variables": ignored, "no-ctf-variables": ignored,
 		"compress-debug-sections": {argValue, (*parser).compress}, "O0": ignored, "O1": ignored, "O2": ignored, "O3": ignored,
 		"package-metadata": unsupported("--package-metadata", "it is not supported"), "fork": ignored, "no-fork": ignored,
+		// Work-arounds for errors of processors are not made: they concern cores of 2015 and before.
+		"fix-cortex-a53-843419": ignoredMaybe, "no-fix-cortex-a53-843419": ignored, "fix-cortex-a53-835769": ignored, "no-fix-cortex-a53-835769": ignored,
 		"omagic": shortOptions["N"], "pack-dyn-relocs": {argValue, (*parser).packRelocs}, "allow-shlib-undefined-functions": ignored,
 		"section-start": unsupported("--section-start", "addresses of sections cannot be set"), "Ttext": unsupported("-Ttext", "addresses of sections cannot be set"),
 		"Tdata": unsupported("-Tdata", "addresses of sections cannot be set"), "Tbss": unsupported("-Tbss", "addresses of sections cannot be set"),
@@ -401,6 +403,10 @@ func (p *parser) keyword(v string) error {
 		o.IBT, o.IBTPLT = true, true
 	case "shstk":
 		o.SHSTK = true
+	case "force-bti":
+		o.BTI = true
+	case "pac-plt":
+		o.PACPLT = true
 	case "muldefs":
 		o.MultipleDefs = true
 	case "separate-code":

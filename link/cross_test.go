@@ -1,0 +1,201 @@
+package link_test
+
+import (
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weld/internal/testenv"
+	"weld/link"
+)
+
+// A processor is one that is linked for and is not this machine's: qemu-user runs the programs.
+type processor struct {
+	toolchain
+	name     string
+	programs []program
+}
+
+func triple(name string, qemu string, cflags ...string) toolchain {
+	return toolchain{prefix: name + "-", cflags: cflags, run: []string{qemu, "-L", "/usr/" + name}}
+}
+
+// The programs are few and each shows several things: tests of the machine that the processor's own code is not in are those of x86-64.
+var processors = []processor{
+	{triple("aarch64-linux-gnu", "qemu-aarch64"), "aarch64", []program{
+		{name: "hello", sources: []string{"hello.c"}, flags: [][]string{{"-static-pie"}, {"-static", "-Wl,--gc-sections", "-s"}}},
+		{name: "cxx", cc: "g++", sources: []string{"cxx.cc", "cxx_other.cc"}, cflags: []string{"-O2", "-mbranch-protection=standard"}, flags: [][]string{{"-Wl,-z,force-bti"}, {"-static", "-Wl,--gc-sections"}}},
+		{name: "features", sources: []string{"features.c"}, cflags: []string{"-fcommon"}, lib: []string{"features_lib.c", "-Wl,--version-script,features.map"}, flags: [][]string{{}, {"-Wl,-z,now,-z,separate-code"}}},
+		{name: "features-no-pie", sources: []string{"features.c"}, cflags: []string{"-fcommon", "-fno-pie", "-O2"}, lib: []string{"features_lib.c", "-O2", "-Wl,--version-script,features.map"}, flags: [][]string{{"-no-pie"}}},
+		{name: "tls-desc", sources: []string{"tls.c"}, cflags: []string{"-fPIC", "-O2"}, lib: []string{"tls_other.c"}, flags: [][]string{{}, {"-no-pie"}}},
+		{name: "tls-trad", sources: []string{"tls.c"}, cflags: []string{"-fpic", "-mtls-dialect=trad"}, lib: []string{"tls_other.c", "-mtls-dialect=trad"}, flags: [][]string{{}}},
+		{name: "tls-ie", sources: []string{"tls.c"}, cflags: []string{"-fPIC", "-ftls-model=initial-exec"}, lib: []string{"tls_other.c", "-ftls-model=initial-exec"}, flags: [][]string{{}}},
+		{name: "tls-static", sources: []string{"tls.c", "tls_other.c"}, cflags: []string{"-fPIC", "-O1", "-mtls-dialect=trad"}, flags: [][]string{{"-static"}}},
+		{name: "tbss", sources: []string{"tbss.c"}, flags: [][]string{{}, {"-static"}}},
+	}},
+}
+
+// TestVeneers calls over a distance that a branch of aarch64 cannot reach, in both directions, directly and through a stub.
+func TestVeneers(t *testing.T) {
+	d := testenv.NewDir(t)
+	tc := &processors[0].toolchain
+	d.Write("near.s", ".globl main, near\n\t.section .text.a,\"ax\"\nmain:\tstp x29, x30, [sp, #-16]!\n\tbl far\n\tbl near\n\tldp x29, x30, [sp], #16\n\tret\n"+
+		"near:\tadd w0, w0, #2\n\tret\n\t.section .text.b,\"ax\",@nobits\n\t.skip 0x9000000\n")
+	d.Write("far.s", ".globl far\nfar:\tstp x29, x30, [sp, #-16]!\n\tmov w0, #-40\n\tbl abs\n\tbl near\n\tb local\n\t.section .text.c,\"ax\"\nlocal:\tldp x29, x30, [sp], #16\n\tret\n")
+	for _, flags := range [][]string{{}} {
+		tool(t, d.Path, tc.prefix+"gcc", append([]string{"-B", weldDir(t), "near.s", "far.s", "-o", "far", "-Wl,--build-id=none"}, flags...)...)
+		cmd := slices.Concat(tc.run, []string{d.Join("far")})
+		if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), 20*time.Second); got.Code != 44 {
+			t.Errorf("%q: %s, wanted exit status 44", flags, got)
+		}
+	}
+}
+
+func TestProcessors(t *testing.T) {
+	for _, p := range processors {
+		testenv.Need(t, p.prefix+"gcc", p.prefix+"g++", p.run[0])
+		for _, prog := range p.programs {
+			t.Run(p.name+"/"+prog.name, func(t *testing.T) {
+				t.Parallel()
+				prog.test(t, &p.toolchain)
+			})
+		}
+	}
+}
+
+// outline is what two linkers should make alike: what libraries are needed, which dynamic symbols there are, how many dynamic
+// relocations of each type, and the segments.
+func outline(t *testing.T, path string) map[string]int {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	out := map[string]int{"type " + f.Type.String(): 1, "machine " + f.Machine.String(): 1}
+	libs, _ := f.ImportedLibraries()
+	for i, l := range libs {
+		out[fmt.Sprintf("needed %d %s", i, strings.NewReplacer("gnu", "X", "weld", "X").Replace(l))]++
+	}
+	syms, _ := f.DynamicSymbols()
+	for _, s := range syms {
+		if s.Section != elf.SHN_UNDEF && elf.ST_TYPE(s.Info) == elf.STT_NOTYPE {
+			continue // edges of sections: which linkers export them differs
+		}
+		if elf.ST_TYPE(s.Info) == elf.STT_SECTION {
+			continue
+		}
+		out[fmt.Sprintf("symbol %s %s %t %s", s.Name, elf.SymType(s.Info&15), s.Section == elf.SHN_UNDEF, s.Version)]++
+	}
+	for _, p := range f.Progs {
+		switch p.Type {
+		case elf.PT_LOAD:
+			out["load "+p.Flags.String()] = 1
+		case elf.PT_NOTE, elf.PT_PHDR:
+		default:
+			out[fmt.Sprintf("segment %s %s", p.Type, p.Flags)]++
+		}
+	}
+	for _, s := range f.Sections {
+		if s.Flags&elf.SHF_ALLOC == 0 || s.Type != elf.SHT_RELA && s.Type != elf.SHT_REL {
+			continue
+		}
+		b, err := s.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ; len(b) > 0; b = b[s.Entsize:] {
+			typ := f.ByteOrder.Uint32(b[8:])
+			if f.Class == elf.ELFCLASS32 {
+				typ = f.ByteOrder.Uint32(b[4:]) & 0xff
+			}
+			out["relocation "+relocKind(f.Machine, typ)]++
+		}
+	}
+	return out
+}
+
+// relocKind returns what kind of dynamic relocation a type is. An address of an indirect function is one of its resolver or of its
+// stub, and one of a symbol may be shared by the stub and the loads of it, so those are counted together.
+func relocKind(m elf.Machine, typ uint32) string {
+	const relative, symbol = "relative", "symbol"
+	kinds := map[elf.Machine]map[uint32]string{
+		elf.EM_AARCH64: {0: "", 257: symbol, 1024: "copy", 1025: symbol, 1026: symbol, 1027: relative, 1032: relative, 1028: "module", 1029: "module offset", 1030: "offset", 1031: "descriptor"},
+	}
+	if k, ok := kinds[m][typ]; ok {
+		return k
+	}
+	return fmt.Sprint(typ)
+}
+
+// compareELF reports what differs between the outputs of GNU ld and weld.
+func compareELF(t *testing.T, flags []string, gnu, weld string) {
+	t.Helper()
+	a, b := outline(t, gnu), outline(t, weld)
+	keys := map[string]bool{}
+	for _, m := range []map[string]int{a, b} {
+		for k := range m {
+			keys[k] = true
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(keys), cmp.Compare) {
+		switch {
+		case k == "relocation " || k == "relocation symbol" && b[k] <= a[k]:
+			// GNU ld leaves empty relocations, and makes one for the stub where there is one for loads.
+		case strings.HasPrefix(k, "symbol __tls_get_addr ") && b[k] < a[k]:
+			// All calls of it have been rewritten.
+		case a[k] != b[k]:
+			t.Errorf("%q: %s: %d, GNU ld has %d", flags, k, b[k], a[k])
+		}
+	}
+}
+
+// crossObjects returns small objects of each processor that is not this machine's, with thread-local variables, strings, an indirect
+// function, a constructor and an exception.
+func crossObjects(t testing.TB, d *testenv.Dir) map[string][][]byte {
+	d.Write("cross.c", `__thread int t; static __thread int u; int x, *p = &x; const char *s = "string"; int g(void);
+static int i(void) { return 1; } static void *r(void) { return i; } int g(void) __attribute__((ifunc("r")));
+__attribute__((constructor)) static void c(void) { g(); } int f(int a) { switch (a) { case 1: return t; case 2: return u; case 3: return s[0]; case 4: return *p; case 5: return g(); } return f(a - 1); }
+int _start(void) { return f(3); }`)
+	d.Write("cross.cc", "int h(int v) { try { throw v; } catch (int w) { return w; } }")
+	objs := map[string][][]byte{}
+	for _, p := range processors {
+		for i, args := range [][]string{{"gcc", "cross.c", "-fPIC", "-O1"}, {"gcc", "cross.c", "-fno-pie", "-O0", "-g"}, {"g++", "cross.cc", "-fPIE"}} {
+			out := fmt.Sprintf("%s%d.o", p.name, i)
+			tool(t, d.Path, p.prefix+args[0], slices.Concat(p.cflags, args[1:], []string{"-c", "-o", out})...)
+			objs[p.name] = append(objs[p.name], read(t, d.Join(out)))
+		}
+	}
+	return objs
+}
+
+// TestProcessorDamage changes words of objects of each processor, and cuts them off: the result is an error or an output.
+func TestProcessorDamage(t *testing.T) {
+	for name, objs := range crossObjects(t, testenv.NewDir(t)) {
+		for k, obj := range objs {
+			for off := 0; off+4 <= len(obj); off += 4 {
+				data := bytes.Clone(obj)
+				binary.LittleEndian.PutUint32(data[off:], []uint32{0, 0xffffffff, 0x80000000, 1}[off/4%4])
+				mode := []link.Mode{link.Exec, link.PIE, link.Shared, link.Relocatable}[(off/16+k)%4]
+				opt := link.Options{Inputs: []link.Input{{Data: data, Name: "damaged"}}, Mode: mode, Threads: 1, EhFrameHdr: true, GCSections: off%3 == 0, Unresolved: link.UnresolvedIgnore, MaxOutput: 1 << 22}
+				if res, err := link.Link(t.Context(), opt); err == nil && res.Size == 0 {
+					t.Fatalf("%s: offset %#x: neither an error nor an output", name, off)
+				}
+				if off%16 == 0 {
+					opt.Inputs[0].Data = obj[:off:off]
+					if _, err := link.Link(t.Context(), opt); err == nil {
+						t.Errorf("%s: %#x of %#x bytes were linked", name, off, len(obj))
+					}
+				}
+			}
+		}
+	}
+}
