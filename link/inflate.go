@@ -92,7 +92,7 @@ func unzlib(b []byte, size uint64) ([]byte, error) {
 }
 
 func unzstd(b []byte, size uint64) ([]byte, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(max(size, 1)))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(max(size, 8<<20)))
 	if err != nil {
 		return nil, err
 	}

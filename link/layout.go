@@ -272,6 +272,18 @@ func (l *linker) layout() error {
 	if prev != nil && prev.isRelro() && !l.opt.NoRelro {
 		l.relroEnd = alignUp(addr, pageSize) // the page is mapped whole, and what is behind it is not
 	}
+	l.symtab.shstr.add(".shstrtab")
+	l.unloadedOff = off
+	if err := l.placeUnloaded(off); err != nil {
+		return err
+	}
+	l.finishSegments()
+	l.findMarks()
+	return nil
+}
+
+// placeUnloaded gives sections that are not loaded their offsets, from off on.
+func (l *linker) placeUnloaded(off uint64) error {
 	for _, out := range l.order {
 		if out.flags&shfAlloc != 0 {
 			continue
@@ -281,15 +293,9 @@ func (l *linker) layout() error {
 		off += out.size
 	}
 	l.shstrOff = off
-	l.symtab.shstr.add(".shstrtab")
 	l.shoff = alignUp(off+uint64(len(l.symtab.shstr.data)), 8)
 	l.fileSize = l.shoff + l.class.shdr*uint64(len(l.order)+2)
-	if err := l.checkSize(); err != nil {
-		return err
-	}
-	l.finishSegments()
-	l.findMarks()
-	return nil
+	return l.checkSize()
 }
 
 // checkSize refuses an output that is larger than it may be.

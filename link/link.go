@@ -85,6 +85,7 @@ type linker struct {
 	base            uint64
 	tlsStart, tp    uint64
 	relroEnd        uint64
+	unloadedOff     uint64 // where what is not loaded begins in the file
 	shoff, shstrOff uint64
 	fileSize        uint64
 	marks           struct{ end, edata, etext, bss mark }
@@ -130,6 +131,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"scan", l.scanRelocations},
 		{"tables", l.tables},
 		{"layout", l.place},
+		{"compress", l.compressDebug},
 		{"write", l.write},
 		{"map", l.writeMap},
 	}

@@ -70,6 +70,16 @@ const (
 	UnresolvedIgnoreObjects                   // likewise if objects refer to them, an error if shared libraries do
 )
 
+// Compression says how debug sections of the output are compressed.
+type Compression uint8
+
+// Ways of compression.
+const (
+	CompressNone Compression = iota
+	CompressZlib             // ELFCOMPRESS_ZLIB
+	CompressZstd             // ELFCOMPRESS_ZSTD
+)
+
 // BuildIDKind is the kind of build ID.
 type BuildIDKind uint8
 
@@ -122,7 +132,8 @@ type Options struct {
 
 	GCSections          bool
 	Strip               Strip
-	HashStyle           HashStyle // 0 for HashSysV and HashGNU
+	Compress            Compression // not of relocatable objects
+	HashStyle           HashStyle   // 0 for HashSysV and HashGNU
 	EhFrameHdr          bool
 	DiscardAll          bool // local symbols are left out of the symbol table (-x)
 	DiscardLocals       bool // those that begin with .L are (-X)

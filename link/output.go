@@ -117,6 +117,10 @@ func (l *linker) fill() error {
 		if out.typ == shtNobits {
 			continue
 		}
+		if out.compressed != nil {
+			copy(l.buf[out.off:], out.compressed)
+			continue
+		}
 		var size uint64
 		lo := 0
 		for i, m := range out.members {
@@ -139,7 +143,7 @@ func (l *linker) fill() error {
 		j := &jobs[i]
 		var errs errorList
 		for k := j.lo; k < j.hi; k++ {
-			errs.add(l.writeMember(j.out, j.out.members[k]))
+			errs.add(l.writeMember(l.buf[j.out.off:][:j.out.size:j.out.size], j.out, j.out.members[k]))
 		}
 		return errs.err()
 	})
@@ -157,21 +161,22 @@ func (l *linker) fill() error {
 	return l.ctx.Err()
 }
 
-// writeMember copies a section of an object to its place and relocates it, or has a part of the linker's own written.
-func (l *linker) writeMember(out *outSection, m secRef) error {
+// writeMember copies a section of an object to its place in the content of an output section and relocates it, or has a part of the
+// linker's own written.
+func (l *linker) writeMember(content []byte, out *outSection, m secRef) error {
 	if m.obj < 0 {
 		s := l.synths[m.sec]
 		if s.write == nil || s.size == 0 {
 			return nil
 		}
-		return s.write(l.synthBytes(s))
+		return s.write(content[s.off:][:s.size:s.size])
 	}
 	o := l.objs[m.obj]
 	s := &o.secs[m.sec]
 	if s.typ == shtNobits {
 		return nil
 	}
-	buf := l.buf[out.off+s.outOff:][:s.size:s.size]
+	buf := content[s.outOff:][:s.size:s.size]
 	data := o.bytes(m.sec)
 	a := applier{
 		l: l, o: o, sec: m.sec, buf: buf, addr: s.addr, alloc: s.flags&shfAlloc != 0,

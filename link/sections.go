@@ -47,6 +47,8 @@ type outSection struct {
 	members []secRef
 	nameOff uint32
 	keep    bool // even if it is empty
+	// compressed is what is written in place of the members.
+	compressed []byte
 }
 
 // Names of output sections that take in sections with a longer name, as in the default script of GNU ld.

@@ -196,8 +196,15 @@ func (p *parser) icf(v string) error {
 }
 
 func (p *parser) compress(v string) error {
-	if v != "none" {
-		p.warnf("--compress-debug-sections=%s: debug sections are written as they are", v)
+	switch v {
+	case "none":
+		p.opt.Compress = link.CompressNone
+	case "zlib", "zlib-gabi":
+		p.opt.Compress = link.CompressZlib
+	case "zstd":
+		p.opt.Compress = link.CompressZstd
+	default:
+		return usage("--compress-debug-sections=%s: it is none, zlib, zlib-gabi or zstd", v)
 	}
 	return nil
 }
