@@ -1,8 +1,10 @@
 package live
 
 import (
+	"bytes"
 	"debug/elf"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,6 +165,34 @@ func TestReaders(t *testing.T) {
 	}
 	stop.Store(true)
 	wg.Wait()
+}
+
+// TestOldTables has the tables of some commits stay for longer than the retirement, as readers may be held up, and those of many go
+// after it.
+func TestOldTables(t *testing.T) {
+	o := newObject(t, Options{})
+	b := emit(t, o, "stays", returns(1))
+	check(t, o.Commit())
+	old := o.dyn.hash
+	text := slices.Clone(o.bytes(old.off, old.size))
+	for i := range 20 {
+		check(t, o.Bind(fmt.Sprint("name", i), b))
+		check(t, o.Commit())
+		time.Sleep(2 * retirement / 20)
+	}
+	if !bytes.Equal(text, o.bytes(old.off, old.size)) {
+		t.Error("the space of a table was used again")
+	}
+	for i := 0; o.oldSize <= maxRetired; i++ {
+		check(t, o.Bind(fmt.Sprint("more", i%500), b, Replace))
+		o.dyn.resort = true
+		check(t, o.Commit())
+	}
+	time.Sleep(retirement)
+	check(t, o.Commit())
+	if o.oldSize > maxRetired || o.oldSize == 0 {
+		t.Errorf("%d bytes of old tables are kept", o.oldSize)
+	}
 }
 
 // TestWholeFile has another program's reader open the file while it grows.

@@ -51,7 +51,9 @@
 // After every commit the file is a valid shared object: ELF64, ET_DYN, with segments, sections, .dynsym and .symtab,
 // DT_HASH and DT_GNU_HASH, versions if there are any (gABI; LSB), .eh_frame with a sorted .eh_frame_hdr,
 // and .debug_* for functions with lines (DWARF 4). Nothing in it depends on where it is mapped: it can be opened by
-// dlopen and weld.Open in other processes, copied while it grows, or written out by [Object.Save]. Of the build-id the
+// dlopen and weld.Open in other processes, copied while it grows, or written out by [Object.Save]. Who opens the file itself and
+// keeps it open has its tables change under the hands: after a commit the old ones stay for a quarter of a second, or for 10 s if
+// they come to less than 2 MiB, and what reads them later reads something else. That is for a copy. Of the build-id the
 // last 4 bytes are the number of the commit, as tools keep what they have read of a file by it.
 //
 // A commit takes time by what it changes, not by what there is. DT_GNU_HASH is the one table that cannot be extended; in an

@@ -96,7 +96,8 @@ type Object struct {
 	urgent    bool        // limbo has what is freed by FreeNow
 	grace     grace
 	retired   []oldTable
-	segments  int // chunks of the image that are in use
+	oldSize   uint64 // of them in bytes
+	segments  int    // chunks of the image that are in use
 	imports   importTable
 	needs     []string // DT_NEEDED
 	known     uint64   // end of the text that has been committed

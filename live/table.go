@@ -8,8 +8,14 @@ import (
 
 // The tables of the image may be read at any time, by code that knows no lock: an unwinder, a dlsym that is not weld's. So
 // a table only changes by whole words that make no reader go wrong, or else a new one is made beside it and the word that
-// leads there is changed. The old one stays for a while then: retirement is longer than any reader takes.
-const retirement = 250 * time.Millisecond
+// leads there is changed. The old one stays for a while then: retirement is longer than readers take. On a machine that has too
+// much to do a reader may be held up for longer, so old tables stay for longRetirement while they come to no more than
+// maxRetired bytes.
+const (
+	retirement     = 250 * time.Millisecond
+	longRetirement = 10 * time.Second
+	maxRetired     = 2 << 20
+)
 
 type oldTable struct {
 	e    *extent
@@ -76,6 +82,7 @@ func (t *tx) done() {
 			continue
 		}
 		t.o.retired = append(t.o.retired, oldTable{e, now})
+		t.o.oldSize += e.size
 	}
 	for _, e := range t.spare {
 		t.o.regions[aux].release(e)
@@ -90,8 +97,8 @@ func (t *tx) replace(e *extent) {
 	}
 }
 
-// expire gives back the tables that have been old for long enough. If wait is set it waits for one, and returns whether there
-// was any.
+// expire gives back the tables that have been old for long enough. If wait is set it waits for one, gives back all that it may, and
+// returns whether there was any.
 func (o *Object) expire(wait bool) bool {
 	if len(o.retired) == 0 {
 		return false
@@ -100,9 +107,14 @@ func (o *Object) expire(wait bool) bool {
 		time.Sleep(time.Until(o.retired[0].when.Add(retirement)))
 	}
 	n := 0
-	for n < len(o.retired) && time.Since(o.retired[n].when) >= retirement {
-		o.regions[meta].release(o.retired[n].e)
-		n++
+	for ; n < len(o.retired); n++ {
+		t := &o.retired[n]
+		age := time.Since(t.when)
+		if age < retirement || !wait && age < longRetirement && o.oldSize <= maxRetired {
+			break
+		}
+		o.oldSize -= t.e.size
+		o.regions[meta].release(t.e)
 	}
 	o.retired = append(o.retired[:0], o.retired[n:]...)
 	return n > 0
