@@ -41,19 +41,21 @@ func TestCompressedOutput(t *testing.T) {
 		d.Object(n+".o", n+".cc", "-fPIC")
 	}
 	// More than one piece of each section that is merged, and content that does not become smaller.
-	long := "\t.section .debug_str,\"MS\",@progbits,1\n"
+	var long strings.Builder
+	long.WriteString("\t.section .debug_str,\"MS\",@progbits,1\n")
 	for i := range 2000 {
-		long += "\t.string \""
+		long.WriteString("\t.string \"")
 		for k := range 30 {
-			long += fmt.Sprintf("a long name of a type %x ", (i*30+k)*0x9e3779b1&0xffffffff)
+			fmt.Fprintf(&long, "a long name of a type %x ", (i*30+k)*0x9e3779b1&0xffffffff)
 		}
-		long += "\"\n"
+		long.WriteString("\"\n")
 	}
-	long += "\t.section .debug_odd,\"\",@progbits\n"
+	long.WriteString("\t.section .debug_odd,\"\",@progbits\n")
 	for i := range uint64(500) {
-		long += fmt.Sprintf("\t.quad %#x\n", (i*2+1)*0x9e3779b97f4a7c15)
+		fmt.Fprintf(&long, "\t.quad %#x\n", (i*2+1)*0x9e3779b97f4a7c15)
 	}
-	d.Object("long.o", d.Write("long.s", long+"\t.section .note.GNU-stack,\"\",@progbits\n"), "-g0")
+	long.WriteString("\t.section .note.GNU-stack,\"\",@progbits\n")
+	d.Object("long.o", d.Write("long.s", long.String()), "-g0")
 	objs := []string{"cxx.o", "cxx_other.o", "long.o"}
 	build := func(name string, args ...string) {
 		tool(t, d.Path, "g++", append(append([]string{"-B", weld, "-o", name}, objs...), args...)...)
