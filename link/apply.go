@@ -223,5 +223,10 @@ func (a *applier) dead(t *target) bool {
 			return false
 		}
 	}
-	return shndx != 0 && shndx < shnBase && o.secs[shndx].state != secLive
+	if shndx == 0 || shndx >= shnBase {
+		return false
+	}
+	s := &o.secs[shndx]
+	// Of functions that became one only the lines remain: a breakpoint may be set at each.
+	return s.state != secLive || s.kind == secFolded && a.o.secName(a.sec) != ".debug_line"
 }

@@ -153,7 +153,7 @@ func (o *object) fdeTarget(sec uint32, r *ehRec) (uint32, bool) {
 			return 0, false
 		}
 		e := o.sym(rl.sym)
-		return e.shndx, e.shndx != 0 && e.shndx < shnBase && o.secs[e.shndx].state == secLive
+		return e.shndx, e.shndx != 0 && e.shndx < shnBase && o.secs[e.shndx].state == secLive && o.secs[e.shndx].kind != secFolded
 	}
 	return 0, false
 }

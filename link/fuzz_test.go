@@ -29,7 +29,7 @@ func fuzzSeeds(f *testing.F) (objs [][]byte, archive []byte) {
 func fuzzLink(t *testing.T, inputs ...link.Input) {
 	for _, opt := range []link.Options{
 		{Mode: link.Shared, EhFrameHdr: true, BuildID: link.BuildIDSHA1, PackRelative: true},
-		{Mode: link.PIE, EhFrameHdr: true, Unresolved: link.UnresolvedIgnore, GCSections: true, Undefined: []string{"f", "main"}},
+		{Mode: link.PIE, EhFrameHdr: true, Unresolved: link.UnresolvedIgnore, GCSections: true, ICF: link.ICFAll, Compress: link.CompressZstd, Undefined: []string{"f", "main"}},
 		{Mode: link.Exec, Unresolved: link.UnresolvedIgnore},
 		{Mode: link.Relocatable},
 	} {

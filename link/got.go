@@ -86,7 +86,7 @@ func (l *linker) scanRelocations() error {
 		sc.l, sc.o = l, o
 		for k := range o.secs {
 			s := &o.secs[k]
-			if s.state == secLive && s.alloc() && (s.rel != 0 || s.kind == secEh) {
+			if s.state == secLive && s.alloc() && s.kind != secFolded && (s.rel != 0 || s.kind == secEh) {
 				sc.scan(uint32(k))
 			}
 		}

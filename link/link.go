@@ -66,6 +66,7 @@ type linker struct {
 	outByName   map[outKey]*outSection
 	synths      []*synth
 	merged      []*mergedSection
+	folds       []secRef // what identical sections were folded into
 	eh          *ehTable
 	aux         []symAux
 	got         gotTable
@@ -127,6 +128,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"exports", l.decideExports},
 		{"split", l.split},
 		{"gc", func() error { l.gc(); return nil }},
+		{"icf", func() error { l.foldIdentical(); return nil }},
 		{"sections", l.assign},
 		{"scan", l.scanRelocations},
 		{"tables", l.tables},
@@ -204,6 +206,7 @@ func (l *linker) assign() error {
 	l.mergeProperties()
 	l.makeNotes()
 	l.makeSections()
+	l.placeFolded()
 	l.allocateCommons()
 	if err := l.mergeAll(); err != nil {
 		return err
@@ -229,6 +232,7 @@ func (l *linker) place() error {
 		if err := l.sizeSections(); err != nil {
 			return err
 		}
+		l.placeFolded()
 		l.sizeRelr()
 		if err := l.layout(); err != nil {
 			return err

@@ -51,9 +51,10 @@ const (
 
 // Kinds of section.
 const (
-	secPlain uint8 = iota
-	secMerge       // extra is its index in object.merges
-	secEh          // extra is its index in object.ehs
+	secPlain  uint8 = iota
+	secMerge        // extra is its index in object.merges
+	secEh           // extra is its index in object.ehs
+	secFolded       // extra is the index in linker.folds of the section that stands for it
 )
 
 func (s *section) alloc() bool { return s.flags&shfAlloc != 0 }

@@ -80,6 +80,16 @@ const (
 	CompressZstd             // ELFCOMPRESS_ZSTD
 )
 
+// ICFKind says which identical functions become one.
+type ICFKind uint8
+
+// Kinds of identical code folding.
+const (
+	ICFNone ICFKind = iota
+	ICFSafe         // those of which no object takes the address: it says so in .llvm_addrsig
+	ICFAll          // all: different functions may have the same address
+)
+
 // BuildIDKind is the kind of build ID.
 type BuildIDKind uint8
 
@@ -131,6 +141,8 @@ type Options struct {
 	SymbolicFuncs  bool // -Bsymbolic-functions
 
 	GCSections          bool
+	ICF                 ICFKind
+	KeepUnique          []string // symbols whose sections are not folded
 	Strip               Strip
 	Compress            Compression // not of relocatable objects
 	HashStyle           HashStyle   // 0 for HashSysV and HashGNU
@@ -187,6 +199,8 @@ type Options struct {
 	Trace bool
 	// PrintGC has Print called for each section that GCSections removes.
 	PrintGC bool
+	// PrintICF has Print called for each section that is folded, and what it is folded into.
+	PrintICF bool
 	// TraceSymbols are symbols for which Print is called with each file that refers to them or defines them.
 	TraceSymbols []string
 	// CrossReference is called with a table of all global symbols and the files that define them and refer to them, if set.

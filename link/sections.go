@@ -130,7 +130,7 @@ func (l *linker) makeSections() {
 	for oi, o := range l.objs {
 		for i := range o.secs {
 			s := &o.secs[i]
-			if s.state != secLive {
+			if s.state != secLive || s.kind == secFolded {
 				continue
 			}
 			name := outName(o.secName(uint32(i)), s.flags)

@@ -98,6 +98,8 @@ func init() {
 		"Bno-symbolic":               flag(func(p *parser) { p.opt.Symbolic, p.opt.SymbolicFuncs = false, false }),
 		"gc-sections":                flag(func(p *parser) { p.opt.GCSections = true }), "no-gc-sections": flag(func(p *parser) { p.opt.GCSections = false }),
 		"print-gc-sections": flag(func(p *parser) { p.opt.PrintGC = true }), "no-print-gc-sections": flag(func(p *parser) { p.opt.PrintGC = false }),
+		"print-icf-sections": flag(func(p *parser) { p.opt.PrintICF = true }), "no-print-icf-sections": flag(func(p *parser) { p.opt.PrintICF = false }),
+		"keep-unique":  value(func(p *parser, v string) { p.opt.KeepUnique = append(p.opt.KeepUnique, v) }),
 		"eh-frame-hdr": flag(func(p *parser) { p.opt.EhFrameHdr = true }), "no-eh-frame-hdr": flag(func(p *parser) { p.opt.EhFrameHdr = false }),
 		"hash-style":        {argValue, (*parser).hashStyle},
 		"build-id":          {argMaybe, (*parser).buildID},
@@ -189,8 +191,15 @@ func (p *parser) format(v string) error {
 }
 
 func (p *parser) icf(v string) error {
-	if v != "none" {
-		return usage("--icf=%s: identical functions are not folded", v)
+	switch v {
+	case "none":
+		p.opt.ICF = link.ICFNone
+	case "safe":
+		p.opt.ICF = link.ICFSafe
+	case "all":
+		p.opt.ICF = link.ICFAll
+	default:
+		return usage("--icf=%s: it is none, safe or all", v)
 	}
 	return nil
 }
