@@ -290,3 +290,40 @@ int main(int argc, char **argv)
 		t.Errorf("readelf: %s", listed)
 	}
 }
+
+// A library that is opened again and again is bound to what the object defines at that time, though neither its file nor
+// the objects that it looks in are others.
+func TestOpenedAgain(t *testing.T) {
+	d := testenv.NewDir(t)
+	path := d.Shared("liblook.so", "look.c", "-O1")
+	weak := d.Shared("libweak.so", d.Write("weak.c", "extern int other(void) __attribute__((weak));\nint has_other(void) { return other != 0; }\n"))
+	o := newObject(t, nil, live.Options{Global: true})
+	gen := emit(t, o, "gen", returns(0))
+	check(t, o.Bind("gen_value", emit(t, o, "code", returns(0)), live.Label))
+	check(t, o.Commit())
+	var other *live.Block
+	for i := range 12 {
+		lib := open(t, nil, path, weld.Now)
+		same(t, "by the PLT", function[func() int32](t, lib, "call_gen")(), int32(i)+1)
+		same(t, "by a pointer", function[func() int32](t, lib, "call_pointer")(), int32(i)+1)
+		check(t, lib.Close())
+		lib = open(t, nil, weak, weld.Now)
+		same(t, "a weak reference", function[func() int32](t, lib, "has_other")() != 0, other != nil)
+		check(t, lib.Close())
+		if i%4 == 3 {
+			if other == nil {
+				other = emit(t, o, "other", returns(1))
+			} else {
+				check(t, other.Free())
+				other = nil
+			}
+		}
+		old := gen
+		gen, _ = o.Alloc(11, 16, live.Text)
+		check(t, gen.Write(0, returns(i+1)))
+		check(t, o.Bind("gen", gen, live.Replace))
+		check(t, o.Commit())
+		check(t, old.Free())
+	}
+	check(t, o.Close())
+}
