@@ -1,8 +1,10 @@
 package live
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"weld/native"
@@ -171,12 +173,16 @@ type waiting struct {
 // again when nobody can be in it any more: once Quiesce has been called after that commit, or a grace period is over. Until
 // then what is in it stays, and can be unwound through.
 //
-// A grace period begins with a commit. It is over when, a quarter of a second later, no call of native code is in
-// progress on a native thread that weld knows, or each that was has ended since. That is looked at by commits, and by Alloc when there
-// is no other space. Addresses that were taken down elsewhere, other than in the words that a Commit redirects, are not
-// waited for: whoever keeps the address of a block must not free it. While there are threads that native code has made by
-// itself no grace period ends, since it is not known what these do, nor does one ever in a process built with cgo: there is
-// Quiesce, and Options.MayReuse, which takes the place of this rule.
+// A grace period begins with a commit. It is over when all who may have been in the code a quarter of a second later have been seen
+// outside since: calls of native code in progress, threads that native code has made, and in a program that weld runs its
+// first thread. A call is outside when it has ended, a thread when it has; either is when it comes to Go, in a callback
+// or to ask for anything that its run-time linker does (dlsym, the functions of dlbind.h), with no address of the
+// freed code on its stack or in a saved register. So a thread that never comes to Go holds it up, and one that is not on
+// the stack that it began with (coroutines). In a process with a C library of its own, as with cgo, there are threads that weld
+// does not know: it ends there only with [Options].Counted. That is looked at by commits, and by Alloc when there
+// is no other space; [Object.Waits] says what is waited for. Addresses that were taken down elsewhere, other than in the words
+// that a Commit redirects, are not waited for: whoever keeps the address of a block must not free it. There is Quiesce for those
+// who know better, and Options.MayReuse, which takes the place of this rule.
 // The error is an *Error with ErrFreed or ErrClosed.
 func (b *Block) Free() error { return b.free("free", false) }
 
@@ -204,6 +210,10 @@ func (o *Object) Quiesce() error {
 	}
 	defer o.mu.Unlock()
 	o.quiet = o.seq.Load()
+	if c := o.grace.calls; c != nil {
+		c.Drop()
+	}
+	o.grace = grace{}
 	o.reclaim()
 	return nil
 }
@@ -247,7 +257,7 @@ func (o *Object) advance() {
 	}
 	if g.seq != 0 && time.Since(g.since) >= retirement {
 		if g.calls == nil {
-			g.calls = native.CallsNow()
+			g.calls = native.CallsNow(o.freedBefore(g.seq), o.counted)
 		}
 		if g.calls.Over() {
 			o.quiet = max(o.quiet, g.seq)
@@ -257,6 +267,46 @@ func (o *Object) advance() {
 	if g.seq == 0 && o.limbo[len(o.limbo)-1].seq > o.quiet {
 		*g = grace{seq: o.seq.Load(), since: time.Now()}
 	}
+}
+
+// freedBefore returns a func that tells whether an address is of what waits and was freed before a commit, or of the
+// end of it, where a call at the end of code returns to.
+func (o *Object) freedBefore(seq uint64) func(addr uintptr) bool {
+	var list []span
+	for _, w := range o.limbo {
+		if w.seq <= seq {
+			list = append(list, span{w.b.ext.off, w.b.ext.off + w.b.ext.size})
+		}
+	}
+	slices.SortFunc(list, func(a, b span) int { return cmp.Compare(a.off, b.off) })
+	base, size := o.base, o.size
+	return func(addr uintptr) bool {
+		off := uint64(addr - base)
+		if off > size {
+			return false
+		}
+		i, found := slices.BinarySearchFunc(list, off, func(s span, off uint64) int { return cmp.Compare(s.off, off) })
+		return found || i > 0 && off <= list[i-1].end
+	}
+}
+
+// Waits is what the space of freed blocks waits for: see [Block.Free].
+type Waits struct {
+	Blocks  int  // that wait
+	Calls   int  // of native code, that may be in one
+	Threads int  // that native code has made, or a program's first one, that may be
+	Unknown bool // there may be threads that weld does not know: nothing but Quiesce ends that
+}
+
+// Waits returns what is waited for now. Calls and Threads are 0 until a grace period has gone on for a quarter of a second.
+func (o *Object) Waits() Waits {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := Waits{Blocks: len(o.limbo) + len(o.freed)}
+	if c := o.grace.calls; c != nil {
+		w.Calls, w.Threads, w.Unknown = c.Left()
+	}
+	return w
 }
 
 const int3 = 0xcc

@@ -40,6 +40,11 @@ func init() {
 	}
 }
 
+func init() {
+	// All that it is for has been done when a service is called.
+	rtld.Offer("dlcheckpoint", rtld.Service{Serve: func(native.Upcall) {}})
+}
+
 // cObject is an object that native code has made.
 type cObject struct {
 	o      *Object

@@ -33,6 +33,9 @@ type Options struct {
 	// MayReuse tells whether what was freed before the commit of that number may be used again, in place of the rule of
 	// Free. It is called with the object locked, and must not call it.
 	MayReuse func(seq uint64) bool
+	// Counted says that nobody enters the code but calls made by this module, and threads that native code makes which this module has
+	// loaded. Then what was freed is used again in a process with a C library of its own too: see Block.Free.
+	Counted bool
 	// Global has all libraries of the namespace see the object's symbols: those that are opened later by any reference, those
 	// that are there by calls that are yet to be bound. Else they are found by those who ask the object for them (Object.Library,
 	// dlsym with a handle), and by libraries that name the object as needed (DT_NEEDED).
@@ -71,6 +74,7 @@ type Object struct {
 	file         *file
 	loader       loader
 	mayReuse     func(uint64) bool
+	counted      bool
 	base         uintptr
 	size         uint64 // of the address range
 	alias        uintptr
@@ -150,7 +154,7 @@ func New(ns *weld.Namespace, name string, opt Options) (*Object, error) {
 }
 
 func create(name string, opt Options, l loader) (*Object, error) {
-	o := &Object{name: name, loader: l, mayReuse: opt.MayReuse}
+	o := &Object{name: name, loader: l, mayReuse: opt.MayReuse, counted: opt.Counted}
 	for _, lib := range opt.Needs {
 		o.needs = append(o.needs, cmp.Or(lib.Soname, lib.Path))
 	}
@@ -295,6 +299,9 @@ func (o *Object) Close() error {
 		}
 	}
 	o.shut.Store(true)
+	if c := o.grace.calls; c != nil {
+		c.Drop()
+	}
 	o.unmap()
 	o.file.close()
 	o.changed, o.fresh, o.stale, o.freed, o.limbo = nil, nil, nil, nil, nil

@@ -26,6 +26,7 @@ func (l *clib) adopt() error {
 	}
 	t.stack = stack + PageSize
 	t.sp = t.stack + bootStrapStack - 256
+	t.top = t.sp
 	t.fs = tcb() // this kernel thread's own: the goroutine is locked to it. It has no TLS of ours yet
 	t.gslot = t.fs + uintptr(gOffset)
 	t.mFS = t.fs
@@ -193,6 +194,7 @@ func freeOwn() *thread {
 	Protect(p, PageSize, 0)
 	t.stack = p + PageSize
 	t.sp = t.stack + size - 256
+	t.top = t.sp
 	tellStack(t.stack, t.stack+size)
 	t.mFS = 1
 	threads.all = append(threads.all, t)

@@ -110,6 +110,7 @@ func (l *clib) boot(f Family, interp string) error {
 		return err
 	}
 	t.sp = bootState[4] - 256
+	t.top = t.sp
 	t.stack = stack
 	t.setFS(bootState[5])
 	l.spawner = t

@@ -137,6 +137,8 @@ func (p *Program) forkChild(u Upcall) {
 	for _, m := range forkLocks() {
 		*m = sync.Mutex{}
 	}
+	waited.Mutex, waited.list = sync.Mutex{}, nil
+	waited.n.Store(0)
 	inForkedChild()
 	if onFork.child != nil {
 		onFork.child()

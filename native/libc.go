@@ -394,6 +394,7 @@ func (l *clib) newThread() (*thread, error) {
 		futex(&p.ready, futexWait, 0)
 	}
 	t.sp = p.sp
+	t.top = t.sp
 	t.stack = pageUp(p.fs) + PageSize - size // both libraries put the TCB at the top of what they map
 	reserve.enrol(p.fs)
 	t.setFS(p.fs)

@@ -46,6 +46,7 @@ type thread struct {
 	nest    uintptr // how many calls hold it, see acquire
 	next    uintptr // free list
 	stack   uintptr // an address below which its stack does not reach, 0 if not known
+	top     uintptr // where the first call on it begins
 	scratch uint64  // the spare errno
 }
 
@@ -280,6 +281,7 @@ func newFreestanding() (*thread, error) {
 	Protect(p, PageSize, 0)
 	t.stack = p + PageSize
 	t.sp = t.stack + size - 256
+	t.top = t.sp
 	tellStack(t.stack, t.stack+size)
 	fs := t.stack + size + uintptr(reserveSize)
 	*word(fs) = fs

@@ -16,6 +16,7 @@
  *	void *dlreload(void *handle);
  *	int   dlfree(void *handle, void *addr);
  *	int   dlfree_now(void *handle, void *addr);
+ *	void  dlcheckpoint(void);
  *	int   dlquiesce(void *handle);
  *	int   dldelete(void *handle);
  *
@@ -76,6 +77,10 @@
  *		dlquiesce.
  *	int dlfree_now(void *handle, void *addr)
  *		The same for what nobody is in or goes to: it is used again from the next dlcommit on.
+ *	void dlcheckpoint(void)
+ *		Lets it be seen that the thread is in no freed code. Whatever a thread asks for here, and dlsym and its like, does
+ *		that too: it is for threads that run generated code for long and ask for nothing, of which one holds up
+ *		all. So does an address of the freed code on the thread's stack, as in a local variable.
  *	int dlquiesce(void *handle)
  *		Says that no thread is in what was freed before the last dlcommit, and none goes there.
  *	int dldelete(void *handle)
@@ -167,6 +172,7 @@ int dlcommit(void *);
 void *dlreload(void *);
 int dlfree(void *, void *);
 int dlfree_now(void *, void *);
+void dlcheckpoint(void);
 int dlquiesce(void *);
 int dldelete(void *);
 
@@ -203,6 +209,7 @@ DLBIND_FUNCTION_(int, dlcommit, -1, (void *handle), (handle))
 DLBIND_FUNCTION_(void *, dlreload, NULL, (void *handle), (handle))
 DLBIND_FUNCTION_(int, dlfree, -1, (void *handle, void *addr), (handle, addr))
 DLBIND_FUNCTION_(int, dlfree_now, -1, (void *handle, void *addr), (handle, addr))
+DLBIND_FUNCTION_(void, dlcheckpoint, , (void), ())
 DLBIND_FUNCTION_(int, dlquiesce, -1, (void *handle), (handle))
 DLBIND_FUNCTION_(int, dldelete, -1, (void *handle), (handle))
 

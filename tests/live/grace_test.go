@@ -1,17 +1,26 @@
 package live_test
 
 import (
+	"fmt"
+	"os/exec"
 	"testing"
 	"time"
 
 	"weld"
+	"weld/internal/testenv"
 	"weld/live"
 	"weld/native"
 )
 
 // The space of freed code is used again when the calls that were in progress have ended, and not before.
 func TestGrace(t *testing.T) {
-	o := newObject(t, nil, live.Options{})
+	for _, counted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("counted %v", counted), func(t *testing.T) { grace(t, counted) })
+	}
+}
+
+func grace(t *testing.T, counted bool) {
+	o := newObject(t, nil, live.Options{Counted: counted})
 	b := emit(t, o, "apply", apply)
 	emit(t, o, "other", returns(1))
 	check(t, o.Commit())
@@ -49,13 +58,39 @@ func TestGrace(t *testing.T) {
 		}
 	}
 	waits(true, 600*time.Millisecond)
+	if w := o.Waits(); w.Blocks != 1 || w.Calls != 1 && !w.Unknown {
+		t.Errorf("it waits for %+v", w)
+	}
 	leave <- true
 	same(t, "the call", <-result, 42)
-	if native.OwnExecutable() {
+	if native.OwnExecutable() || counted {
 		waits(false, 10*time.Second)
 		return
 	}
 	waits(true, 400*time.Millisecond) // whose threads are there is not known
+	if w := o.Waits(); w != (live.Waits{Blocks: 1, Unknown: true}) {
+		t.Errorf("it waits for %+v", w)
+	}
 	check(t, o.Quiesce())
 	waits(false, 0)
+	same(t, "what waits", o.Waits(), live.Waits{})
+}
+
+// The same in processes with threads of native code's own: each is waited for until it comes to Go from elsewhere.
+func TestCGrace(t *testing.T) {
+	cWays(t, "grace.c", func(t *testing.T, command func(string) *exec.Cmd) {
+		for _, how := range []string{"held", "checkpoint", "ended"} {
+			want := "held: not used again\ncalled: 1\n" + how + ": used again\n"
+			switch {
+			case how == "held":
+				want = "held: not used again\ncalled: 1\nheld: not used again\n"
+			case t.Name() == "TestCGrace/library" && !native.OwnExecutable():
+				want = "held: not used again\ncalled: 1\n" + how + ": not used again\n"
+			}
+			r := testenv.Run(t, command(how), 30*time.Second)
+			if string(r.Stdout) != want {
+				t.Errorf("%s: %v\n%s%s", how, r, r.Stdout, r.Stderr)
+			}
+		}
+	})
 }
