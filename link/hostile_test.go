@@ -249,3 +249,51 @@ func TestCancelledLate(t *testing.T) {
 		t.Errorf("error %v, asked %d times", err, c.asks.Load())
 	}
 }
+
+// TestCommonInArchive has a common symbol and members of an archive that define it: only what GNU ld links for it is linked.
+func TestCommonInArchive(t *testing.T) {
+	d := testenv.NewDir(t)
+	a := assemble(t, d, "a", "\t.globl _start, other\n_start:\tnop\n\t.comm x, 8, 8\n\t.data\nother:\t.quad x\n")
+	for name, c := range map[string]struct {
+		source string
+		linked bool
+	}{
+		"strong": {"\t.globl x\n\t.data\nx:\t.quad 1\n", true},
+		"weak":   {"\t.weak x\n\t.globl other\n\t.data\nx:\t.quad 1\nother:\t.quad 2\n", false},
+		"common": {"\t.comm x, 16, 8\n\t.globl other\n\t.data\nother:\t.quad 2\n", false},
+	} {
+		assemble(t, d, name, c.source)
+		tool(t, d.Path, "ar", "rcs", name+".a", name+".o")
+		res, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Path: a}, {Path: d.Join(name + ".a")}}})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if linked := len(res.Files) == 2; linked != c.linked {
+			t.Errorf("%s: linked %v, wanted %v", name, linked, c.linked)
+		}
+		if out := tool(t, d.Path, "ld", "-t", "-o", "ld.out", a, name+".a"); strings.Contains(out, name+".o") != c.linked {
+			t.Errorf("%s: GNU ld links %s", name, out)
+		}
+	}
+}
+
+// TestUnneededLibrary has a library that is linked as needed and is not: nothing is exported for it.
+func TestUnneededLibrary(t *testing.T) {
+	d := testenv.NewDir(t)
+	a := assemble(t, d, "a", "\t.globl _start, x, y\n_start:\tnop\n\t.section .data.x, \"aw\"\nx:\t.ascii \"UNUSED\"\n\t.section .data.y, \"aw\"\ny:\t.ascii \"NEITHER\"\n")
+	lib := assemble(t, d, "lib", "\t.globl f, y\nf:\tnop\n\t.data\n\t.quad x\ny:\t.quad 0\n")
+	so := d.Join("lib.so")
+	if _, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Path: lib}}, Output: so, Mode: link.Shared}); err != nil {
+		t.Fatal(err)
+	}
+	for _, asNeeded := range []bool{true, false} {
+		res, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Path: a}, {Path: so, AsNeeded: asNeeded}}, GCSections: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"UNUSED", "NEITHER"} {
+			if got := bytes.Contains(res.Data, []byte(text)); got == asNeeded {
+				t.Errorf("as needed %v: %s is in the output: %v", asNeeded, text, got)
+			}
+		}
+	}
+}

@@ -393,13 +393,23 @@ func (l *linker) pull() (batch, error) {
 		sh := &l.syms.shards[n]
 		for _, i := range sh.touched {
 			s := &sh.syms[i]
-			if s.kind == symLazy && s.flags&refStrong != 0 {
-				lb := l.libs[s.file]
-				if off := lb.symOffs[s.idx]; !lb.pulled[off] {
-					lb.pulled[off] = true
-					wants = append(wants, want{lb, off})
+			if s.kind != symLazy || s.flags&(refStrong|refCommon) == 0 {
+				continue
+			}
+			lb := l.libs[s.file]
+			off := lb.symOffs[s.idx]
+			if lb.pulled[off] {
+				continue
+			}
+			if s.flags&refStrong == 0 {
+				if ok, err := l.betterThanCommon(lb, off, s.name); err != nil {
+					return batch{}, err
+				} else if !ok {
+					continue
 				}
 			}
+			lb.pulled[off] = true
+			wants = append(wants, want{lb, off})
 		}
 		sh.touched = sh.touched[:0]
 	}
@@ -422,6 +432,35 @@ func (l *linker) pull() (batch, error) {
 		b.objs = append(b.objs, o)
 	}
 	return b, nil
+}
+
+// betterThanCommon reports whether a member of an archive has a definition of a symbol that is neither weak nor common itself: only
+// for such a one is it linked where objects have a common symbol.
+func (l *linker) betterThanCommon(lb *lib, off uint64, name string) (bool, error) {
+	o := lb.parsed[off]
+	if o == nil {
+		m, _, err := lb.member(off)
+		if err != nil {
+			return false, err
+		}
+		if o, err = l.memberObject(lb, &m); err != nil {
+			return false, err
+		}
+		delete(lb.pulled, off)
+		if err := o.parse(l); err != nil {
+			return false, err
+		}
+		if lb.parsed == nil {
+			lb.parsed = map[uint64]*object{}
+		}
+		lb.parsed[off] = o
+	}
+	for k := range o.nsyms - o.first {
+		if e := o.sym(o.first + k); e.shndx != 0 && !e.isCommon() && e.bind() != elf.STB_LOCAL && e.bind() != elf.STB_WEAK && o.globalName(k) == name {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // wantNames enters the symbols that the options want.

@@ -48,8 +48,8 @@ func (sh *symShard) wantObject(i uint32, o *object, k uint32) {
 		return
 	case e.isCommon():
 		class = classLateCommon
-		if s.flags&refStrong == 0 {
-			s.flags |= refStrong
+		if s.flags&(refStrong|refCommon) == 0 {
+			s.flags |= refCommon
 			sh.touched = append(sh.touched, i)
 		}
 	case e.bind() == elf.STB_WEAK:
@@ -347,7 +347,11 @@ func (l *linker) markNeeded() {
 			}
 		}
 	}
+	all := len(l.dsos)
 	l.dsos = slices.DeleteFunc(l.dsos, func(d *shared) bool { return !d.needed })
+	if len(l.dsos) < all {
+		l.forgetShared()
+	}
 	renumber := make(map[int32]int32, len(l.dsos))
 	for i, d := range l.dsos {
 		renumber[d.index] = int32(i)
@@ -360,4 +364,24 @@ func (l *linker) markNeeded() {
 			}
 		}
 	}
+}
+
+// forgetShared finds anew which symbols shared libraries refer to and define, now that some are not needed: what only those know is not
+// exported for their sake.
+func (l *linker) forgetShared() {
+	l.par(nShards, func(n int) {
+		sh := &l.syms.shards[n]
+		for i := range sh.syms {
+			sh.syms[i].flags &^= refShared | defShared
+		}
+		for _, d := range l.dsos {
+			for _, k := range d.names.of(n) {
+				flag := defShared
+				if !d.sym(d.syms[k]).Defined() {
+					flag = refShared
+				}
+				sh.syms[d.names.ids[k]&idMask].flags |= flag
+			}
+		}
+	})
 }

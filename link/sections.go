@@ -87,9 +87,6 @@ func outName(name string, flags uint32) string {
 			return p
 		}
 	}
-	if strings.HasPrefix(name, ".data.rel.local") {
-		return ".data.rel.ro"
-	}
 	for _, p := range linkOncePrefixes {
 		if strings.HasPrefix(name, p.in) {
 			return p.out

@@ -48,6 +48,7 @@ const (
 	isLocalized                      // a version script or --exclude-libs has made it local
 	isVersioned                      // its version is hidden: name@version
 	isDup                            // reported as defined twice
+	refCommon                        // while files are searched for: an object has a common symbol of the name
 	refRegular                       // an object that is no IR refers to it or defines it
 	isVariant                        // it does not keep to the base procedure call standard: st_other says so
 
