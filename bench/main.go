@@ -1,5 +1,5 @@
 // Command bench measures weld beside its peers in one run: cgo and purego for calls and callbacks, glibc's own loader
-// for opening, alone and under a debugger, lookup, lazy binding, memory and the start of programs.
+// for opening, alone and under a debugger, lookup, lazy binding, memory and the start of programs, GNU ld, lld and mold for links.
 //
 // Weld wants a static binary, cgo and purego want other builds, and an open library changes the next open; so the
 // measuring is done by worker programs, built at the start, that answer one request at a time. In a round every request
@@ -22,6 +22,9 @@
 //   - start: a program from fork to the end of wait, run by the kernel and by weld run, its standard streams on
 //     /dev/null, its files in the page cache. A sample is the median of -starts starts. Weld run binds all functions
 //     before the program starts; so it is compared with LD_BIND_NOW too.
+//   - link: weld link and other linkers with what gcc passes, without the plugin, from fork to the end of wait, inputs in
+//     the page cache: wall-clock time, processor time, and the most memory that was resident. mold does not fork. Debug info is
+//     that of made C++ sources; Debian's archives have none.
 //   - lookup: Lookup and dlsym of exported names in random order, each once, then each five times again. Both must
 //     find the same addresses.
 //   - lazy: a thousand first calls through the PLT of a library opened with weld.Lazy or RTLD_LAZY, less the same calls

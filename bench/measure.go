@@ -69,6 +69,11 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 		}
 		cases = append(cases, suite.Start(p, o.starts))
 	}
+	links, err := linkers(ctx, o, source, dir, files, commands, r)
+	if err != nil {
+		return nil, err
+	}
+	cases = append(cases, links...)
 	if o.run != nil {
 		cases = match(cases, o)
 	}
@@ -150,6 +155,44 @@ func debuggers(ctx context.Context, libraries []*prepare.Library, files prepare.
 		cases = append(cases, suite.Debuggers(l.Name, l.Path, l.Needed, attach)...)
 	}
 	return cases
+}
+
+// linkers returns the measures of links. It adds to commands how the linkers are started, or notes in r that they are not installed.
+func linkers(ctx context.Context, o options, source, dir string, files prepare.Files, commands map[string][]string, r *report.Report) ([]suite.Case, error) {
+	commands[suite.WeldLink] = []string{files.StartWorker, files.Weld, "link"}
+	var peers []string
+	for _, p := range suite.LinkPeers {
+		names := map[string][]string{suite.Lld: {"ld.lld"}, suite.GNULd: {"ld.bfd", "ld"}, suite.Mold: {"mold"}}[p]
+		path, err := prepare.FindLinker(names...)
+		if err != nil {
+			r.NotMeasured = append(r.NotMeasured, err.Error())
+			continue
+		}
+		commands[p] = []string{files.StartWorker, path}
+		if p == suite.Mold {
+			commands[p] = append(commands[p], "--no-fork") // the process that is waited for does the work
+		}
+		peers = append(peers, p)
+	}
+	if len(peers) == 0 {
+		return nil, nil
+	}
+	sub := filepath.Join(dir, "links")
+	if err := os.Mkdir(sub, 0o777); err != nil {
+		return nil, err
+	}
+	links, missing, err := prepare.Links(ctx, source, sub, func(name string) bool {
+		return o.run == nil || o.run.MatchString("link: "+name) || o.run.MatchString("link: "+name+", processor time") || o.run.MatchString("link: "+name+", memory")
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.NotMeasured = append(r.NotMeasured, missing...)
+	var cases []suite.Case
+	for _, l := range links {
+		cases = append(cases, suite.Link(l, peers))
+	}
+	return cases, nil
 }
 
 // match keeps the metrics that -run names, and the cases that have one.

@@ -37,8 +37,12 @@ func (l *linker) defineSymbols() {
 		changed := false
 		for _, d := range l.opt.Defsyms {
 			s, a := l.syms.at(l.syms.find(d.Name)), l.syms.at(l.syms.find(d.Alias))
-			if d.Alias != "" && a.defined() && (s.typ != a.typ || s.size != a.size || s.abs != a.abs) {
-				s.typ, s.size, s.abs = a.typ, a.size, a.abs
+			size := a.size
+			if d.Value != 0 {
+				size = 0 // it begins elsewhere, and who knows where it ends
+			}
+			if d.Alias != "" && a.defined() && (s.typ != a.typ || s.size != size || s.abs != a.abs) {
+				s.typ, s.size, s.abs = a.typ, size, a.abs
 				changed = true
 			}
 		}

@@ -90,16 +90,16 @@ type inputFile struct {
 
 // A symbol is a struct ld_plugin_symbol.
 type symbol struct {
-	name, version *byte
-	def           uint8
-	typ           uint8
-	section       uint8
-	_             uint8
-	visibility    int32
-	size          uint64
-	comdatKey     *byte
-	resolution    int32
-	_             int32
+	name       *byte
+	_          *byte // version
+	def        uint8
+	typ        uint8
+	_          [2]uint8 // section_kind, unused
+	visibility int32
+	size       uint64
+	comdatKey  *byte
+	resolution int32
+	_          int32
 }
 
 // A section is a struct ld_plugin_section.

@@ -36,13 +36,14 @@ type starter struct {
 }
 
 // measure runs the program args n times, one after the other: "ns" is the median of the wall-clock times from fork to
-// the end of wait, "cpu" that of the processor times.
+// the end of wait, "cpu" that of the processor times, "rss" that of the most memory that was resident, in bytes; this is at least
+// what the worker itself takes.
 func (s starter) measure(n int, args []string) (wire.Values, error) {
 	if len(args) == 0 || n < 1 {
 		return nil, fmt.Errorf("start of nothing")
 	}
 	argv := append(slices.Clone(s.command), args...)
-	wall, cpu := make([]float64, n), make([]float64, n)
+	wall, cpu, rss := make([]float64, n), make([]float64, n), make([]float64, n)
 	for i := range n {
 		var usage syscall.Rusage
 		begin := time.Now()
@@ -51,10 +52,12 @@ func (s starter) measure(n int, args []string) (wire.Values, error) {
 		}
 		wall[i] = float64(time.Since(begin))
 		cpu[i] = float64(usage.Utime.Nano() + usage.Stime.Nano())
+		rss[i] = float64(usage.Maxrss) * 1024
 	}
 	v := make(wire.Values)
 	v.Set("ns", median(wall))
 	v.Set("cpu", median(cpu))
+	v.Set("rss", median(rss))
 	return v, nil
 }
 

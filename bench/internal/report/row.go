@@ -77,8 +77,11 @@ func row(r suite.Result, metric suite.Metric, peer int) Row {
 	case metric.Added:
 		row.Kind = "added"
 	}
-	if metric.Target != 0 && peer == 1 {
+	switch {
+	case metric.Target != 0 && peer == 1:
 		row.Target = &metric.Target
+	case metric.Second != 0 && peer == 2:
+		row.Target = &metric.Second
 	}
 	if err := errors.Join(failure(r, 0), failure(r, peer)); err != nil {
 		row.Error = err.Error()

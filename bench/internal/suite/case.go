@@ -21,6 +21,12 @@ const (
 	WeldRun   = "weld run"
 	Native    = "native"
 	NativeNow = "LD_BIND_NOW"
+
+	// Linkers.
+	WeldLink = "weld link"
+	Lld      = "lld"
+	GNULd    = "GNU ld"
+	Mold     = "mold"
 )
 
 // What is attached to a worker.
@@ -58,8 +64,8 @@ type Metric struct {
 	Key  string
 	Name string
 	Unit string // "ns" or "bytes"
-	// Target is the ratio to the first peer that is to be reached; 0 for none.
-	Target float64
+	// Target is the ratio to the first peer that is to be reached, Second that to the second one; 0 for none.
+	Target, Second float64
 	// NoAlloc says that the target includes no allocation in an operation.
 	NoAlloc bool
 	// Whole, if not 0, has the difference to the peer compared as a share of this, in place of the ratio.
@@ -153,6 +159,23 @@ func Start(p *prepare.Program, n int) Case {
 		}}
 }
 
+// LinkPeers are the linkers beside weld, the first ones those of the targets.
+var LinkPeers = []string{Lld, GNULd, Mold}
+
+// Link is the measure of a link by those of peers that are installed.
+func Link(l *prepare.Link, peers []string) Case {
+	c := Case{Group: "link", Members: []Member{{WeldLink, "start"}}, Args: l.Args, Repeats: 1}
+	for _, p := range peers {
+		c.Members = append(c.Members, Member{p, "start"})
+	}
+	time, memory := Metric{Key: "ns", Name: l.Name, Unit: "ns"}, Metric{Key: "rss", Name: l.Name + ", memory", Unit: "bytes"}
+	if l.Targets && len(peers) > 1 && peers[0] == Lld && peers[1] == GNULd {
+		time.Target, time.Second, memory.Target = 1, 0.25, 1
+	}
+	c.Metrics = []Metric{time, {Key: "cpu", Name: l.Name + ", processor time", Unit: "ns"}, memory}
+	return c
+}
+
 // Debuggers are the measures of opening and closing a library, many times in one process, with nothing and with each of
 // attach attached to it; what the library needs stays open.
 func Debuggers(name, path string, needed, attach []string) []Case {
@@ -177,7 +200,7 @@ func (c Case) Noise() Case {
 	c.Members = []Member{peer, peer}
 	c.Metrics = slices.Clone(c.Metrics)
 	for i := range c.Metrics {
-		c.Metrics[i].Target = 0
+		c.Metrics[i].Target, c.Metrics[i].Second = 0, 0
 	}
 	return c
 }

@@ -1,0 +1,3 @@
+int Py_BytesMain(int argc, char **argv);
+
+int main(int argc, char **argv) { return Py_BytesMain(argc, argv); }
