@@ -20,6 +20,7 @@ type applier struct {
 	dyn   uint32 // and of the next other one
 	// flip has the words in the reverse order: .ctors in .init_array.
 	flip bool
+	uleb uint64 // the value of the last R_RISCV_SET_ULEB128
 }
 
 // symbolOf decodes what a relocation refers to and returns its address.
@@ -56,6 +57,12 @@ func (a *applier) symbolOf(r rela) (t target, value uint64) {
 			}
 		}
 	}
+	if s.kind == secRelax {
+		if t.typ == elf.STT_SECTION {
+			return t, o.addrIn(s, e.value+uint64(r.addend)) - uint64(r.addend)
+		}
+		return t, o.addrIn(s, e.value)
+	}
 	return t, s.addr + e.value
 }
 
@@ -87,7 +94,7 @@ func (l *linker) resolverAddr(s *symbol) uint64 {
 	if e.shndx >= shnBase || e.shndx == 0 {
 		return e.value
 	}
-	return o.secs[e.shndx].addr + e.value
+	return o.addrIn(&o.secs[e.shndx], e.value)
 }
 
 // begin checks a relocation and returns where in the buffer it is. ok is false if it cannot be done.

@@ -73,6 +73,9 @@ func (l *linker) defineSymbols() {
 	if l.dynamic {
 		provide("_DYNAMIC", hidden, func() (uint64, *outSection) { return l.dyn.dynamic.addr(), l.dyn.dynamic.out })
 	}
+	if l.mi.em == elf.EM_RISCV {
+		provide("__global_pointer$", public, l.defineGP)
+	}
 	provide("__GNU_EH_FRAME_HDR", hidden, func() (uint64, *outSection) {
 		if l.eh == nil || l.eh.hdr == nil {
 			return 0, nil
@@ -310,7 +313,7 @@ func (l *linker) finishSymbol(s *symbol) {
 		case o.secs[e.shndx].kind == secMerge:
 			s.value = o.mergeAddr(&o.secs[e.shndx], e.value)
 		case o.secs[e.shndx].out >= 0:
-			s.value = o.secs[e.shndx].addr + e.value
+			s.value = o.addrIn(&o.secs[e.shndx], e.value)
 		default:
 			s.value = 0
 		}

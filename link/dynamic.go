@@ -181,6 +181,7 @@ func (l *linker) putSym(b []byte, s *symbol, name uint32, local bool) {
 	case symObject:
 		o := l.objs[s.file]
 		e := o.sym(s.idx)
+		size = o.sizeIn(e.shndx, e.value, size)
 		if bind = e.bind(); bind == elf.STB_GNU_UNIQUE && l.opt.NoGNUUnique {
 			bind = elf.STB_GLOBAL
 		}

@@ -28,7 +28,7 @@ var sectionRanks = map[string]int{
 	".init": 30, ".plt": 31, ".plt.got": 32, ".plt.sec": 33, ".text": 34, ".fini": 39,
 	".rodata": 50, ".eh_frame_hdr": 56, ".eh_frame": 57, ".gcc_except_table": 58,
 	".tdata": 70, ".tbss": 71, ".preinit_array": 72, ".init_array": 73, ".fini_array": 74, ".data.rel.ro": 75, ".dynamic": 77, ".got": 78,
-	".got.plt": 90, ".data": 91, ".bss": 99,
+	".srodata": 51, ".got.plt": 90, ".data": 91, ".sdata": 98, ".sbss": 99, ".bss": 100,
 }
 
 const (
@@ -41,8 +41,7 @@ const (
 	rankRelro   = 76
 	rankRelroGP = 79
 	rankData    = 92
-	rankBss     = 99
-	rankLarge   = 100
+	rankBss     = 100
 	rankDebug   = 200
 )
 
@@ -403,6 +402,13 @@ func (l *linker) makeSegments() {
 	}
 	one(elf.PT_GNU_PROPERTY, ".note.gnu.property", elf.PF_R)
 	one(elf.PT_GNU_EH_FRAME, ".eh_frame_hdr", elf.PF_R)
+	if l.mi.em == elf.EM_RISCV {
+		for _, out := range l.order {
+			if out.typ == shtRISCVAttributes {
+				add(&segment{typ: ptRISCVAttributes, flags: elf.PF_R, align: 1, outs: []*outSection{out}})
+			}
+		}
+	}
 	stack := &segment{typ: elf.PT_GNU_STACK, flags: elf.PF_R | elf.PF_W, align: 16, memsz: l.opt.StackSize}
 	if l.execStack() {
 		stack.flags |= elf.PF_X
@@ -454,7 +460,9 @@ func (l *linker) finishSegments() {
 				continue
 			}
 			end := out.addr + out.size - s.addr
-			s.memsz = max(s.memsz, end)
+			if out.flags&shfAlloc != 0 {
+				s.memsz = max(s.memsz, end)
+			}
 			if out.typ != shtNobits {
 				s.filesz = max(s.filesz, out.off+out.size-s.off)
 			}

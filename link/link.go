@@ -80,6 +80,7 @@ type linker struct {
 	commonOffs  []uint64
 	commonParts [2]*synth
 	veneers     veneerTable
+	relaxRound  int
 
 	segments        []*segment
 	tls             *segment
@@ -197,12 +198,18 @@ func (l *linker) decideKind() error {
 func (l *linker) split() error {
 	return l.parErr(len(l.objs), func(i int) error {
 		l.objs[i].splitMerge()
-		return l.objs[i].parseEhFrames()
+		if err := l.objs[i].parseEhFrames(); err != nil || l.mi.em != elf.EM_RISCV {
+			return err
+		}
+		return l.objs[i].prepareRelax()
 	})
 }
 
 // assign assigns what is linked to sections of the output.
 func (l *linker) assign() error {
+	if err := l.mergeFiles(); err != nil {
+		return err
+	}
 	l.mergeProperties()
 	l.makeNotes()
 	l.makeSections()

@@ -193,6 +193,9 @@ func (p *program) test(t *testing.T, tc *toolchain) {
 			libs = append(libs, lib)
 		}
 		checkELF(t, d.Join("libgnu.so"), d.Join("libweld.so"))
+		if tc.run != nil {
+			compareELF(t, p.lib, d.Join("libgnu.so"), d.Join("libweld.so"))
+		}
 	}
 	for _, flags := range p.flags {
 		var want *testenv.Result

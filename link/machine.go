@@ -56,6 +56,24 @@ type machineInfo struct {
 	dyn                     dynTypes
 }
 
+// A fileMerger is a machine whose objects say in their headers or a section what processor they need.
+type fileMerger interface {
+	mergeFlags(l *linker) error
+	mergeAttributes(l *linker) error
+}
+
+// mergeFiles makes what the output says of the processor it needs.
+func (l *linker) mergeFiles() error {
+	m, ok := l.mach.(fileMerger)
+	if !ok {
+		return nil
+	}
+	if err := m.mergeFlags(l); err != nil {
+		return err
+	}
+	return m.mergeAttributes(l)
+}
+
 // A dynamicAdder is a machine with entries of its own in .dynamic.
 type dynamicAdder interface {
 	dynamicEntries(l *linker, add func(tag elf.DynTag, v uint64))
@@ -67,7 +85,7 @@ type dynTypes struct {
 }
 
 // machines are all that there are.
-var machines = []machine{x8664{}, aarch64{}}
+var machines = []machine{x8664{}, aarch64{}, riscv64{}}
 
 // DefaultInterpreter in Options.Interpreter is the run-time linker of the processor's usual C library.
 const DefaultInterpreter = "default"

@@ -55,6 +55,7 @@ const (
 	secMerge        // extra is its index in object.merges
 	secEh           // extra is its index in object.ehs
 	secFolded       // extra is the index in linker.folds of the section that stands for it
+	secRelax        // extra is its index in object.relaxes: bytes are taken out of it
 )
 
 func (s *section) alloc() bool { return s.flags&shfAlloc != 0 }
@@ -95,21 +96,24 @@ type object struct {
 	ehs      []ehInput
 	localIDs map[uint32]symID // local symbols that need a place in a table
 
-	features  uint32 // GNU_PROPERTY_X86_FEATURE_1_AND
-	isaNeeded uint32
-	execStack bool   // .note.GNU-stack asks for it
-	stackNote bool   // there is a .note.GNU-stack
-	ir        uint8  // what it has of intermediate code
-	compiled  bool   // a plugin has made it
-	ndyn      uint32 // dynamic relocations of its sections that are not relative
-	nrelative uint32 // and those that are
-	dynBase   uint32 // index of the first of each in the output
-	relBase   uint32
-	inflated  map[uint32][]byte
-	linkOnce  []uint32 // .gnu.linkonce sections
-	lines     lineTable
-	relrs     []relrRef
-	mi        *machineInfo
+	features   uint32 // GNU_PROPERTY_X86_FEATURE_1_AND
+	isaNeeded  uint32
+	execStack  bool   // .note.GNU-stack asks for it
+	stackNote  bool   // there is a .note.GNU-stack
+	ir         uint8  // what it has of intermediate code
+	compiled   bool   // a plugin has made it
+	ndyn       uint32 // dynamic relocations of its sections that are not relative
+	nrelative  uint32 // and those that are
+	dynBase    uint32 // index of the first of each in the output
+	relBase    uint32
+	inflated   map[uint32][]byte
+	linkOnce   []uint32 // .gnu.linkonce sections
+	lines      lineTable
+	relaxes    []relaxSec
+	eflags     uint32
+	attributes uint32 // the section of attributes of the processor, 0 for none
+	relrs      []relrRef
+	mi         *machineInfo
 }
 
 func (o *object) err(kind error, place, format string, args ...any) error {
@@ -129,7 +133,7 @@ func (o *object) parse(l *linker) error {
 	if err := l.checkMachine(o.name, &h); err != nil {
 		return err
 	}
-	o.mi = l.mi
+	o.mi, o.eflags = l.mi, h.Flags
 	if h.Type != elf.ET_REL {
 		return o.err(ErrFormat, "", "it is %s, wanted ET_REL", h.Type)
 	}
@@ -219,7 +223,11 @@ func (o *object) bytes(i uint32) []byte {
 	if d, ok := o.inflated[i]; ok {
 		return d
 	}
-	return o.data[s.off : s.off+s.size : s.off+s.size]
+	size := s.size
+	if s.kind == secRelax {
+		size = o.relaxes[s.extra].size
+	}
+	return o.data[s.off : s.off+size : s.off+size]
 }
 
 // secName returns the name of a section.
@@ -348,6 +356,10 @@ func (o *object) parseContents(l *linker) error {
 			if err := o.parseGroup(uint32(i)); err != nil {
 				return err
 			}
+			continue
+		}
+		if s.typ == shtRISCVAttributes && o.mi.em == elf.EM_RISCV {
+			o.attributes = uint32(i)
 			continue
 		}
 		name := o.secName(uint32(i))

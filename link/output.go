@@ -187,6 +187,8 @@ func (l *linker) writeMember(content []byte, out *outSection, m secRef) error {
 		for i := 0; i+w <= len(data); i += w {
 			copy(buf[len(data)-w-i:], data[i:i+w])
 		}
+	} else if s.kind == secRelax {
+		o.copyRelaxed(buf, &o.relaxes[s.extra])
 	} else {
 		copy(buf, data)
 	}

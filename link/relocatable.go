@@ -45,6 +45,9 @@ func (l *linker) combine() error {
 	}
 	c := new(combined)
 	l.combineSections()
+	if err := l.mergeFiles(); err != nil {
+		return err
+	}
 	l.mergeProperties()
 	l.ibt = false
 	l.makeNotes()

@@ -54,7 +54,7 @@ type outSection struct {
 // Names of output sections that take in sections with a longer name, as in the default script of GNU ld.
 var outPrefixes = []string{
 	".text", ".rodata", ".data.rel.ro", ".data", ".bss", ".tdata", ".tbss", ".gcc_except_table", ".init_array", ".fini_array",
-	".preinit_array", ".ctors", ".dtors", ".ltext", ".lrodata", ".ldata", ".lbss", ".eh_frame", ".note.gnu.build-id",
+	".sdata", ".sbss", ".srodata", ".preinit_array", ".ctors", ".dtors", ".ltext", ".lrodata", ".ldata", ".lbss", ".eh_frame", ".note.gnu.build-id",
 }
 
 var linkOncePrefixes = []struct{ in, out string }{
@@ -69,7 +69,7 @@ func outName(name string, flags uint32) string {
 		return name
 	}
 	switch name[1] {
-	case 't', 'r', 'd', 'b', 'g', 'i', 'f', 'p', 'c', 'l', 'e':
+	case 't', 'r', 'd', 'b', 'g', 'i', 'f', 'p', 'c', 'l', 'e', 's':
 	default:
 		return name
 	}

@@ -177,14 +177,14 @@ func (l *linker) writeSymtab(buf []byte) error {
 				if s.kind == secMerge {
 					value = o.mergeAddr(s, e.value)
 				} else {
-					value = s.addr + e.value
+					value = o.addrIn(s, e.value)
 				}
 				if e.typ() == elf.STT_TLS {
 					value -= l.tlsStart
 				}
 			}
 			// It is local whatever it says.
-			l.class.putSym(buf[uint64(at)*l.class.sym:], strAt, e.info&15, e.other, shndx, value, e.size)
+			l.class.putSym(buf[uint64(at)*l.class.sym:], strAt, e.info&15, e.other, shndx, value, o.sizeIn(e.shndx, e.value, e.size))
 			at++
 			strAt += uint32(len(name)) + 1
 		}
