@@ -180,7 +180,7 @@ func (o *Object) bindLocked(name string, gnu uint32, b *Block, r *request) error
 	s.set(e, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
 	s.typ, s.bind, s.vis, s.old = elf.SymType(r.typ), r.bind, r.vis, r.old
 	if s.typ == elf.STT_FUNC && r.size > 0 {
-		s.fn = o.function(s, r)
+		o.function(s, r)
 	}
 	o.change(e, s)
 	return nil
@@ -256,21 +256,21 @@ func (s *sym) set(e *entry, b *Block, at, size uint32) {
 // change notes what an entry is to be bound to, nil for nothing.
 func (o *Object) change(e *entry, s *sym) {
 	if was := e.bound(); was != nil {
-		if was.left != nil {
-			was.left.right = was.right
+		if e.left != nil {
+			e.left.right = e.right
 		} else {
-			was.b.names = was.right
+			was.b.names = e.right
 		}
-		if was.right != nil {
-			was.right.left = was.left
+		if e.right != nil {
+			e.right.left = e.left
 		}
-		was.left, was.right = nil, nil
+		e.left, e.right = nil, nil
 	}
 	if s != nil {
-		if s.right = s.b.names; s.right != nil {
-			s.right.left = s
+		if e.right = s.b.names; e.right != nil {
+			e.right.left = e
 		}
-		s.b.names = s
+		s.b.names = e
 	}
 	e.next = s
 	if !e.listed {
@@ -354,9 +354,9 @@ func (o *Object) Rename(from, to string, opts ...BindOption) error {
 	}
 	s := o.syms.next()
 	s.set(e, was.b, was.at, was.size)
-	s.typ, s.bind, s.vis, s.old, s.fn = was.typ, was.bind, was.vis, r.old, was.fn
-	if s.fn != nil {
-		o.nameFunction(s.fn, from, to)
+	s.typ, s.bind, s.vis, s.old = was.typ, was.bind, was.vis, r.old
+	if f := s.b.functionAt(s.at - uint32(s.b.ext.off)); f != nil && s.typ == elf.STT_FUNC && s.size > 0 {
+		o.nameFunction(f, from, to)
 	}
 	o.change(was.e, nil)
 	o.change(e, s)

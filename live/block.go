@@ -20,7 +20,7 @@ type Block struct {
 	rewritten bool // it is in Object.rewritten
 	ext       extent
 	size      uint64    // as asked for
-	names     *sym      // that lead to it, when all is committed
+	names     *entry    // that lead to it, when all is committed
 	fns       *function // that were bound in it
 	nfns      int
 	fnAt      map[uint32]*function // the same by offset, if there are many
@@ -195,7 +195,7 @@ func (b *Block) free(op string, now bool) error {
 	}
 	defer b.o.mu.Unlock()
 	for b.names != nil {
-		b.o.change(b.names.e, nil)
+		b.o.change(b.names, nil)
 	}
 	b.freed, b.now = true, now
 	b.o.freed = append(b.o.freed, b)

@@ -181,6 +181,9 @@ func (p *commitPlan) describe() {
 	o := p.o
 	p.notified.seq = o.seq.Load() + 1
 	p.notified.imports = o.imports.fresh
+	if len(p.notified.imports) == 0 && !o.loader.follows() {
+		return
+	}
 	p.notified.symbols = slices.Grow(p.notified.symbols, len(p.list))[:len(p.list)]
 	for i, c := range p.list {
 		if c.was != nil {

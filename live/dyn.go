@@ -52,8 +52,9 @@ const (
 	relaSize = 24
 	// few is the number of symbols for which a table is made by each commit.
 	few = 512
-	// share is the part of the symbols that a commit must bring to have a table made.
-	share = 4
+	// share is the part of the symbols that have to come, and shareGone that have to go, to have a table made anew.
+	share     = 2
+	shareGone = 4
 )
 
 // dynPlan is what a commit does to the table.
@@ -91,12 +92,12 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	n := live + added + uint32(len(imports)-len(t.imports))
 	p.compact = t.strDead > t.strUsed/2 && t.strDead > page
 	moved := t.strs == nil || t.strs.size < t.strUsed+need
-	changed := t.added + added + t.dead + gone
+	dead := t.dead + gone
 	switch {
 	case t.syms == nil || t.resort || moved || p.compact || len(versions) > len(t.verNames) || len(imports) > len(t.imports):
 		p.remake = true
 	case added == 0 && gone == 0:
-	case uint64(t.n+added)*symSize > t.syms.size, changed > live/share, added > 0 && n <= few:
+	case uint64(t.n+added)*symSize > t.syms.size, t.added+added+dead > live/share, dead > live/shareGone, added > 0 && n <= few:
 		p.remake = true
 	}
 	if !p.remake {

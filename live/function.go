@@ -36,8 +36,8 @@ func (b *Block) functionAt(off uint32) *function {
 	return nil
 }
 
-// function returns the function that s is, which is to be described as r says.
-func (o *Object) function(s *sym, r *request) *function {
+// function has the function that s is described as r says.
+func (o *Object) function(s *sym, r *request) {
 	b := s.b
 	off := s.at - uint32(b.ext.off)
 	f := b.functionAt(off)
@@ -73,7 +73,6 @@ func (o *Object) function(s *sym, r *request) *function {
 		f.source = f.source.replace(s.e.name, r.lines)
 		o.describe(f)
 	}
-	return f
 }
 
 // describe has the next commit describe a function, anew if it was before.

@@ -20,6 +20,8 @@ type loader interface {
 	definers(o *Object, list []*Import) []definer
 	// prepare is called before a commit changes anything that others see. If it fails nothing has changed.
 	prepare(o *Object, c *committed) error
+	// follows reports whether anything goes by what becomes of names; else a commit without new imports does not list them.
+	follows() bool
 	// published is called when what was committed is there for all, and the file says so.
 	published(o *Object, c *committed) error
 	// detach is called before the object is unmapped. If it fails, Close does.
@@ -31,8 +33,8 @@ type loader interface {
 // committed is what a commit does.
 type committed struct {
 	seq     uint64
-	symbols []symbolChange
-	imports []*Import // that are new
+	symbols []symbolChange // see follows
+	imports []*Import      // that are new
 }
 
 // symbolChange is what becomes of a name: was is zero if it was not bound before, now if it is not any more. A name that has
@@ -100,6 +102,8 @@ func rtldImports(list []*Import) []*rtld.LiveImport {
 	}
 	return r
 }
+
+func (l *spaceLoader) follows() bool { return l.obj.IsReferred() }
 
 func (l *spaceLoader) published(o *Object, c *committed) error {
 	l.obj.AddImports(rtldImports(c.imports))

@@ -29,6 +29,7 @@ func (r *recorder) Unlock()                { r.locked-- }
 func (r *recorder) attach(o *Object) error { return r.say("attach " + o.Name()) }
 func (r *recorder) detach(o *Object) error { return r.say("detach " + o.Name()) }
 func (r *recorder) detached()              { r.say("detached") }
+func (r *recorder) follows() bool          { return true }
 
 func (r *recorder) definers(_ *Object, list []*Import) []definer { return make([]definer, len(list)) }
 

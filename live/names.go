@@ -16,11 +16,13 @@ type entry struct {
 	str       uint32 // in .dynstr, 0 if it is not there
 	row       uint32 // in .symtab
 	cur       atomic.Pointer[sym]
-	next      *sym // if listed, what cur is to be; nil to unbind
+	next      *sym   // if listed, what cur is to be; nil to unbind
+	left      *entry // of those that lead to the block when all is committed
+	right     *entry
 }
 
-// sym is what a name is bound to. It does not change once it is published, but for what chains it. What FindAddr returns
-// stands first, in a line of the processor's cache.
+// sym is what a name is bound to. It does not change once it is published, but for what chains it. It is a line of the
+// processor's cache: to find one by its address is mostly to wait for it.
 type sym struct {
 	name    string
 	b       *Block
@@ -33,11 +35,8 @@ type sym struct {
 	old     bool // not the default version
 	nobody  bool // the name is unbound
 	e       *entry
-	fn      *function // nil if it is none, or has no extent
-	seq     uint64    // of the commit that published it
+	seq     uint64 // of the commit that published it
 	prev    atomic.Pointer[sym]
-	left    *sym // of those that lead to the block when all is committed
-	right   *sym
 }
 
 // exported reports whether the symbol is for others.

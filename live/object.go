@@ -27,7 +27,7 @@ type Options struct {
 	Near uintptr
 	// Text, ROData, Data and BSS are the bytes of address space for each kind of memory, Symbols is the number of symbols
 	// to have room for. Address space costs nothing; it does not grow later. 0 is 128 MiB, 32 MiB, 16 MiB, 32 MiB
-	// and 300,000, which makes 256 MiB. All together must be less than 2 GiB.
+	// and 300,000, which makes 277 MiB. All together must be less than 2 GiB.
 	Text, ROData, Data, BSS int
 	Symbols                 int
 	// MayReuse tells whether what was freed before the commit of that number may be used again, in place of the rule of
@@ -140,8 +140,8 @@ const (
 	defaultROData  = 32 << 20
 	defaultData    = 16 << 20
 	defaultBSS     = 32 << 20
-	defaultSymbols = 48 << 20 / perSymbol
-	perSymbol      = 160 // bytes in the image: old tables are kept for a while
+	defaultSymbols = 300_000
+	perSymbol      = 240 // bytes in the image: old tables are kept for a while
 	maxSize        = 1<<31 - 1<<20
 	firstChunk     = 16 * page
 )

@@ -84,6 +84,9 @@ func (s *liveSlot) redirect(c *LiveChange) error {
 	return nil
 }
 
+// IsReferred reports whether anything is bound to the object's symbols, or follows them. The caller holds LockLive.
+func (o *Object) IsReferred() bool { return len(o.live.slots) > 0 || len(o.live.follow) > 0 }
+
 // FollowLive has f called with the new address whenever the function of a name is replaced, until f is dropped with the
 // object. was is the address that f knows. f is called with linker.mu held.
 func (o *Object) FollowLive(name, version string, was uintptr, f func(addr uintptr)) {
