@@ -47,7 +47,7 @@ type LinkMap struct {
 //	StartInit, Add..., EndInit for a program and all it needs
 //	StartMap, Add..., EndMap, StartReloc, EndReloc, or StartMap, FailMap, for an open
 //	StartUnmap, EndUnmap
-//	Change, or Replace
+//	Exchange, or Replace
 //
 // r_state changes, and r_brk is called, at the first and the last of each pair but that of relocation; all but Add fire the
 // probe of their name. The caller serialises the calls.
@@ -183,14 +183,21 @@ func (v *Rendezvous) EndInit() {
 	v.fire(initComplete, 0)
 }
 
-// Change tells that the object of a link_map has other symbols now. Debuggers take an object of another name for another
-// object, and read its file; so the name is to be another spelling of the same path. dynamic is the address of its dynamic
-// section.
-func (v *Rendezvous) Change(m, name, dynamic uintptr) {
-	alone := v.StartMap()
+// Rename changes what a link_map says. It is for the functions that Exchange and Replace call. Debuggers take an object of
+// another name for another object, and read its file: so when its symbols are others than before, the name is to be another
+// spelling of the same path. dynamic is the address of its dynamic section.
+func Rename(m, name, dynamic uintptr) {
 	l := linkMap(m)
 	atomic.StoreUintptr(&l.Ld, dynamic)
 	atomic.StoreUintptr(&l.Name, name)
+}
+
+// Exchange tells in one that objects go, that others come, and what change does to those that stay.
+func (v *Rendezvous) Exchange(gone, come []uintptr, change func()) {
+	alone := v.StartMap()
+	v.unlink(gone)
+	change()
+	v.add = append(v.add, come...)
 	if alone {
 		v.EndMap()
 		v.StartReloc()
@@ -198,27 +205,29 @@ func (v *Rendezvous) Change(m, name, dynamic uintptr) {
 	}
 }
 
-// Replace is Change for an object in whose text a debugger has put breakpoints. Those of an object that goes it forgets, but
-// does not take them out; and when it puts them in anew, it takes what is there for the code. So it is told that the object
-// goes, then take is to take them out, then that the object comes, behind all others. Breakpoints at which its steps end are
-// not among those it forgets: put is to put these in again.
-func (v *Rendezvous) Replace(m, name, dynamic uintptr, take, put func()) {
+// Replace is Exchange where a debugger has put breakpoints in the text of objects that go; the same may come again. Breakpoints
+// of an object that goes it forgets, but does not take them out; and when it puts them in anew, it takes what is there for the
+// code. So it is told that the objects go, then take is to take them out, then that others come, behind all that are there.
+// Breakpoints at which its steps end are not among those it forgets: put is to put these in again.
+func (v *Rendezvous) Replace(gone, come []uintptr, change, take, put func()) {
 	if v.r.state != consistent {
-		v.Change(m, name, dynamic)
+		v.Exchange(gone, come, change)
 		return
 	}
-	v.StartUnmap([]uintptr{m})
+	v.StartUnmap(gone)
 	v.EndUnmap()
 	take()
 	v.StartMap()
-	l := linkMap(m)
-	atomic.StoreUintptr(&l.Ld, dynamic)
-	atomic.StoreUintptr(&l.Name, name)
-	v.Add(m)
+	change()
+	v.add = append(v.add, come...)
 	v.EndMap()
 	put()
 	v.StartReloc()
-	v.EndReloc(m)
+	first := uintptr(0)
+	if len(come) > 0 {
+		first = come[0]
+	}
+	v.EndReloc(first)
 }
 
 // Watched reports whether a debugger that traces the process has put a breakpoint where it is told of changes.

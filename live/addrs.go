@@ -105,6 +105,26 @@ func (l *addrPage) index(at uint32) {
 	}
 }
 
+// within calls f for the symbols that begin in a range, by address.
+func (t *addrTable) within(from, to uint64, f func(*sym)) {
+	for p := from >> pageBits; p<<pageBits < to; p++ {
+		leaf := t.top[p>>leafBits].Load()
+		if leaf == nil {
+			p |= 1<<leafBits - 1
+			continue
+		}
+		l := leaf[p&(1<<leafBits-1)].Load()
+		if l == nil {
+			continue
+		}
+		for _, s := range l.syms {
+			if at := uint64(s.at); at>>pageBits == p && at >= from && at < to {
+				f(s)
+			}
+		}
+	}
+}
+
 // addrChange is a symbol that comes to a page or goes from it.
 type addrChange struct {
 	page uint32

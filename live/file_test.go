@@ -184,7 +184,7 @@ func init() {
 		_, err := New(nil, "test", Options{Folder: args[0]})
 		fmt.Println(errors.Is(err, ErrFolder), errors.Is(err, syscall.EACCES), err)
 	})
-	// abandon FOLDER: ends without closing.
+	// abandon FOLDER: is killed without closing.
 	testenv.Child("abandon", func(args []string) {
 		o, err := New(nil, "test", Options{Folder: args[0]})
 		fmt.Println(err)
@@ -192,6 +192,7 @@ func init() {
 		if len(args) > 1 {
 			fmt.Scanln()
 		}
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	})
 }
 

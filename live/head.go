@@ -115,14 +115,7 @@ func (o *Object) beginHeaders() error {
 	}
 	t.at, t.nameN = map[string]uint32{}, 1
 	b := o.bytes(0, headSize)
-	copy(b, "\x7fELF\x02\x01\x01")
-	le.PutUint16(b[16:], uint16(elf.ET_DYN))
-	le.PutUint16(b[18:], uint16(elf.EM_X86_64))
-	le.PutUint32(b[20:], 1) // EV_CURRENT
-	le.PutUint64(b[32:], ehdrSize)
-	le.PutUint16(b[52:], ehdrSize)
-	le.PutUint16(b[54:], phdrSize)
-	le.PutUint16(b[58:], shdrSize)
+	putEhdr(b)
 	le.PutUint16(b[62:], secShstrtab)
 	note := b[noteAt:]
 	le.PutUint32(note, 4)
@@ -131,6 +124,36 @@ func (o *Object) beginHeaders() error {
 	copy(note[12:], "GNU\x00")
 	rand.Read(b[buildIDAt:commitAt])
 	return nil
+}
+
+// putEhdr writes what all ELF headers have in common.
+func putEhdr(b []byte) {
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], uint16(elf.ET_DYN))
+	le.PutUint16(b[18:], uint16(elf.EM_X86_64))
+	le.PutUint32(b[20:], 1) // EV_CURRENT
+	le.PutUint64(b[32:], ehdrSize)
+	le.PutUint16(b[52:], ehdrSize)
+	le.PutUint16(b[54:], phdrSize)
+	le.PutUint16(b[58:], shdrSize)
+}
+
+// put writes a section header.
+func (s *section) put(h []byte, name uint32) {
+	addr := uint64(0)
+	if s.flags&elf.SHF_ALLOC != 0 {
+		addr = s.at
+	}
+	le.PutUint32(h, name)
+	le.PutUint32(h[4:], uint32(s.typ))
+	le.PutUint64(h[8:], uint64(s.flags))
+	le.PutUint64(h[16:], addr)
+	le.PutUint64(h[24:], s.off)
+	le.PutUint64(h[32:], s.size)
+	le.PutUint32(h[40:], s.link)
+	le.PutUint32(h[44:], s.info)
+	le.PutUint64(h[48:], s.align)
+	le.PutUint64(h[56:], s.entry)
 }
 
 // Program headers that follow those of the chunks.
@@ -242,21 +265,7 @@ func (o *Object) writeHeads(x *tx, phdrs *extent) {
 	table := t.sections[t.turn]
 	b := o.bytes(table.off, uint64(n)*shdrSize)
 	for i := 1; i < n; i++ {
-		s, h := &list[i], b[i*shdrSize:]
-		addr := uint64(0)
-		if s.flags&elf.SHF_ALLOC != 0 {
-			addr = s.at
-		}
-		le.PutUint32(h, names[i])
-		le.PutUint32(h[4:], uint32(s.typ))
-		le.PutUint64(h[8:], uint64(s.flags))
-		le.PutUint64(h[16:], addr)
-		le.PutUint64(h[24:], s.off)
-		le.PutUint64(h[32:], s.size)
-		le.PutUint32(h[40:], s.link)
-		le.PutUint32(h[44:], s.info)
-		le.PutUint64(h[48:], s.align)
-		le.PutUint64(h[56:], s.entry)
+		list[i].put(b[i*shdrSize:], names[i])
 	}
 	// e_phnum, e_shentsize, e_shnum and e_shstrndx are in a word.
 	const shoffAt, countsAt, shnumAt = 40, 56, 60

@@ -116,6 +116,9 @@ func (l *spaceLoader) published(o *Object, c *committed) error {
 		changes[i] = rtld.LiveChange{Name: now.Name, Version: now.Version, Was: was.Addr, Now: now.Addr}
 	}
 	err := l.obj.PublishLive(o.layout(), changes)
+	if e := o.show(l.obj); err == nil {
+		err = e
+	}
 	clear(changes)
 	if cap(l.changes) > maxKept {
 		l.changes = nil
@@ -123,7 +126,13 @@ func (l *spaceLoader) published(o *Object, c *committed) error {
 	return err
 }
 
-func (l *spaceLoader) detach(*Object) error { return l.obj.DetachLive() }
+func (l *spaceLoader) detach(o *Object) error {
+	err := l.obj.DetachLive()
+	if err == nil {
+		o.display.close()
+	}
+	return err
+}
 
 // tables answers for the object's symbols.
 type tables struct{ o *Object }

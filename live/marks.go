@@ -56,11 +56,11 @@ func (o *Object) afterCall(at uint64) bool {
 	return false
 }
 
-// marks calls f for the bytes of text that are not as in the file until it returns false, and returns whether there are any.
+// marks calls f for the bytes of text that are not as in the file until it returns false, and returns whether there are any: of
+// what debuggers are to read anew.
 func (o *Object) marks(f func(span) bool) (some bool) {
-	r := &o.regions[Text]
-	for _, c := range r.chunks {
-		for at := c.at; at < c.at+c.mapped; at += page {
+	for _, c := range o.shown() {
+		for at := c.off &^ (page - 1); at < c.end; at += page {
 			file, memory := o.bytes(at, page), o.view(at, page)
 			if bytes.Equal(file, memory) {
 				continue

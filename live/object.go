@@ -119,6 +119,7 @@ type Object struct {
 	dwarf     dwarfTable
 	heads     headTable
 
+	display    view
 	marked     []mark // taken out, while debuggers are told
 	lastLayout *rtld.LiveLayout
 	lastProgs  []prog // that it was made of

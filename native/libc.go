@@ -82,6 +82,7 @@ type clib struct {
 	keyCreate, errnoLocation              uintptr
 	cxaAtexit, exit, fflush               uintptr
 	keyDone, atExit                       *Thunk
+	exitMu                                sync.Mutex
 	onExit                                []func()
 }
 
@@ -522,8 +523,11 @@ func (l *clib) serveThreadEnd(u Upcall) {
 
 // serveExit runs when native code, or Exit, calls the C library's exit.
 func (l *clib) serveExit(Upcall) {
-	for i := len(l.onExit) - 1; i >= 0; i-- {
-		l.onExit[i]()
+	l.exitMu.Lock() // for the race detector, which does not see how the thread has come here
+	fns := l.onExit
+	l.exitMu.Unlock()
+	for _, f := range slices.Backward(fns) {
+		f()
 	}
 	if program != nil && bootState[3] != 0 && l.family == Glibc {
 		Call(bootState[3]) // takes the place that this function has been given
@@ -531,7 +535,11 @@ func (l *clib) serveExit(Upcall) {
 }
 
 // OnExit has f called when the C library's exit runs. Not to be called after BringUp.
-func OnExit(f func()) { libc.onExit = append(libc.onExit, f) }
+func OnExit(f func()) {
+	libc.exitMu.Lock()
+	defer libc.exitMu.Unlock()
+	libc.onExit = append(libc.onExit, f)
+}
 
 // Exit ends the process through the C library's exit, which flushes its streams and runs what was registered with
 // atexit; without a C library it is os.Exit.

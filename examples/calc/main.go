@@ -49,6 +49,7 @@ type calc struct {
 	files     []string
 	object    *live.Object
 	functions map[string]*live.Block
+	replaced  []*live.Block // by what is not committed yet
 	callbacks []*weld.Callback
 	print     uintptr
 	loads     uintptr
@@ -125,7 +126,7 @@ func (c *calc) load(n int) error {
 	}
 }
 
-// define compiles a function and gives it its name. One that has had the name is freed: it may be running.
+// define compiles a function and gives it its name.
 func (c *calc) define(f *fn) error {
 	code, lines, err := c.compile(f)
 	if err != nil {
@@ -141,19 +142,32 @@ func (c *calc) define(f *fn) error {
 	); err != nil {
 		return errors.Join(err, b.Free())
 	}
-	old := c.functions[f.name]
+	if old := c.functions[f.name]; old != nil {
+		c.replaced = append(c.replaced, old)
+	}
 	c.functions[f.name] = b
+	return nil
+}
+
+// commit makes what was defined since the last time known to all, at once. What it replaces is freed: it may be running.
+func (c *calc) commit() error {
 	if err := c.object.Commit(); err != nil {
 		return err
 	}
-	if old != nil {
-		return old.Free()
+	for _, b := range c.replaced {
+		if err := b.Free(); err != nil {
+			return err
+		}
 	}
+	c.replaced = c.replaced[:0]
 	return nil
 }
 
 // run calls what a statement was made into.
 func (c *calc) run(f *fn) (err error) {
+	if err := c.commit(); err != nil {
+		return err
+	}
 	run, err := weld.Func[func() int64](c.object.Library(), f.name)
 	if err != nil {
 		return err

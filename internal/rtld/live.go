@@ -73,8 +73,10 @@ type liveState struct {
 	Live
 	layout atomic.Pointer[LiveLayout]
 	file   atomic.Pointer[elf.File] // the segments, and .eh_frame_hdr, of that layout
-	names  [2]uintptr               // two spellings of the path, see debug.Rendezvous.Change
+	names  [2]uintptr               // two spellings of the path, see debug.Rename
 	turn   int
+	head   uintptr // the name it is shown under if its symbols are in parts, 0 if they are not
+	parts  map[*LivePart]bool
 	slots  map[liveKey][]liveSlot
 	follow map[liveKey][]func(addr uintptr)
 	wants  []*LiveImport
@@ -303,6 +305,7 @@ func (o *Object) DetachLive() error {
 	if use.By != nil || use.Opened > 0 || use.Busy {
 		return use
 	}
+	o.hideParts()
 	o.opens = 0
 	o.dying = true
 	o.closed.Store(true)
@@ -322,11 +325,11 @@ func CollectLive() {
 
 // free gives back what is the run-time linker's own. The link_map has one of the names.
 func (l *liveState) free(o *Object) {
-	other := l.names[0]
-	if mapAt(o.LinkMap).Name == other {
-		other = l.names[1]
+	for _, n := range [...]uintptr{l.names[0], l.names[1], l.head} {
+		if n != 0 && n != mapAt(o.LinkMap).Name {
+			native.FreeString(n, native.String(n))
+		}
 	}
-	native.FreeString(other, native.String(other))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for s, a := range l.texts {
@@ -374,8 +377,8 @@ func (l *liveState) entry(d definition) uintptr {
 	return l.sym
 }
 
-// PublishLive makes known what a commit has done: references to functions that were replaced are bound again, then
-// debuggers are told. The caller holds LockLive.
+// PublishLive makes known what a commit has done: references to functions that were replaced are bound again. What debuggers
+// are to be told, ShowLive tells them then. The caller holds LockLive.
 func (o *Object) PublishLive(layout *LiveLayout, changes []LiveChange) error {
 	l := o.live
 	if err := l.setLayout(o, layout); err != nil {
@@ -384,12 +387,6 @@ func (o *Object) PublishLive(layout *LiveLayout, changes []LiveChange) error {
 	err := l.rebind(changes)
 	if e := l.bindImports(o, ""); err == nil {
 		err = e
-	}
-	l.turn ^= 1
-	if r := o.Space.rendezvous(); r.Watched() && l.Marked() {
-		r.Replace(o.LinkMap, l.names[l.turn], layout.Dynamic, l.Unmark, l.Remark)
-	} else {
-		r.Change(o.LinkMap, l.names[l.turn], layout.Dynamic)
 	}
 	return err
 }
