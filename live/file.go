@@ -20,7 +20,7 @@ import (
 
 // file is what an object is stored in.
 type file struct {
-	fd   int
+	fd   int    // -1 if it is not open
 	path string // by which this and other processes open it
 	name string // the path to remove in the end, "" for a file in memory
 	size uint64 // what it must have
@@ -177,7 +177,9 @@ func (f *file) lock() error {
 
 func (f *file) close() {
 	f.unlink()
-	syscall.Close(f.fd)
+	if f.fd >= 0 {
+		syscall.Close(f.fd)
+	}
 }
 
 // unlink takes the file's name away, in the process that has made it.

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 
 	"weld/internal/rtld"
 	"weld/native"
@@ -21,7 +20,7 @@ import (
 // When nobody watches any more the object is shown as itself again.
 type view struct {
 	on    bool
-	head  partFile // what the object itself is shown by
+	head  *file // what the object itself is shown by
 	parts [numKinds][]*part
 	again []span // of text that debuggers are to read anew, nil for all
 }
@@ -42,63 +41,58 @@ type part struct {
 	from, to uint64
 	n        int            // symbols
 	shown    *rtld.LivePart // nil if it is not yet, or has nothing to show
-	file     partFile
+	file     *file
 	stale    bool
 }
 
-// partFile is a file that debuggers read.
-type partFile struct {
-	path string // by which they find it
-	fd   int    // of one in memory; else -1
-}
-
-func (f *partFile) remove() {
-	switch {
-	case f.path == "":
-	case f.fd >= 0:
-		syscall.Close(f.fd)
-	default:
-		os.Remove(f.path)
-	}
-	*f = partFile{fd: -1}
-}
-
-// partFile makes a file beside the object's.
-func (o *Object) partFile(data []byte) (partFile, error) {
+// partFile makes a file beside the object's, for debuggers to read.
+func (o *Object) partFile(data []byte) (*file, error) {
 	if o.file.name == "" {
 		fd, err := native.MemFile(o.name+".so", data)
 		if err != nil {
-			return partFile{}, err
+			return nil, err
 		}
-		return partFile{native.FileName(fd), fd}, nil
+		return &file{fd: fd, path: native.FileName(fd)}, nil
 	}
 	start, err := startTime("self")
 	if err != nil {
-		return partFile{}, err
+		return nil, err
 	}
 	n := fileCount.Add(1)
 	path := filepath.Join(filepath.Dir(o.file.name), fileName(strconv.Itoa(int(n))+"."+o.name, os.Getpid(), start, n))
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return partFile{}, err
+		return nil, err
 	}
+	made := &file{fd: -1, path: path, name: path, pid: os.Getpid()}
+	named.add(made)
 	_, err = f.Write(data)
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	if err != nil {
-		os.Remove(path)
-		return partFile{}, err
+		made.close()
+		return nil, err
 	}
-	return partFile{path, -1}, nil
+	return made, nil
+}
+
+// remove closes the file of a part, if it has one.
+func (p *part) remove() {
+	if p.file != nil {
+		p.file.close()
+		p.file = nil
+	}
 }
 
 // close removes the files.
 func (v *view) close() {
-	v.head.remove()
+	if v.head != nil {
+		v.head.close()
+	}
 	for _, list := range v.parts {
 		for _, p := range list {
-			p.file.remove()
+			p.remove()
 		}
 	}
 	*v = view{}
@@ -134,7 +128,7 @@ func (o *Object) show(obj *rtld.Object) error {
 		for _, list := range v.parts {
 			for _, p := range list {
 				if slices.Contains(shows.Come, p.shown) {
-					p.file.remove()
+					p.remove()
 				}
 			}
 		}
@@ -144,7 +138,7 @@ func (o *Object) show(obj *rtld.Object) error {
 	err = obj.ShowLive(shows)
 	v.again = nil
 	for _, p := range gone {
-		p.file.remove()
+		p.remove()
 	}
 	return err
 }
@@ -213,7 +207,7 @@ func (o *Object) showParts(add func(path string) (*rtld.LivePart, error), shows 
 				return gone, err
 			}
 			if p.shown, err = add(p.file.path); err != nil {
-				p.file.remove()
+				p.remove()
 				return gone, err
 			}
 			shows.Come = append(shows.Come, p.shown)

@@ -27,7 +27,7 @@ func (w *watched) published(o *Object, _ *committed) error {
 	shows := rtld.LiveView{}
 	gone, err := o.showParts(func(string) (*rtld.LivePart, error) { return new(rtld.LivePart), nil }, &shows)
 	for _, p := range gone {
-		p.file.remove()
+		p.remove()
 	}
 	w.come, w.gone, w.err = w.come+len(shows.Come), w.gone+len(shows.Gone), err
 	return err
@@ -40,7 +40,7 @@ func watchedObject(t *testing.T, opt Options) (*Object, *watched) {
 	check(t, err)
 	t.Cleanup(func() {
 		o.display.close()
-		o.Close()
+		check(t, o.Close())
 		left, err := os.ReadDir(opt.Folder)
 		if check(t, err); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
