@@ -10,10 +10,12 @@ import (
 	"weld/internal/testenv"
 )
 
-// TestMany opens and closes objects, which leaves nothing.
-func TestMany(t *testing.T) {
-	n := 10_000
-	if testing.Short() {
+// TestSoakMany opens and closes objects, which leaves nothing.
+func TestSoakMany(t *testing.T) {
+	n := 2_000
+	if testenv.Soak() {
+		n = 100_000
+	} else if testing.Short() {
 		n = 500
 	}
 	dir := t.TempDir()
@@ -34,7 +36,7 @@ func TestMany(t *testing.T) {
 		check(t, o.Close())
 	}
 	one(Options{Folder: dir})
-	fds, maps := testenv.FDs(t), len(testenv.Maps(t))
+	fds, maps, open := testenv.FDs(t), len(testenv.Maps(t)), len(objects.m)
 	for i := range n {
 		one(Options{Folder: dir, Memory: i%4 == 0})
 	}
@@ -46,6 +48,9 @@ func TestMany(t *testing.T) {
 	}
 	if got := files(t, dir); got != nil {
 		t.Errorf("left: %v", got)
+	}
+	if len(objects.m) != open || len(named.m) != 0 {
+		t.Errorf("%d objects and %d files are remembered, there were %d", len(objects.m), len(named.m), open)
 	}
 	// And many at a time.
 	var list []*Object

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"weld"
 	"weld/native"
 )
 
@@ -26,9 +27,10 @@ func TestModel(t *testing.T) {
 		ops = 2_000
 	}
 	o := newObject(t, Options{})
+	lib := o.Library()
 	states := make([]*modelWorker, workers)
 	for i := range states {
-		states[i] = &modelWorker{t: t, o: o, id: i, rnd: rand.New(rand.NewPCG(uint64(i), 1)), names: map[string]*modelBlock{}}
+		states[i] = &modelWorker{t: t, o: o, id: i, rnd: rand.New(rand.NewPCG(uint64(i), 1)), names: map[string]*modelBlock{}, hidden: map[string]bool{}}
 	}
 	for round := range rounds {
 		var wg sync.WaitGroup
@@ -58,6 +60,14 @@ func TestModel(t *testing.T) {
 				if at, ok := o.FindAddr(s.Addr + 5); !ok || at.Addr != s.Addr || !b.names[at.Name] {
 					t.Fatalf("at %#x is %v, wanted one of %v", s.Addr, at, b.names)
 				}
+				// As the run-time linker finds it.
+				l, err := lib.Lookup(name)
+				if found := err == nil && l.Addr == s.Addr && l.Size == s.Size; found == w.hidden[name] {
+					t.Fatalf("%s, hidden %v: %v, %v", name, w.hidden[name], l, err)
+				}
+				if at, ok := weld.FindAddr(s.Addr + 5); !ok || at.Library != lib || !b.names[at.Symbol] {
+					t.Fatalf("at %#x is %v, wanted one of %v", s.Addr, at, b.names)
+				}
 			}
 		}
 		if u := o.Usage(); u.Symbols != n {
@@ -75,6 +85,7 @@ type modelWorker struct {
 	id, count int
 	rnd       *rand.Rand
 	names     map[string]*modelBlock
+	hidden    map[string]bool // of these
 	blocks    []*modelBlock
 }
 
@@ -124,7 +135,8 @@ func (w *modelWorker) step() {
 		if w.rnd.IntN(8) == 0 {
 			opts = append(opts, Lines(Line{0, "model.x", 1, 0}))
 		}
-		if w.rnd.IntN(8) == 0 {
+		hidden := w.rnd.IntN(8) == 0
+		if hidden {
 			opts = append(opts, Hidden)
 		}
 		err := o.Bind(name, b.b, opts...)
@@ -141,7 +153,7 @@ func (w *modelWorker) step() {
 		if was != nil {
 			delete(was.names, name)
 		}
-		w.names[name] = b
+		w.names[name], w.hidden[name] = b, hidden
 		b.names[name] = true
 	case k < 60:
 		name := w.name()
@@ -178,7 +190,7 @@ func (w *modelWorker) step() {
 			}
 			delete(w.names, from)
 			delete(b.names, from)
-			w.names[to] = b
+			w.names[to], w.hidden[to] = b, w.hidden[from]
 			b.names[to] = true
 		}
 	case k < 77:
@@ -217,6 +229,11 @@ func (w *modelWorker) step() {
 		} else if err != nil && !errors.Is(err, ErrNotFound) {
 			w.fail("lookup of %s: %v", name, err)
 		}
+		if s, err := o.Library().Lookup(name); err == nil && s.Name != name {
+			w.fail("lookup of %s in the library: %v", name, s)
+		} else if err != nil && !errors.Is(err, weld.ErrNotFound) {
+			w.fail("lookup of %s in the library: %v", name, err)
+		}
 	default:
 		b := w.block()
 		if b == nil {
@@ -224,6 +241,9 @@ func (w *modelWorker) step() {
 		}
 		if s, ok := o.FindAddr(b.b.Addr() + 3); ok && s.Addr != b.b.Addr() {
 			w.fail("at %#x is %v", b.b.Addr(), s)
+		}
+		if at, ok := weld.FindAddr(b.b.Addr() + 3); !ok || at.Library != o.Library() {
+			w.fail("at %#x is %v", b.b.Addr(), at)
 		}
 	}
 }
