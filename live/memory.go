@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -216,8 +217,11 @@ func (o *Object) put64(off, v uint64) {
 }
 
 // guard calls f, which touches the file's memory. If that is not there, because someone has truncated the file, the
-// SIGBUS becomes an error.
+// SIGBUS becomes an error. In a program that weld runs it cannot: there the file is looked at before.
 func (o *Object) guard(op string, f func() error) (err error) {
+	if native.InProgram() && errors.Is(o.file.check(), ErrTruncated) {
+		return o.truncated(op)
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {

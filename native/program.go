@@ -113,6 +113,9 @@ func gateProgram(t *thread, entry, sp, fini uintptr)
 //go:noescape
 func jumpProgram(entry, sp uintptr, mask *uint64)
 
+// InProgram reports whether the process runs a Program: then a fault of Go code is no panic, but ends it.
+func InProgram() bool { return program != nil }
+
 // Interpreting reports whether the kernel has started this binary as the interpreter that a program names (PT_INTERP). The
 // program is mapped then.
 func Interpreting() bool { return startState.interpreter != 0 }

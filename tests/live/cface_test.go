@@ -99,6 +99,7 @@ func TestCMisuse(t *testing.T) {
 		rng, rng, "the address range of the object is full", kind, "the alignment is not a power of two", rng, rng, argument, none, none,
 		"the name is empty", none, rng, rng, kind, argument, argument, argument, argument, argument, "the name is bound already",
 		"not found", "not found", none, none, none, none, "not open", handle, handle,
+		"truncated", "truncated", "truncated",
 	}
 	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
 		r := testenv.Run(t, command("misuse"), 30*time.Second)

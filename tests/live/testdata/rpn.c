@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "weld/dlbind.h"
 
@@ -235,7 +236,13 @@ static int misuse(void)
 	if (dldelete(jit))
 		return fail("dldelete");
 	WRONG(!dldelete(jit));
-	return 0;
+	/* Whoever truncates the file spoils the object, not the process. */
+	if (!(jit = dlcreate("short")) || !(code = dlalloc(jit, 64, 0)) || dlcommit(jit) || truncate(((struct link_map *)jit)->l_name, 0))
+		return fail("truncate");
+	WRONG(!dlwrite(jit, code, "", 1));
+	WRONG(!dlcommit(jit));
+	WRONG(!dlfree_now(jit, code) && !dlcommit(jit));
+	return dldelete(jit) ? fail("dldelete") : 0;
 }
 
 enum { THREADS = 6, ROUNDS = 150 };
