@@ -104,6 +104,19 @@ func TestLongNames(t *testing.T) {
 			}
 		}
 	}
+	sections := namesObject(1, 1<<20, 0, false)
+	le := binary.LittleEndian
+	text := sections[le.Uint64(sections[40:])+64:][:64:64]
+	const n = 50000
+	for i := range n {
+		sections = append(sections, text...)
+		le.PutUint32(sections[len(sections)-64:], uint32(1+i))
+	}
+	le.PutUint16(sections[60:], 5+n)
+	le.PutUint16(sections[62:], 3) // the long name is that of sections
+	if _, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Data: sections, Name: "names"}}, Mode: link.Shared}); !errors.Is(err, link.ErrTooLarge) || !strings.Contains(err.Error(), "the names of its sections") {
+		t.Errorf("sections: error %v", err)
+	}
 	if _, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Data: namesObject(500, 2000, 1, false), Name: "names"}}, Mode: link.Shared}); err != nil {
 		t.Error(err)
 	}

@@ -206,8 +206,13 @@ func (o *object) parseSections(h elf.Header) error {
 		}
 		o.shstrtab = o.bytes(strndx)
 	}
+	left := o.maxNames()
 	for i := range o.secs {
-		if _, ok := cstr(o.shstrtab, uint64(o.secs[i].name)); !ok && (len(o.shstrtab) > 0 || o.secs[i].name != 0) {
+		name, ok := cstr(o.shstrtab, uint64(o.secs[i].name))
+		if left -= int64(len(name)); left < 0 {
+			return o.err(ErrTooLarge, "", "the names of its sections have more than %d bytes", o.maxNames())
+		}
+		if !ok && (len(o.shstrtab) > 0 || o.secs[i].name != 0) {
 			return o.err(ErrFormat, fmt.Sprintf("section %d", i), "its name at %#x is not in the table of %#x bytes", o.secs[i].name, len(o.shstrtab))
 		}
 	}
