@@ -209,8 +209,14 @@ func (a *applier) debugValue(r *rela) (t target, v uint64) {
 	v = s + uint64(r.addend)
 	if a.dead(&t) {
 		v = 0
-		if name := a.o.secName(a.sec); name == ".debug_ranges" || name == ".debug_loc" {
+		name := a.o.secName(a.sec)
+		if name == ".debug_ranges" || name == ".debug_loc" {
 			v = 1
+		}
+		for _, d := range a.l.opt.DeadReloc {
+			if globMatch(d.Section, name) {
+				v = d.Value
+			}
 		}
 	}
 	return t, v

@@ -3,6 +3,7 @@ package link
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"weld/image/elf"
 )
@@ -147,8 +148,20 @@ func (l *linker) provideBounds(start, end, section string, provide func(string, 
 			return out.addr, out
 		}
 	}
-	provide(start, elf.STV_HIDDEN, bound(false))
-	provide(end, elf.STV_HIDDEN, bound(true))
+	vis := elf.STV_HIDDEN
+	if strings.HasPrefix(start, "__start_") {
+		switch l.opt.StartStopVisibility {
+		case "default":
+			vis = elf.STV_DEFAULT
+		case "internal":
+			vis = elf.STV_INTERNAL
+		case "hidden":
+		default:
+			vis = elf.STV_PROTECTED
+		}
+	}
+	provide(start, vis, bound(false))
+	provide(end, vis, bound(true))
 }
 
 // provideStartStop defines __start_NAME and __stop_NAME for sections whose name is a C identifier.
@@ -221,6 +234,14 @@ func (l *linker) allocateCommons() {
 		}
 	}
 	slices.SortFunc(list, func(a, b *symbol) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.idx, b.idx)) })
+	if l.opt.SortCommon != CommonByFile {
+		slices.SortStableFunc(list, func(a, b *symbol) int {
+			if l.opt.SortCommon == CommonAscending {
+				a, b = b, a
+			}
+			return cmp.Compare(b.value, a.value)
+		})
+	}
 	var parts [2]*synth
 	for _, s := range list {
 		k := 0

@@ -29,7 +29,7 @@
 //	symbols.go resolve.go    the symbol table; which definition a symbol has
 //	exports.go defs.go trace.go    what others can bind to; what the linker defines itself; what is told of symbols
 //	undefined.go suggest.go lines.go    messages: undefined symbols, what was meant, source lines
-//	sections.go merge.go ehframe.go gc.go icf.go    output sections and what becomes of their content
+//	sections.go order.go orphans.go merge.go ehframe.go gc.go icf.go    output sections and what becomes of their content
 //	machine.go scan.go got.go    processors; what relocations need
 //	x86_64.go x86_64_scan.go x86_64_tls.go x86_64_apply.go x86_64_plt.go    one processor
 //	dynamic.go hash.go versions.go relr.go notes.go symtab.go    tables of the output

@@ -361,7 +361,11 @@ func (l *linker) makeEntries() {
 		add(elf.DT_VERNEEDNUM, uint64(d.verneed.out.info()))
 	}
 	add(elf.DT_NULL, 0)
-	d.dynamic = l.synthSection(".dynamic", shtDynamic, shfAlloc|shfWrite, l.class.word)
+	flags := shfAlloc | shfWrite
+	if opt.ReadOnlyDynamic {
+		flags = shfAlloc
+	}
+	d.dynamic = l.synthSection(".dynamic", shtDynamic, flags, l.class.word)
 	d.dynamic.out.entsize = l.class.dyn
 	d.dynamic.size = l.class.dyn * uint64(len(d.entries))
 	d.dynamic.write = func(buf []byte) error {

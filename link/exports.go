@@ -107,7 +107,27 @@ func (l *linker) decideExports() error {
 			l.decideExport(&l.syms.shards[n].syms[i], excluded)
 		}
 	})
+	if err := l.checkVersions(); err != nil {
+		return err
+	}
 	return l.ctx.Err()
+}
+
+// checkVersions refuses version scripts that name symbols which are not defined.
+func (l *linker) checkVersions() error {
+	if !l.opt.CheckVersions || l.versions == nil {
+		return nil
+	}
+	var errs errorList
+	for _, name := range sortedKeys(l.versions.exact) {
+		if l.versions.exact[name] == matchLocal {
+			continue
+		}
+		if id := l.syms.find(name); id == 0 || !l.syms.at(id).defined() {
+			errs.add(fileErr(ErrScript, l.opt.VersionScripts[0].Name, "", "it gives a version to %s, which is not defined", name))
+		}
+	}
+	return errs.err()
 }
 
 // excludedObjects returns which objects' symbols --exclude-libs makes hidden.
@@ -142,7 +162,7 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 		if !l.dynamic || s.hidden() || s.flags&(refObject|refStrong) == 0 {
 			return
 		}
-		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.selfContained() || shared) || l.leavesUndefined() {
+		if shared && l.opt.Unresolved != UnresolvedError || s.undefWeak() && (!l.selfContained() || shared) && !(l.opt.NoUndefinedWeak && !shared) || l.leavesUndefined() {
 			s.flags |= isImported
 		}
 		return
@@ -170,7 +190,8 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 		}
 	}
 	listed := l.dynamicList != nil && l.dynamicList.find(s.name) != matchNone ||
-		l.exportList != nil && l.exportList.find(s.name) != matchNone
+		l.exportList != nil && l.exportList.find(s.name) != matchNone ||
+		l.opt.DynamicData && (s.typ == elf.STT_OBJECT || s.kind == symCommon)
 	if s.kind == symLinker && !shared && s.flags&refShared == 0 && !listed {
 		return
 	}
@@ -181,7 +202,7 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 		return
 	}
 	function := s.typ == elf.STT_FUNC || s.typ == elf.STT_GNU_IFUNC
-	bound := l.opt.Symbolic || l.opt.SymbolicFuncs && function || l.dynamicList != nil
+	bound := l.opt.Symbolic || l.opt.SymbolicFuncs && function || l.dynamicList != nil || l.opt.DynamicData
 	if !bound || listed {
 		s.flags |= isImported // another file's definition may come first
 	}

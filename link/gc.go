@@ -143,6 +143,9 @@ func (m *marker) markSymbol(id symID) {
 		}
 		return
 	}
+	if m.l.opt.StartStopGC {
+		return
+	}
 	for _, p := range []string{"__start_", "__stop_"} {
 		if name, ok := strings.CutPrefix(s.name, p); ok {
 			for _, r := range m.byC[name] {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ var sectionRanks = map[string]int{
 	".interp": 1, ".note.gnu.property": 2, ".note.gnu.build-id": 3, ".note.ABI-tag": 4,
 	".hash": 10, ".gnu.hash": 11, ".dynsym": 12, ".dynstr": 13, ".gnu.version": 14, ".gnu.version_d": 15, ".gnu.version_r": 16,
 	".rela.dyn": 17, ".rel.dyn": 17, ".relr.dyn": 18, ".rela.plt": 19, ".rel.plt": 19,
+	".text.unlikely": 34, ".text.exit": 34, ".text.startup": 34, ".text.hot": 34,
 	".init": 30, ".plt": 31, ".plt.got": 32, ".plt.sec": 33, ".text": 34, ".fini": 39,
 	".rodata": 50, ".eh_frame_hdr": 56, ".eh_frame": 57, ".gcc_except_table": 58,
 	".tdata": 70, ".tbss": 71, ".preinit_array": 72, ".init_array": 73, ".fini_array": 74, ".data.rel.ro": 75, ".dynamic": 77, ".got": 78,
@@ -139,7 +141,7 @@ func (l *linker) orderSections() {
 			}
 			return 0
 		}
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(nobits(a), nobits(b)))
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(nobits(a), nobits(b)), l.compareText(a, b))
 	})
 	for i, out := range l.order {
 		out.index = i + 1
@@ -156,6 +158,14 @@ func (l *linker) orderSections() {
 	if t := l.got.relaDyn; t != nil {
 		t.out.link = l.relaLink()
 	}
+}
+
+// compareText orders sections of code that are kept apart.
+func (l *linker) compareText(a, b *outSection) int {
+	if !l.opt.KeepTextPrefix || a.rank != sectionRanks[".text"] {
+		return 0
+	}
+	return cmp.Compare(textOrder(a.name), textOrder(b.name))
 }
 
 func (l *linker) relaLink() *outSection {
@@ -201,8 +211,12 @@ func (l *linker) layout() error {
 	} else {
 		base = l.opt.ImageBase
 	}
-	l.base = base
-	addr := base + off
+	if base, err := l.baseFor(base, off); err != nil {
+		return err
+	} else {
+		l.base = base
+	}
+	addr := l.base + off
 	var loads []*segment
 	for _, s := range l.segments {
 		if s.typ == elf.PT_LOAD {
@@ -223,8 +237,10 @@ func (l *linker) layout() error {
 			// A new segment begins on a page of its own, and in the file where it is on the same place of a page.
 			loads = loads[1:]
 			align := loads[0].align
-			addr = alignUp(addr, align)
-			if out.flags&shfWrite == 0 || align > page {
+			if _, ok := l.opt.SectionStart[out.name]; !ok {
+				addr = alignUp(addr, align)
+			}
+			if out.flags&shfWrite == 0 || align > page || l.opt.SeparateSegments {
 				off = alignUp(off, align)
 			} else {
 				addr += off % page
@@ -237,6 +253,13 @@ func (l *linker) layout() error {
 			}
 			addr = next
 			l.relroEnd = addr
+		}
+		if at, ok := l.opt.SectionStart[out.name]; ok {
+			if at < addr || at&(out.align-1) != 0 {
+				return &OptionError{"section-start", fmt.Sprintf("%s cannot be at %#x: what comes before it ends at %#x, and its alignment is %d", out.name, at, addr, out.align)}
+			}
+			off += (at - off) & (max(page, out.align) - 1)
+			addr = at
 		}
 		align := out.align
 		if out.flags&shfTLS != 0 && (prev == nil || prev.flags&shfTLS == 0) {
@@ -277,6 +300,7 @@ func (l *linker) layout() error {
 		return err
 	}
 	l.finishSegments()
+	l.checkSegments()
 	l.findMarks()
 	return nil
 }
@@ -295,6 +319,27 @@ func (l *linker) placeUnloaded(off uint64) error {
 	l.shoff = alignUp(off+uint64(len(l.symtab.shstr.data)), 8)
 	l.fileSize = l.shoff + l.class.shdr*uint64(len(l.order)+2)
 	return l.checkSize()
+}
+
+// baseFor returns where the output begins: at base, or lower if a section is to be at an address below. off is the size of the headers.
+func (l *linker) baseFor(base, off uint64) (uint64, error) {
+	before := off
+	for _, out := range l.order {
+		if out.flags&shfAlloc == 0 {
+			break
+		}
+		at, ok := l.opt.SectionStart[out.name]
+		switch {
+		case ok && at >= base+before:
+			return base, nil
+		case ok && l.opt.ImageBase != 0 || ok && at < before:
+			return 0, &OptionError{"section-start", fmt.Sprintf("%s cannot be at %#x: there is no room for the headers and what comes before it", out.name, at)}
+		case ok:
+			return (at - before) &^ (l.page - 1), nil
+		}
+		before = alignUp(before, max(out.align, l.page)) + out.size
+	}
+	return base, nil
 }
 
 // checkSize refuses an output that is larger than it may be.
@@ -328,6 +373,9 @@ func (l *linker) contentAfter() []bool {
 
 // newLoad reports whether a segment begins with out.
 func (l *linker) newLoad(prev, out *outSection) bool {
+	if _, ok := l.opt.SectionStart[out.name]; ok {
+		return true
+	}
 	if prev == nil {
 		return l.perm(out) != l.headPerm()
 	}
@@ -390,7 +438,7 @@ func (l *linker) makeSegments() {
 		add(s)
 	}
 	if l.dynamic {
-		one(elf.PT_DYNAMIC, ".dynamic", elf.PF_R|elf.PF_W)
+		one(elf.PT_DYNAMIC, ".dynamic", l.perm(byName[".dynamic"]))
 	}
 	for _, s := range notes {
 		add(s)
@@ -413,7 +461,9 @@ func (l *linker) makeSegments() {
 	if l.execStack() {
 		stack.flags |= elf.PF_X
 	}
-	add(stack)
+	if !l.opt.NoGNUStack {
+		add(stack)
+	}
 	if len(relro.outs) > 0 {
 		relro.typ, relro.flags, relro.align = elf.PT_GNU_RELRO, elf.PF_R, 1
 		add(&relro)
@@ -427,7 +477,9 @@ func (l *linker) execStack() bool {
 	}
 	for _, o := range l.objs {
 		if o.execStack {
-			l.warn("%s: requires an executable stack (section .note.GNU-stack)", o.name)
+			if !l.opt.NoWarnExecStack {
+				l.warn("%s: requires an executable stack (section .note.GNU-stack)", o.name)
+			}
 			return true
 		}
 	}

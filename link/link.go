@@ -57,6 +57,7 @@ type linker struct {
 	textrel             atomic.Bool
 	staticTLS           atomic.Bool
 	needTLSLD           atomic.Bool
+	reports             errorList // what options make an error that else is none
 	warned              atomic.Bool
 	warnMu              sync.Mutex
 	hasGNU              atomic.Bool // indirect functions or unique symbols are in a symbol table
@@ -72,6 +73,7 @@ type linker struct {
 	got         gotTable
 	dyn         dynTables
 	symtab      symtab
+	retain      map[string]bool // names that stay in the symbol table; nil for all
 	relr        *synth
 	buildID     *synth
 	places      []place
@@ -212,7 +214,12 @@ func (l *linker) assign() error {
 	}
 	l.mergeProperties()
 	l.makeNotes()
+	l.checkOrphans()
 	l.makeSections()
+	l.checkExecStack()
+	if err := l.reports.err(); err != nil {
+		return err
+	}
 	l.placeFolded()
 	l.allocateCommons()
 	if err := l.mergeAll(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha1"
+	"strings"
 
 	"weld/image/elf"
 )
@@ -73,7 +74,35 @@ func (l *linker) mergeProperties() {
 	if l.opt.SHSTK {
 		l.features |= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK)
 	}
+	l.features |= l.opt.FeatureBits
+	l.isaNeeded |= l.opt.ISANeeded
+	l.reportCET()
 	l.ibt = l.opt.IBTPLT || l.features&uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT) != 0
+}
+
+// reportCET reports objects that are not marked for control-flow protection.
+func (l *linker) reportCET() {
+	if l.opt.CETReport == ReportNone {
+		return
+	}
+	want := uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT | elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK)
+	for _, o := range l.objs {
+		if missing := want &^ o.features; missing != 0 {
+			var names []string
+			if missing&uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT) != 0 {
+				names = append(names, "IBT")
+			}
+			if missing&uint32(elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK) != 0 {
+				names = append(names, "SHSTK")
+			}
+			err := fileErr(ErrFormat, o.name, "", "it is not marked for %s", strings.Join(names, " and "))
+			if l.opt.CETReport == ReportError {
+				l.reports.add(err)
+			} else {
+				l.warn("%v", err)
+			}
+		}
+	}
 }
 
 // makeNotes makes .note.gnu.property and .note.gnu.build-id.
@@ -109,18 +138,29 @@ func (l *linker) makeNotes() {
 	case BuildIDHex:
 		id = l.opt.BuildIDBytes
 	}
+	if m := l.opt.PackageMetadata; m != "" {
+		l.addNoteOf("FDO\x00", ".note.package", 4, packageNote, append([]byte(m), 0))
+	}
 	if id != nil {
 		l.buildID = l.addNote(".note.gnu.build-id", 4, elf.NT_GNU_BUILD_ID, id)
 		l.result.BuildID = id
 	}
 }
 
+// packageNote is the type of the note of a package (systemd, "Package Metadata for Executable Files").
+const packageNote = 0xcafe1a7e
+
 func (l *linker) addNote(name string, align uint64, typ uint32, desc []byte) *synth {
+	return l.addNoteOf("GNU\x00", name, align, typ, desc)
+}
+
+// addNoteOf makes a note of an owner, whose name has four bytes.
+func (l *linker) addNoteOf(owner, name string, align uint64, typ uint32, desc []byte) *synth {
 	var b []byte
 	b = le.AppendUint32(b, 4)
 	b = le.AppendUint32(b, uint32(len(desc)))
 	b = le.AppendUint32(b, typ)
-	b = append(b, "GNU\x00"...)
+	b = append(b, owner...)
 	b = append(b, desc...)
 	s := l.synthSection(name, shtNote, shfAlloc, align)
 	s.size = alignUp(uint64(len(b)), align)

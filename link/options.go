@@ -90,6 +90,27 @@ const (
 	ICFAll          // all: different functions may have the same address
 )
 
+// Report says what becomes of a finding.
+type Report uint8
+
+// What becomes of a finding.
+const (
+	ReportNone Report = iota
+	ReportWarning
+	ReportError
+)
+
+// OrphanHandling says what happens to input sections that GNU ld's default linker script does not name.
+type OrphanHandling uint8
+
+// What happens to orphan sections.
+const (
+	OrphanPlace   OrphanHandling = iota // they become output sections
+	OrphanWarn                          // likewise, with a warning
+	OrphanError                         // they are an error
+	OrphanDiscard                       // they are left out
+)
+
 // BuildIDKind is the kind of build ID.
 type BuildIDKind uint8
 
@@ -144,8 +165,18 @@ type Options struct {
 	ICF                 ICFKind
 	KeepUnique          []string // symbols whose sections are not folded
 	Strip               Strip
-	Compress            Compression // not of relocatable objects
-	HashStyle           HashStyle   // 0 for HashSysV and HashGNU
+	DynamicData         bool              // variables are in the dynamic list (--dynamic-list-data)
+	RetainSymbols       []string          // names that stay in the symbol table beside undefined ones; nil for all
+	SymbolOrder         []string          // symbols whose sections come first, in this order
+	SectionOrder        []string          // globs of names of input sections that come first, after those of SymbolOrder
+	SortSection         SectionSort       // the order of the other input sections
+	SortCommon          CommonSort        // the order of common symbols
+	SectionStart        map[string]uint64 // addresses of sections of the output; they must ascend in their order
+	KeepTextPrefix      bool              // .text.hot, .text.unlikely, .text.startup and .text.exit stay apart (-z keep-text-section-prefix)
+	PackageMetadata     string            // JSON text for .note.package
+	Orphans             OrphanHandling    // what happens to sections that GNU ld's default script does not name
+	Compress            Compression       // not of relocatable objects
+	HashStyle           HashStyle         // 0 for HashSysV and HashGNU
 	EhFrameHdr          bool
 	DiscardAll          bool // local symbols are left out of the symbol table (-x)
 	DiscardLocals       bool // those that begin with .L are (-X)
@@ -173,10 +204,23 @@ type Options struct {
 	BTI, PACPLT                         bool // -z force-bti, pac-plt (aarch64)
 	// PackRelative packs relative relocations (DT_RELR). With RelrVersion the output needs the version GLIBC_ABI_DT_RELR of the GNU C
 	// library, so that one which does not know packed relocations refuses it.
-	PackRelative, RelrVersion bool
-	StackSize                 uint64
-	MaxPageSize               uint64 // 0 for that of the processor's psABI
-	ImageBase                 uint64 // 0 for what GNU ld has in ET_EXEC
+	PackRelative, RelrVersion       bool
+	StartStopGC                     bool        // -z start-stop-gc: __start_ and __stop_ symbols do not keep sections
+	SeparateSegments                bool        // -z separate-loadable-segments: no page of the file is in two segments
+	ReadOnlyDynamic                 bool        // -z rodynamic: .dynamic is not writable
+	NoUndefinedWeak                 bool        // -z nodynamic-undefined-weak: undefined weak symbols of an executable are 0
+	NoWarnRWX                       bool        // no warning of segments that are writable and executable
+	NoWarnExecStack, ErrorExecStack bool        // an object that asks for an executable stack is not worth a warning, or an error
+	StartStopVisibility             string      // of __start_ and __stop_ symbols: default, internal, hidden; "" for protected
+	NoGNUStack                      bool        // -z nognustack: there is no PT_GNU_STACK
+	FeatureBits                     uint32      // bits of GNU_PROPERTY_X86_FEATURE_1_AND that are set whatever the objects say
+	CheckVersions                   bool        // a version script must not name symbols that are not defined (--no-undefined-version)
+	CETReport                       Report      // of objects that are not marked for IBT and SHSTK (-z cet-report)
+	ISANeeded                       uint32      // levels of x86-64 that the output needs: bits of GNU_PROPERTY_X86_ISA_1 (-z x86-64-v2)
+	DeadReloc                       []DeadReloc // -z dead-reloc-in-nonalloc
+	StackSize                       uint64
+	MaxPageSize                     uint64 // 0 for that of the processor's psABI
+	ImageBase                       uint64 // 0 for what GNU ld has in ET_EXEC
 
 	// MaxOutput bounds the size of the output in bytes: inputs can ask for alignments that make it much larger than they are.
 	// 0 is for 16 times the size of the inputs and 4 GiB.
@@ -210,6 +254,12 @@ type Options struct {
 	// ErrorLimit bounds the number of undefined and of duplicate symbols that are reported, a MoreError standing for the rest; 0 for
 	// all.
 	ErrorLimit int
+}
+
+// A DeadReloc says what a relocation of a section that is not loaded stores if it refers to a section that is not in the output.
+type DeadReloc struct {
+	Section string // a glob of names of sections
+	Value   uint64
 }
 
 // Text is the content of a file that steers the link.

@@ -2,9 +2,7 @@ package link
 
 import (
 	"cmp"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -95,6 +93,17 @@ func outName(name string, flags uint32) string {
 	return name
 }
 
+// outName is outName as the options have it.
+func (l *linker) outName(name string, flags uint32) string {
+	out := outName(name, flags)
+	if out == ".text" && l.opt.KeepTextPrefix {
+		if i := textOrder(name); i < len(textParts) {
+			return textParts[i]
+		}
+	}
+	return out
+}
+
 type outKey struct {
 	name string
 	tls  bool
@@ -130,7 +139,7 @@ func (l *linker) makeSections() {
 			if s.state != secLive || s.kind == secFolded {
 				continue
 			}
-			name := outName(o.secName(uint32(i)), s.flags)
+			name := l.outName(o.secName(uint32(i)), s.flags)
 			if s.typ == shtNobits && s.flags&shfAlloc != 0 && name == ".data" {
 				name = ".bss"
 			}
@@ -168,12 +177,13 @@ func (l *linker) makeSections() {
 			m.out.flags |= shfStrings
 		}
 	}
+	order := l.ordered()
 	for _, out := range l.outs {
 		if out.flags&shfMerge != 0 && (len(out.members) != 1 || out.flags&shfAlloc != 0) {
 			out.flags &^= shfMerge | shfStrings
 			out.entsize = 0
 		}
-		l.sortMembers(out)
+		l.sortMembers(out, order)
 	}
 }
 
@@ -190,40 +200,6 @@ func outType(name string, typ uint32, em elf.Machine) uint32 {
 		return shtProgbits
 	}
 	return typ
-}
-
-// sortMembers puts the members of an output section in the order that GNU ld's default script has.
-func (l *linker) sortMembers(out *outSection) {
-	var key func(o *object, name string) int
-	switch out.name {
-	case ".init_array", ".fini_array":
-		key = initPriority
-	case ".text":
-		key = textOrder
-	default:
-		return
-	}
-	// There are many members and few keys.
-	byKey := map[int][]secRef{}
-	last := 0
-	sorted := true
-	for _, m := range out.members {
-		k := 0
-		if m.obj >= 0 {
-			o := l.objs[m.obj]
-			k = key(o, o.secName(m.sec))
-		}
-		byKey[k] = append(byKey[k], m)
-		sorted = sorted && last <= k
-		last = k
-	}
-	if sorted {
-		return
-	}
-	out.members = out.members[:0]
-	for _, k := range slices.Sorted(maps.Keys(byKey)) {
-		out.members = append(out.members, byKey[k]...)
-	}
 }
 
 // initPriority orders sections of initialisers: the lower number first, those without one last. Those of .ctors and .dtors
@@ -244,21 +220,6 @@ func initPriority(o *object, name string) int {
 		return 65535 - n
 	}
 	return n
-}
-
-// textOrder keeps code apart that is seldom run, as GNU ld does.
-func textOrder(_ *object, name string) int {
-	switch {
-	case hasPart(name, ".text.unlikely"):
-		return 0
-	case hasPart(name, ".text.exit"):
-		return 1
-	case hasPart(name, ".text.startup"):
-		return 2
-	case hasPart(name, ".text.hot"):
-		return 3
-	}
-	return 4
 }
 
 func hasPart(name, prefix string) bool {

@@ -30,9 +30,9 @@ func (l *linker) keepLocal(o *object, e *esym) bool {
 	case elf.STT_SECTION:
 		return false
 	case elf.STT_FILE:
-		return !l.opt.DiscardAll
+		return !l.opt.DiscardAll && l.retain == nil
 	}
-	if l.opt.DiscardAll || e.shndx == 0 {
+	if l.opt.DiscardAll || e.shndx == 0 || l.retain != nil && !l.retain[viewString(o.strName(e.name))] {
 		return false
 	}
 	if e.shndx < shnBase {
@@ -53,6 +53,12 @@ func (l *linker) makeSymtab() error {
 		return nil
 	}
 	t := &l.symtab
+	if l.opt.RetainSymbols != nil {
+		l.retain = map[string]bool{}
+		for _, name := range l.opt.RetainSymbols {
+			l.retain[name] = true
+		}
+	}
 	t.locals = make([]symShare, len(l.objs))
 	err := l.parErr(len(l.objs), func(i int) error {
 		o := l.objs[i]
@@ -106,6 +112,9 @@ func (l *linker) makeSymtab() error {
 func (l *linker) globalSymbols() (hidden, visible []symID) {
 	lists := make([][2][]symID, len(l.objs)+nShards)
 	add := func(i int, id symID, s *symbol) {
+		if l.retain != nil && s.defined() && !l.retain[s.name] {
+			return
+		}
 		k := 1
 		if s.hidden() && s.defined() {
 			k = 0

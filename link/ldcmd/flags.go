@@ -30,12 +30,6 @@ func value(set func(p *parser, v string)) option {
 	return option{argValue, func(p *parser, v string) error { set(p, v); return nil }}
 }
 
-var (
-	ignored      = flag(func(*parser) {})
-	ignoredValue = value(func(*parser, string) {})
-	ignoredMaybe = option{argMaybe, func(*parser, string) error { return nil }}
-)
-
 // find finds the option that an argument begins. Long names may be written with one dash or two, except that of those that begin
 // with o only two mean the long one; a name of one letter takes its value from the rest of the argument.
 func find(arg string) (opt option, name, val string, hasVal, ok bool) {

@@ -39,7 +39,6 @@ type parser struct {
 	state
 	stack     []state
 	sawStatic bool
-	warnings  []string
 }
 
 // A state is what --push-state saves.
@@ -62,10 +61,6 @@ func (p *parser) input(path string) { p.add(link.Input{Path: path}) }
 func (p *parser) add(in link.Input) {
 	in.Static, in.AsNeeded, in.WholeArchive, in.Lazy = p.static, p.asNeeded, p.whole, p.lazy
 	p.opt.Inputs = append(p.opt.Inputs, in)
-}
-
-func (p *parser) warnf(format string, args ...any) {
-	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 }
 
 // script is the option -T: a script that stands in for a library is an input like any other.
@@ -162,9 +157,6 @@ func (p *parser) link(ctx context.Context, name string, stdout, stderr io.Writer
 		}
 	}
 	p.opt.Print = func(line string) { fmt.Fprintln(stdout, line) }
-	for _, w := range p.warnings {
-		p.opt.Warn(w)
-	}
 	var mapText []byte
 	if p.mapFile != "" {
 		p.opt.Map = func(text []byte) { mapText = append(text, mapText...) }

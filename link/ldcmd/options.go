@@ -31,8 +31,7 @@ func init() {
 		"T": {argValue, func(p *parser, v string) error { return p.script(v) }},
 		"c": {argValue, func(p *parser, v string) error { return p.script(v) }},
 		"y": value(func(p *parser, v string) { p.opt.TraceSymbols = append(p.opt.TraceSymbols, v) }),
-		"a": ignoredValue, "A": ignoredValue, "G": ignoredValue, "b": {argValue, (*parser).format},
-		"O": ignoredMaybe,
+		"b": {argValue, (*parser).format},
 		"s": flag(func(p *parser) { p.opt.Strip = link.StripAll }),
 		"S": flag(func(p *parser) { p.opt.Strip = max(p.opt.Strip, link.StripDebug) }),
 		"x": flag(func(p *parser) { p.opt.DiscardAll = true }),
@@ -45,7 +44,7 @@ func init() {
 		"i": flag(func(p *parser) { p.opt.Mode = link.Relocatable }),
 		"q": unsupported("-q", "relocations are not kept in the output"),
 		"N": unsupported("-N", "the text segment is never writable"),
-		"n": ignored, "d": ignored, "g": ignored, "M": flag(func(p *parser) { p.mapFile = "-" }),
+		"M": flag(func(p *parser) { p.mapFile = "-" }),
 		"(": flag(func(p *parser) {}), ")": flag(func(p *parser) {}),
 	}
 	longOptions = map[string]option{
@@ -69,7 +68,6 @@ func init() {
 		"whole-archive": flag(func(p *parser) { p.whole = true }), "no-whole-archive": flag(func(p *parser) { p.whole = false }),
 		"start-lib": flag(func(p *parser) { p.lazy = true }), "end-lib": flag(func(p *parser) { p.lazy = false }),
 		"push-state": flag((*parser).push), "pop-state": {argNone, func(p *parser, _ string) error { return p.pop() }},
-		"start-group": ignored, "end-group": ignored,
 		"no-dynamic-linker": flag(func(p *parser) { p.interp = "" }),
 		"rpath":             value(func(p *parser, v string) { p.rpath(v) }),
 		"rpath-link":        value(func(p *parser, v string) { p.opt.RpathLink = append(p.opt.RpathLink, strings.Split(v, ":")...) }),
@@ -92,7 +90,6 @@ func init() {
 		"export-dynamic-symbol-list": {argValue, func(p *parser, v string) error { return p.text(&p.opt.DynamicLists, v) }},
 		"version-script":             {argValue, func(p *parser, v string) error { return p.text(&p.opt.VersionScripts, v) }},
 		"dynamic-list":               {argValue, func(p *parser, v string) error { return p.text(&p.opt.DynamicLists, v) }},
-		"dynamic-list-data":          unsupported("--dynamic-list-data", "it is not supported"),
 		"Bsymbolic":                  flag(func(p *parser) { p.opt.Symbolic = true }),
 		"Bsymbolic-functions":        flag(func(p *parser) { p.opt.SymbolicFuncs = true }),
 		"Bno-symbolic":               flag(func(p *parser) { p.opt.Symbolic, p.opt.SymbolicFuncs = false, false }),
@@ -101,9 +98,8 @@ func init() {
 		"print-icf-sections": flag(func(p *parser) { p.opt.PrintICF = true }), "no-print-icf-sections": flag(func(p *parser) { p.opt.PrintICF = false }),
 		"keep-unique":  value(func(p *parser, v string) { p.opt.KeepUnique = append(p.opt.KeepUnique, v) }),
 		"eh-frame-hdr": flag(func(p *parser) { p.opt.EhFrameHdr = true }), "no-eh-frame-hdr": flag(func(p *parser) { p.opt.EhFrameHdr = false }),
-		"hash-style":        {argValue, (*parser).hashStyle},
-		"build-id":          {argMaybe, (*parser).buildID},
-		"undefined-version": ignored, "no-undefined-version": ignored,
+		"hash-style":                {argValue, (*parser).hashStyle},
+		"build-id":                  {argMaybe, (*parser).buildID},
 		"no-undefined":              flag(func(p *parser) { p.opt.Unresolved = link.UnresolvedError }),
 		"unresolved-symbols":        {argValue, (*parser).unresolved},
 		"warn-unresolved-symbols":   flag(func(p *parser) { p.opt.WarnUnresolved = true }),
@@ -126,25 +122,16 @@ func init() {
 		"plugin": value(func(p *parser, v string) { p.opt.Plugins = append(p.opt.Plugins, link.PluginRef{Path: v}) }), "plugin-opt": {argValue, (*parser).pluginOption},
 
 		// What gcc passes besides, and what needs nothing here.
-		"flto": ignored, "fresolution": ignoredValue,
-		"dc": ignored, "dp": ignored, "EL": ignored, "no-add-needed": ignored, "add-needed": ignored, "no-copy-dt-needed-entries": ignored,
-		"sort-common": ignoredMaybe, "sort-section": ignoredValue, "warn-common": flag(func(p *parser) { p.opt.WarnCommon = true }), "no-warn-common": flag(func(p *parser) { p.opt.WarnCommon = false }), "warn-constructors": ignored, "warn-once": ignored,
-		"warn-section-align": ignored, "warn-shared-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-alternate-em": ignored, "stats": ignored,
-		"no-keep-memory": ignored, "reduce-memory-overheads": ignored, "no-warn-mismatch": ignored, "nostdlib": ignored,
-		"warn-execstack": ignored, "no-warn-execstack": ignored, "warn-rwx-segments": ignored, "no-warn-rwx-segments": ignored, "error-execstack": ignored,
-		"no-ld-generated-unwind-info": ignored, "ld-generated-unwind-info": ignored, "demangle": {argMaybe, func(p *parser, _ string) error { p.opt.NoDemangle = false; return nil }}, "no-demangle": flag(func(p *parser) { p.opt.NoDemangle = true }), "no-dynamic-list": ignored,
-		"color-diagnostics": {argMaybe, (*parser).colors}, "no-color-diagnostics": flag(func(p *parser) { p.color = "never" }), "icf": {argValue, (*parser).icf}, "no-strip-discarded": ignored, "strip-discarded": ignored,
-		"no-omagic": ignored, "nmagic": ignored, "no-check-sections": ignored, "check-sections": ignored, "hash-size": ignoredValue, "traditional-format": ignored,
-		"discard-none": ignored, "no-print-map-discarded": ignored, "print-map-discarded": ignored, "Qy": ignored, "no-accept-unknown-input-arch": ignored,
-		"no-rosegment": flag(func(p *parser) { p.opt.NoSeparateCode = true }), "rosegment": ignored, "ctf-variables": ignored, "no-ctf-variables": ignored,
-		"compress-debug-sections": {argValue, (*parser).compress}, "O0": ignored, "O1": ignored, "O2": ignored, "O3": ignored,
-		"package-metadata": unsupported("--package-metadata", "it is not supported"), "fork": ignored, "no-fork": ignored,
-		// Work-arounds for errors of processors are not made: they concern cores of 2015 and before.
-		"fix-cortex-a53-843419": ignoredMaybe, "no-fix-cortex-a53-843419": ignored, "fix-cortex-a53-835769": ignored, "no-fix-cortex-a53-835769": ignored,
-		"omagic": shortOptions["N"], "pack-dyn-relocs": {argValue, (*parser).packRelocs}, "allow-shlib-undefined-functions": ignored,
-		"section-start": unsupported("--section-start", "addresses of sections cannot be set"), "Ttext": unsupported("-Ttext", "addresses of sections cannot be set"),
-		"Tdata": unsupported("-Tdata", "addresses of sections cannot be set"), "Tbss": unsupported("-Tbss", "addresses of sections cannot be set"),
+		"warn-common": flag(func(p *parser) { p.opt.WarnCommon = true }), "no-warn-common": flag(func(p *parser) { p.opt.WarnCommon = false }),
+		"warn-shared-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }),
+		"demangle": {argMaybe, func(p *parser, _ string) error { p.opt.NoDemangle = false; return nil }}, "no-demangle": flag(func(p *parser) { p.opt.NoDemangle = true }),
+		"color-diagnostics": {argMaybe, (*parser).colors}, "no-color-diagnostics": flag(func(p *parser) { p.color = "never" }),
+		"icf": {argValue, (*parser).icf}, "compress-debug-sections": {argValue, (*parser).compress},
+		"no-rosegment": flag(func(p *parser) { p.opt.NoSeparateCode = true }),
+		"omagic":       shortOptions["N"], "pack-dyn-relocs": {argValue, (*parser).packRelocs},
 	}
+	addLayoutOptions()
+	addIgnored()
 }
 
 func unsupported(name, what string) option {
@@ -437,12 +424,15 @@ func (p *parser) keyword(v string) error {
 		return size(&o.StackSize)
 	case "max-page-size":
 		return size(&o.MaxPageSize)
-	case "common-page-size", "combreloc", "nocombreloc", "noextern-protected-data", "call-nop", "dynamic-undefined-weak", "nodynamic-undefined-weak",
-		"indirect-extern-access", "noindirect-extern-access", "unique-symbol", "nounique-symbol", "start-stop-gc", "nostart-stop-gc", "rodynamic",
-		"x86-64-baseline", "x86-64-v2", "x86-64-v3", "x86-64-v4", "cet-report", "keep-text-section-prefix", "lam-u48", "lam-u57", "nognustack", "start-stop-visibility",
-		"separate-loadable-segments", "nosectionheader", "sectionheader", "mark-plt", "nomark-plt", "dead-reloc-in-nonalloc", "noextern-protected-function":
+	case "common-page-size":
+		return size(new(uint64)) // see ignoredKeywords
 	default:
-		p.unknown = append(p.unknown, "-z "+v)
+		if known, err := p.layoutKeyword(name, arg); known || err != nil {
+			return err
+		}
+		if !ignoredKeywords[name] {
+			p.unknown = append(p.unknown, "-z "+v)
+		}
 	}
 	return nil
 }
