@@ -108,18 +108,18 @@ func (p *plan) mapFile(name string, fd int, program bool) (*source, error) {
 	if o := p.byID(s.id); o != nil {
 		return &source{known: o}, nil
 	}
-	var known **remembered
+	var x *image
 	before := false
 	if st.Nlink > 0 && !program { // what has no name is not opened again
-		known, before = linker.images.of(imageFile{s.id, st.Size})
+		x, before = linker.images.of(imageFile{s.id, st.Size})
 	}
-	if !before || *known == nil || (*known).file.Name != name || !p.mapAgain(s, *known, fd) {
+	if !before || x.known == nil || x.known.file.Name != name || !p.mapAgain(s, x.known, fd) {
 		if err := p.mapNew(s, fd, st.Size, program); err != nil {
 			return nil, err
 		}
 		if before {
-			*known = remember(s)
-			s.again = *known
+			x.known = remember(s)
+			s.again = x.known
 		}
 	}
 	if t != nil {

@@ -32,13 +32,18 @@ type remembered struct {
 	boundValues []uintptr // see binder.values
 }
 
-// images are the files that were opened lately. A new one takes the place of one that was not opened again since the last
-// time that a place was looked for.
+// images are the files that were opened lately. When there are too many, a new one takes the place of one that was not opened
+// again since the last time that a place was looked for.
 type images struct {
-	files [mostRemembered]imageFile
-	known [mostRemembered]*remembered // nil if a file was opened once, or is not kept
-	used  [mostRemembered]bool
-	next  int
+	list []image
+	next int
+}
+
+// image is a file that was opened.
+type image struct {
+	file  imageFile
+	known *remembered // nil if it was opened once, or is not kept
+	used  bool
 }
 
 // imageFile is what a file is told by. What is in it is compared.
@@ -47,22 +52,26 @@ type imageFile struct {
 	size int64
 }
 
-// of returns the place for what is known of a file, and whether it was opened before.
-func (m *images) of(f imageFile) (r **remembered, before bool) {
-	for i := range m.files {
-		if m.files[i] == f {
-			m.used[i] = true
-			return &m.known[i], true
+// of returns the entry of a file, and whether it was opened before. The entry is good until the next call.
+func (m *images) of(f imageFile) (entry *image, before bool) {
+	for i := range m.list {
+		if x := &m.list[i]; x.file == f {
+			x.used = true
+			return x, true
 		}
 	}
-	for m.used[m.next] {
-		m.used[m.next] = false
-		m.next = (m.next + 1) % len(m.files)
+	if len(m.list) < mostRemembered {
+		m.list = append(m.list, image{file: f})
+		return &m.list[len(m.list)-1], false
 	}
-	i := m.next
-	m.next = (i + 1) % len(m.files)
-	m.files[i], m.known[i] = f, nil
-	return &m.known[i], false
+	x := &m.list[m.next]
+	for ; x.used; x = &m.list[m.next] {
+		x.used = false
+		m.next = (m.next + 1) % len(m.list)
+	}
+	m.next = (m.next + 1) % len(m.list)
+	*x = image{file: f}
+	return x, false
 }
 
 // tables returns the memory that is to hold what the image was read from.

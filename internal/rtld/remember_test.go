@@ -257,15 +257,15 @@ func TestRememberedFiles(t *testing.T) {
 	m := new(images)
 	file := func(dev, ino uint64, size int64) imageFile { return imageFile{fileID{dev, ino}, size} }
 	open := func(f imageFile) bool {
-		r, before := m.of(f)
-		if !before && *r != nil {
-			t.Errorf("%v is not new: %+v", f, *r)
+		x, before := m.of(f)
+		if !before && x.known != nil {
+			t.Errorf("%v is not new: %+v", f, x.known)
 		}
-		if *r == nil {
-			*r = &remembered{headAt: uint64(f.size)}
+		if x.known == nil {
+			x.known = &remembered{headAt: uint64(f.size)}
 		}
-		if (*r).headAt != uint64(f.size) {
-			t.Errorf("%v is %+v", f, *r)
+		if x.known.headAt != uint64(f.size) || len(m.list) > mostRemembered {
+			t.Errorf("%v is %+v, of %d", f, x.known, len(m.list))
 		}
 		return before
 	}
