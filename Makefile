@@ -49,7 +49,7 @@ staticcheck:
 # left out of a build elsewhere without an error.
 cross:
 	@for os in darwin windows freebsd; do \
-		pkgs=$$(GOOS=$$os CGO_ENABLED=0 $(GO) list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./image/... ./arch/... ./link/... 2>/dev/null); \
+		pkgs=$$(GOOS=$$os CGO_ENABLED=0 $(GO) list -e -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./image/... ./arch/... ./link/... ./ctype/... 2>/dev/null); \
 		[ -z "$$pkgs" ] || { echo "GOOS=$$os go build" $$pkgs; GOOS=$$os CGO_ENABLED=0 $(GO) build $$pkgs || exit 1; }; \
 	done
 

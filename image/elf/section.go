@@ -1,5 +1,10 @@
 package elf
 
+import (
+	"bytes"
+	"io"
+)
+
 // Section is a section header.
 type Section struct {
 	Name      string
@@ -28,29 +33,16 @@ func (f *File) parseSections() ([]Section, error) {
 	if f.loaded || f.Shoff == 0 {
 		return nil, nil
 	}
-	size := uint64(len(f.data))
-	if f.Shentsize != shdrSize {
-		return nil, errOff(f.Name, nil, 58, "e_shentsize is %d, wanted %d", f.Shentsize, shdrSize)
-	}
-	if f.Shoff > size || size-f.Shoff < shdrSize {
-		return nil, errOff(f.Name, ErrTruncated, f.Shoff, "the section headers are past the end of the file at %#x", size)
-	}
-	// Numbers that do not fit in the ELF header stand in section header 0.
-	first := f.data[f.Shoff:][:shdrSize]
-	n, strndx := uint64(f.Shnum), uint32(f.Shstrndx)
-	if n == 0 {
-		n = le.Uint64(first[32:])
-	}
-	if f.Shstrndx == SHN_XINDEX {
-		strndx = le.Uint32(first[40:])
-	}
-	if (size-f.Shoff)/shdrSize < n {
-		return nil, errOff(f.Name, ErrTruncated, f.Shoff, "%d section headers of %d bytes extend past the end of the file at %#x", n, shdrSize, size)
-	}
-	sections := make([]Section, n)
-	names := make([]uint32, n)
+	_, sections, err := ReadSections(f.Name, bytes.NewReader(f.data), int64(len(f.data)))
+	return sections, err
+}
+
+// decodeSections decodes a table of section headers. The names are offsets in the string table.
+func decodeSections(table []byte) (sections []Section, names []uint32) {
+	n := len(table) / shdrSize
+	sections, names = make([]Section, n), make([]uint32, n)
 	for i := range sections {
-		b := f.data[f.Shoff+uint64(i)*shdrSize:][:shdrSize]
+		b := table[i*shdrSize:][:shdrSize]
 		names[i] = le.Uint32(b)
 		sections[i] = Section{
 			Type:      SectionType(le.Uint32(b[4:])),
@@ -64,16 +56,11 @@ func (f *File) parseSections() ([]Section, error) {
 			Entsize:   le.Uint64(b[56:]),
 		}
 	}
-	if strndx == 0 {
-		return sections, nil
-	}
-	if uint64(strndx) >= n {
-		return nil, errOff(f.Name, nil, 62, "e_shstrndx is %d, but there are %d sections", strndx, n)
-	}
-	strs, err := f.SectionData(&sections[strndx])
-	if err != nil {
-		return nil, err
-	}
+	return sections, names
+}
+
+// nameSections gives the sections of the file, whose table is at shoff, their names out of strs.
+func nameSections(file string, shoff uint64, sections []Section, names []uint32, strs []byte) error {
 	interned := make(map[uint32]string)
 	budget := 4*len(strs) + maxName
 	for i, off := range names {
@@ -81,17 +68,82 @@ func (f *File) parseSections() ([]Section, error) {
 		if !ok {
 			b := cstring(strs, uint64(off), maxName)
 			if b == nil {
-				return nil, errOff(f.Name, nil, f.Shoff+uint64(i)*shdrSize, "the name of section %d, %#x, is outside the string table (%#x bytes) or longer than %#x", i, off, len(strs), maxName)
+				return errOff(file, nil, shoff+uint64(i)*shdrSize, "the name of section %d, %#x, is outside the string table (%#x bytes) or longer than %#x", i, off, len(strs), maxName)
 			}
 			if budget -= len(b); budget < 0 {
-				return nil, errOff(f.Name, ErrTooLarge, f.Shoff, "the section names add up to more than four times their string table")
+				return errOff(file, ErrTooLarge, shoff, "the section names add up to more than four times their string table")
 			}
 			s = string(b)
 			interned[off] = s
 		}
 		sections[i].Name = s
 	}
-	return sections, nil
+	return nil
+}
+
+// ReadSections reads the ELF header and the section headers, with their names,
+// of the file of size bytes in r, and nothing else: what is needed of a file of
+// debugging information, whose program headers speak of what is not in it. It
+// takes little-endian ELF64 of any machine and type. Errors of r are wrapped
+// with the name, others are a *FormatError.
+func ReadSections(name string, r io.ReaderAt, size int64) (Header, []Section, error) {
+	if err := checkSize(name, size); err != nil {
+		return Header{}, nil, err
+	}
+	buf := make([]byte, min(size, ehdrSize))
+	if err := readFull(name, r, buf, 0, size); err != nil {
+		return Header{}, nil, err
+	}
+	h, err := ParseHeader(name, buf)
+	if err == nil {
+		err = h.check(name, buf)
+	}
+	if err != nil || h.Shoff == 0 {
+		return h, nil, err
+	}
+	if h.Shentsize != shdrSize {
+		return h, nil, errOff(name, nil, 58, "e_shentsize is %d, wanted %d", h.Shentsize, shdrSize)
+	}
+	if h.Shoff > uint64(size) || uint64(size)-h.Shoff < shdrSize {
+		return h, nil, errOff(name, ErrTruncated, h.Shoff, "the section headers are past the end of the file at %#x", size)
+	}
+	first := make([]byte, shdrSize)
+	if err := readFull(name, r, first, int64(h.Shoff), size); err != nil {
+		return h, nil, err
+	}
+	n, strndx := uint64(h.Shnum), uint32(h.Shstrndx)
+	if n == 0 {
+		n = le.Uint64(first[32:])
+	}
+	if h.Shstrndx == SHN_XINDEX {
+		strndx = le.Uint32(first[40:])
+	}
+	if (uint64(size)-h.Shoff)/shdrSize < n {
+		return h, nil, errOff(name, ErrTruncated, h.Shoff, "%d section headers of %d bytes extend past the end of the file at %#x", n, shdrSize, size)
+	}
+	table := make([]byte, n*shdrSize)
+	if err := readFull(name, r, table, int64(h.Shoff), size); err != nil {
+		return h, nil, err
+	}
+	sections, names := decodeSections(table)
+	if strndx == 0 {
+		return h, sections, nil
+	}
+	if uint64(strndx) >= n {
+		return h, nil, errOff(name, nil, 62, "e_shstrndx is %d, but there are %d sections", strndx, n)
+	}
+	s := &sections[strndx]
+	if s.Off > uint64(size) || s.Size > uint64(size)-s.Off || s.Type == SHT_NOBITS {
+		return h, nil, errOff(name, ErrTruncated, s.Off, "the section names, %#x bytes, extend past the end of the file at %#x", s.Size, size)
+	}
+	strs := make([]byte, s.Size)
+	if err := readFull(name, r, strs, int64(s.Off), size); err != nil {
+		return h, nil, err
+	}
+	if err := nameSections(name, h.Shoff, sections, names, strs); err != nil {
+		return h, nil, err
+	}
+	return h, sections, nil
 }
 
 // SectionData returns the data of a section as it stands in the file, without

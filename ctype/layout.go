@@ -1,0 +1,227 @@
+package ctype
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// leaf is a scalar in a struct, or a part of it that is not looked into: a union, a bit-field's storage, Go's raw bytes.
+type leaf struct {
+	name      string
+	off, size int64
+	c         *Type        // on the C side
+	g         reflect.Type // on the Go side
+	opaque    bool
+}
+
+// maxLeaves bounds the scalars of a struct that are compared one by one.
+const maxLeaves = 1 << 14
+
+// structs compares a C struct or union with a Go struct: size, places and types of the members and, by value, the psABI
+// classes.
+func (m *matcher) structs(c *Type, g reflect.Type, passed bool) (why string, ok bool) {
+	key := pair{c, g}
+	if !passed {
+		if m.seen[key] {
+			return "", true
+		}
+		m.seen[key] = true
+	}
+	if c.Size != int64(g.Size()) {
+		return fmt.Sprintf(": %s, not %d", bytesOf(int64(g.Size())), c.Size), false
+	}
+	cs, complete := cLeaves(nil, c, "", 0, 0)
+	if !complete {
+		return "", true
+	}
+	gs := goLeaves(nil, g, "", 0)
+	if len(gs) > maxLeaves {
+		return "", true
+	}
+	i := 0
+	for _, x := range gs {
+		for i < len(cs) && cs[i].off+max(cs[i].size, 1) <= x.off {
+			i++
+		}
+		if x.opaque { // raw bytes may stand for anything
+			continue
+		}
+		if i == len(cs) || cs[i].off >= x.off+max(x.size, 1) {
+			return fmt.Sprintf(": field %s is at offset %d, where C has no member", x.name, x.off), false
+		}
+		y := cs[i]
+		if y.opaque {
+			if x.off < y.off || x.off+x.size > y.off+y.size {
+				return fmt.Sprintf(": field %s is at offset %d, C's member %s at %d", x.name, x.off, y.name, y.off), false
+			}
+			continue
+		}
+		if x.off != y.off {
+			return fmt.Sprintf(": field %s is at offset %d, C's member %s at %d", x.name, x.off, y.name, y.off), false
+		}
+		if why, ok := m.value(y.c, x.g, false); !ok {
+			return fmt.Sprintf(": field %s is %v, C's member %s is %s%s", x.name, x.g, y.name, y.c, why), false
+		}
+	}
+	if missing := uncovered(cs, gs); missing != nil {
+		return fmt.Sprintf(": C's member %s at offset %d has no field", missing.name, missing.off), false
+	}
+	if passed && c.Size <= 16 {
+		if a, b := classes(cs), classes(gs); a != b {
+			return ": its members are passed in other registers", false
+		}
+	}
+	return "", true
+}
+
+// uncovered returns a C member that no Go field stands for. Both lists are in order of their offsets.
+func uncovered(cs, gs []leaf) *leaf {
+	j := 0
+	for i := range cs {
+		if cs[i].size == 0 {
+			continue
+		}
+		for j < len(gs) && gs[j].off+gs[j].size <= cs[i].off {
+			j++
+		}
+		if j == len(gs) || gs[j].off >= cs[i].off+cs[i].size {
+			return &cs[i]
+		}
+	}
+	return nil
+}
+
+// cLeaves appends the scalars of t at offset off. Complete is false if a part is not known, or there are too many.
+func cLeaves(list []leaf, t *Type, name string, off int64, depth int) (leaves []leaf, complete bool) {
+	t = t.Strip()
+	if depth > maxDepth || len(list) > maxLeaves {
+		return list, false
+	}
+	switch t.Kind {
+	case Struct:
+		ms, err := t.Members()
+		if err != nil || t.Incomplete {
+			return list, false
+		}
+		for _, m := range ms {
+			if m.Offset < 0 {
+				return list, false
+			}
+			at := off + m.Offset/8
+			if m.Bits > 0 {
+				end := off + (m.Offset+m.Bits+7)/8
+				if n := len(list); n > 0 && list[n-1].opaque && list[n-1].off+list[n-1].size >= at {
+					list[n-1].size = max(list[n-1].size, end-list[n-1].off) // share their bytes
+					list[n-1].c = nil
+				} else {
+					list = append(list, leaf{name: join(name, m.Name), off: at, size: end - at, opaque: true})
+				}
+				continue
+			}
+			var ok bool
+			if list, ok = cLeaves(list, m.Type, join(name, m.Name), at, depth+1); !ok {
+				return list, false
+			}
+		}
+		return list, true
+	case Array:
+		n := t.Elem.size()
+		if t.Len <= 0 {
+			return list, true
+		}
+		if n < 0 {
+			return list, false
+		}
+		for i := range t.Len {
+			var ok bool
+			if list, ok = cLeaves(list, t.Elem, fmt.Sprintf("%s[%d]", name, i), off+i*n, depth+1); !ok {
+				return list, false
+			}
+		}
+		return list, true
+	}
+	return append(list, leaf{name: name, off: off, size: max(t.size(), 0), c: t, opaque: t.Kind == Union}), true
+}
+
+func join(path, name string) string {
+	switch {
+	case path == "":
+		return name
+	case name == "":
+		return path
+	}
+	return path + "." + name
+}
+
+// goLeaves appends the scalars of a Go type. Blank fields and arrays of bytes are raw.
+func goLeaves(list []leaf, t reflect.Type, name string, off int64) []leaf {
+	switch {
+	case len(list) > maxLeaves:
+		return list
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Name == "_" {
+				list = append(list, leaf{name: join(name, "_"), off: off + int64(f.Offset), size: int64(f.Type.Size()), g: f.Type, opaque: true})
+				continue
+			}
+			list = goLeaves(list, f.Type, join(name, f.Name), off+int64(f.Offset))
+		}
+		return list
+	case t.Kind() == reflect.Array && !isByte(t.Elem()):
+		for i := range t.Len() {
+			if len(list) > maxLeaves {
+				break
+			}
+			list = goLeaves(list, t.Elem(), fmt.Sprintf("%s[%d]", name, i), off+int64(i)*int64(t.Elem().Size()))
+		}
+		return list
+	}
+	return append(list, leaf{name: name, off: off, size: int64(t.Size()), g: t, opaque: t.Kind() == reflect.Array})
+}
+
+// classes returns which of the two eightbytes are of class SSE (psABI, section 3.2.3): those with floating numbers only.
+func classes(list []leaf) (sse [2]bool) {
+	var some, other [2]bool
+	budget := 1 << 12
+	var look func(l leaf, depth int)
+	look = func(l leaf, depth int) {
+		if budget--; budget < 0 || depth > maxDepth {
+			return
+		}
+		if l.opaque && l.c != nil && l.c.Strip().Kind == Union { // its members decide together
+			ms, _ := l.c.Strip().Members()
+			for _, m := range ms {
+				sub, _ := cLeaves(nil, m.Type, "", l.off+m.Offset/8, 0)
+				for _, s := range sub {
+					look(s, depth+1)
+				}
+			}
+			return
+		}
+		float := false
+		switch {
+		case l.c != nil:
+			float = l.c.Kind == Float && l.c.Size <= 8 || l.c.Kind == Complex && l.c.Format != NoFormat || l.c.Kind == Vector
+		case l.g != nil:
+			switch l.g.Kind() {
+			case reflect.Float32, reflect.Float64, reflect.Complex64, reflect.Complex128:
+				float = true
+			}
+			if l.opaque && l.g.Kind() == reflect.Array && l.name == "_" {
+				return
+			}
+		}
+		for i := l.off / 8; i < 2 && i*8 < l.off+l.size; i++ {
+			some[i] = true
+			other[i] = other[i] || !float
+		}
+	}
+	for _, l := range list {
+		look(l, 0)
+	}
+	for i := range sse {
+		sse[i] = some[i] && !other[i]
+	}
+	return sse
+}
