@@ -13,8 +13,9 @@ import (
 
 // A Phase is a step of a link and the time it took.
 type Phase struct {
-	Name string
-	Time time.Duration
+	Name  string
+	Start time.Duration // since the link began
+	Time  time.Duration
 }
 
 // A linker is the state of one link.
@@ -57,7 +58,10 @@ type linker struct {
 	textrel             atomic.Bool
 	staticTLS           atomic.Bool
 	needTLSLD           atomic.Bool
-	reports             errorList // what options make an error that else is none
+	begun               time.Time
+	spanMu              sync.Mutex
+	inPar               atomic.Int32 // calls of par that run
+	reports             errorList    // what options make an error that else is none
 	warned              atomic.Bool
 	warnMu              sync.Mutex
 	hasGNU              atomic.Bool // indirect functions or unique symbols are in a symbol table
@@ -100,7 +104,7 @@ type linker struct {
 // list of such, [ErrWarning], or that of ctx; no file is then left or changed. It may be called from several goroutines at once.
 func Link(ctx context.Context, opt Options) (*Result, error) {
 	l := &linker{
-		ctx: ctx, opt: &opt, threads: opt.Threads, page: opt.MaxPageSize,
+		ctx: ctx, opt: &opt, begun: time.Now(), threads: opt.Threads, page: opt.MaxPageSize,
 		byPath: map[string]*shared{}, outByName: map[outKey]*outSection{}, wrap: map[string]bool{}, syms: newSymTable(),
 	}
 	if l.threads <= 0 {
@@ -154,8 +158,9 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		if err := ctx.Err(); err != nil && s.name != "write" && s.name != "map" { // else the output is there
 			return nil, err
 		}
-		l.result.Phases = append(l.result.Phases, Phase{s.name, time.Since(start)})
+		l.result.Phases = append(l.result.Phases, Phase{s.name, start.Sub(l.begun), time.Since(start)})
 	}
+	l.listDiscarded()
 	l.result.Files = l.files
 	return &l.result, nil
 }

@@ -249,6 +249,10 @@ type Options struct {
 	TraceSymbols []string
 	// CrossReference is called with a table of all global symbols and the files that define them and refer to them, if set.
 	CrossReference func(text []byte)
+	// ListDiscarded has Result.Discarded filled in.
+	ListDiscarded bool
+	// Spans has Result.Spans filled in.
+	Spans bool
 	// Progress is called with the name of each phase when it begins.
 	Progress func(phase string)
 	// ErrorLimit bounds the number of undefined and of duplicate symbols that are reported, a MoreError standing for the rest; 0 for
@@ -275,8 +279,12 @@ type Result struct {
 	Entry    uint64
 	BuildID  []byte
 	Sections []SectionInfo
-	Files    []string // what was linked: objects, members of archives, shared libraries
-	Phases   []Phase
+	// Discarded is what sections of objects are not in the output, with Options.ListDiscarded.
+	Discarded []Discarded
+	// Spans is when goroutines worked, with Options.Spans.
+	Spans  []Span
+	Files  []string // what was linked: objects, members of archives, shared libraries
+	Phases []Phase
 }
 
 // A SectionInfo is a section of the output.

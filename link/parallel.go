@@ -3,6 +3,7 @@ package link
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // par calls fn for 0 to n-1, in any order and by as many goroutines as there are threads. It returns early when the
@@ -18,11 +19,18 @@ func (l *linker) par(n int, fn func(i int)) {
 		}
 		return
 	}
+	spans := l.opt.Spans && l.inPar.Add(1) == 1
+	if l.opt.Spans {
+		defer l.inPar.Add(-1)
+	}
 	var next atomic.Int64
 	step := int64(max(1, min(64, n/(workers*8))))
 	var wg sync.WaitGroup
-	for range workers {
+	for worker := range workers {
 		wg.Go(func() {
+			if spans {
+				defer l.span(worker, time.Now())
+			}
 			for l.ctx.Err() == nil {
 				hi := next.Add(step)
 				for i := hi - step; i < min(hi, int64(n)); i++ {

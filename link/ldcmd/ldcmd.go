@@ -31,6 +31,8 @@ type parser struct {
 	version int
 	help    bool
 	time    bool
+	json    string // where a summary goes; "" for nowhere, - for standard output
+	picture string // where a picture of the phases goes
 	quiet   bool
 	cref    bool
 	color   string // always, auto or never
@@ -172,6 +174,7 @@ func (p *parser) link(ctx context.Context, name string, stdout, stderr io.Writer
 		p.opt.Progress, done = rep.progress(progressAfter)
 		defer done()
 	}
+	p.opt.ListDiscarded, p.opt.Spans = p.json != "", p.picture != ""
 	res, err := link.Link(ctx, p.opt)
 	if err != nil {
 		return err
@@ -200,6 +203,16 @@ func (p *parser) link(ctx context.Context, name string, stdout, stderr io.Writer
 		}
 		b.WriteString("\n")
 		if err := os.WriteFile(p.depFile, []byte(b.String()), 0o666); err != nil {
+			return err
+		}
+	}
+	if p.json != "" {
+		if err := p.writeSummary(res, stdout); err != nil {
+			return err
+		}
+	}
+	if p.picture != "" {
+		if err := os.WriteFile(p.picture, timeline(p.opt.Output, res), 0o666); err != nil {
 			return err
 		}
 	}
@@ -305,7 +318,9 @@ Links relocatable objects, archives and shared libraries to an executable or a s
                               what the run-time linker sees
   --gc-sections, --print-gc-sections, -s, -S, -x, -X
                               what is left out
-  --build-id[=KIND], --eh-frame-hdr, -z KEYWORD, -Map FILE, --dependency-file FILE, --time, --threads=N
+  --build-id[=KIND], --eh-frame-hdr, -z KEYWORD, -Map FILE, --dependency-file FILE, --threads=N
+  --time, --json[=FILE], --timeline=FILE
+                              the phases and their times, a summary, a picture of the phases
   @FILE                       more arguments from a file
 
 %s: supported targets: %s

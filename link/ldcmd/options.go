@@ -1,6 +1,7 @@
 package ldcmd
 
 import (
+	"cmp"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -113,6 +114,8 @@ func init() {
 		"error-limit": {argValue, func(p *parser, v string) (err error) { p.opt.ErrorLimit, err = number("--error-limit", v); return err }},
 		"threads":     {argMaybe, (*parser).threads}, "thread-count": {argValue, (*parser).threads}, "no-threads": flag(func(p *parser) { p.opt.Threads = 1 }),
 		"time":            flag(func(p *parser) { p.time = true }),
+		"json":            {argMaybe, func(p *parser, v string) error { p.json = cmp.Or(v, "-"); return nil }},
+		"timeline":        value(func(p *parser, v string) { p.picture = v }),
 		"dependency-file": value(func(p *parser, v string) { p.depFile = v }),
 		"fatal-warnings":  flag(func(p *parser) { p.opt.FatalWarnings = true }), "no-fatal-warnings": flag(func(p *parser) { p.opt.FatalWarnings = false }),
 		"no-warnings": flag(func(p *parser) { p.quiet = true }), "warnings": flag(func(p *parser) { p.quiet = false }), "w": flag(func(p *parser) { p.quiet = true }),
