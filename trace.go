@@ -7,7 +7,7 @@ import "weld/internal/rtld"
 type Event = rtld.Event
 
 // Trace has f called for what the run-time linker does from now on, in all namespaces: libraries loaded, relocated,
-// initialised and unloaded, why and for how long, and symbols that were interposed or not found. nil ends that. There is
+// initialised and unloaded, why and for how long, symbols that were interposed or not found, and commits of live objects. nil ends that. There is
 // one f at a time. It runs in the goroutine that does what it is told of, while locks are held, and maybe in several
 // goroutines at once: it must not call package weld or native functions. While there
 // is an f, opening a library takes longer, since its relocations are gone through once more. For no more than the names

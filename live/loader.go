@@ -103,9 +103,10 @@ func rtldImports(list []*Import) []*rtld.LiveImport {
 	return r
 }
 
-func (l *spaceLoader) follows() bool { return l.obj.IsReferred() }
+func (l *spaceLoader) follows() bool { return l.obj.IsReferred() || rtld.Traced() }
 
 func (l *spaceLoader) published(o *Object, c *committed) error {
+	done := l.obj.TraceCommit()
 	l.obj.AddImports(rtldImports(c.imports))
 	if n := len(c.symbols); cap(l.changes) < n {
 		l.changes = make([]rtld.LiveChange, n)
@@ -119,6 +120,7 @@ func (l *spaceLoader) published(o *Object, c *committed) error {
 	if e := o.show(l.obj); err == nil {
 		err = e
 	}
+	done(changes, err)
 	clear(changes)
 	if cap(l.changes) > maxKept {
 		l.changes = nil

@@ -46,9 +46,10 @@ const traceHelp = `
 --trace tells of an event a line: load (an object was mapped: why, for whom), search (a file was tried and not taken), libc (the C
 library was started), relocate (relocations by kind, symbols looked up), interpose (a definition came before the object's own or the C
 library's), undefined (a symbol was not found), copy, rebind (a reference of the C library was bound again), hook (a
-reference goes to a hook), bind (a call was bound when first made), init, fini, open, dlsym, unload, namespace, start, exit. With --json each is an object with the fields event, time_ns,
+reference goes to a hook), bind (a call was bound when first made), init, fini, open, dlsym, commit
+(what was done to a live object was published), unload, namespace, start, exit. With --json each is an object with the fields event, time_ns,
 pid and, as they apply: object, soname, build_id, address, size, name, file, why, by, by_address, symbol, version, definition,
-instead_of, relocations, lookups, cache_hits, functions, search_ns, map_ns, took_ns, error, namespace. Times are nanoseconds, those of
+instead_of, relocations, lookups, cache_hits, functions, bound, unbound, redirected, search_ns, map_ns, took_ns, error, namespace. Times are nanoseconds, those of
 time_ns from the start of the command; addresses are numbers.
 
 Lines go to a descriptor of their own, from number 1000 up if the limit allows, which programs that are executed do not inherit. A

@@ -116,6 +116,8 @@ func details(e *rtld.Event) string {
 		return fmt.Sprintf("%s%s; %s", callText(e), how, duration(e.Took))
 	case rtld.EventDlsym:
 		return fmt.Sprintf("%s  %s in %s", hexAddr(e.Addr), symbol(e), short(e.Definition))
+	case rtld.EventCommit:
+		return commitText(e)
 	case rtld.EventUnload:
 		return hexAddr(e.Addr)
 	case rtld.EventNamespace:
@@ -165,6 +167,8 @@ func loadText(e *rtld.Event) string {
 		why = callText(e)
 	case rtld.WhySystem:
 		why = by(e.By, "needed by %s; ") + "the system's; "
+	case rtld.WhyLive:
+		why = "made at run time; "
 	}
 	s := fmt.Sprintf("%s  %s%s", hexAddr(e.Addr), why, sizeText(uint64(e.Size)))
 	if e.Search > 0 {
@@ -176,6 +180,21 @@ func loadText(e *rtld.Event) string {
 	s += "; " + e.Object
 	if e.BuildID != "" {
 		s += " " + e.BuildID
+	}
+	return s
+}
+
+func commitText(e *rtld.Event) string {
+	s := plural(uint64(e.Bound), "name")
+	if e.Unbound > 0 {
+		s += fmt.Sprintf(", %d gone", e.Unbound)
+	}
+	if e.Redirected > 0 {
+		s += ", " + plural(uint64(e.Redirected), "reference") + " redirected"
+	}
+	s += "; " + duration(e.Took)
+	if e.Error != "" {
+		s += "; " + e.Error
 	}
 	return s
 }

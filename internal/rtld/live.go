@@ -66,6 +66,7 @@ type LiveSpec struct {
 type LiveChange struct {
 	Name, Version string
 	Was, Now      uintptr
+	redirected    int // references that followed
 }
 
 // liveState is what an Object has more if its code is made at run time. linker.mu guards all that is not atomic.
@@ -204,6 +205,7 @@ func (ns *Namespace) AttachLive(spec LiveSpec) (*Object, error) {
 	ns.objects = append(slices.Clip(ns.objects), o)
 	linker.adds++
 	linker.bindings.Add(1)
+	traceLive(o)
 	if spec.Global {
 		ns.addGlobal([]*Object{o})
 	}

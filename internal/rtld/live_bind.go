@@ -81,6 +81,7 @@ func (s *liveSlot) redirect(c *LiveChange) error {
 		return err
 	}
 	s.target = c.Now
+	c.redirected++
 	return nil
 }
 

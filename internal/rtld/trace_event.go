@@ -18,6 +18,7 @@ const (
 	EventFini         = "fini"          // Functions finalisers of Object have run
 	EventOpen         = "open"          // an open is over: Name, Why, By, ByAddr, Object or Error
 	EventDlsym        = "dlsym"         // a symbol was asked for by name and found: By, ByAddr, Definition, Addr
+	EventCommit       = "commit"        // what was done to a live object was published: Bound, Unbound, Redirected
 	EventUnload       = "unload"        // Object is about to be unmapped
 	EventNamespace    = "namespace"     // a namespace was made
 	EventNamespaceEnd = "namespace-end" // a namespace is gone
@@ -34,6 +35,7 @@ const (
 	WhyDlopen  = "dlopen"  // By called dlopen or dlmopen, which is to return to ByAddr
 	WhyOpen    = "open"    // Go code opened it
 	WhySystem  = "system"  // the system's run-time linker has loaded it
+	WhyLive    = "live"    // it was made at run time
 
 	WhyWeak    = "weak"    // the reference is weak: it is 0
 	WhyUnbound = "unbound" // a function that is not missed unless it is called
@@ -67,8 +69,11 @@ type Event struct {
 	Lookups    uint64        `json:"lookups,omitempty"`    // symbols that were looked up
 	CacheHits  uint64        `json:"cache_hits,omitempty"` // references to a symbol that had been
 	Functions  int           `json:"functions,omitempty"`
-	Search     time.Duration `json:"search_ns,omitempty"` // to find and open the file
-	Map        time.Duration `json:"map_ns,omitempty"`    // to map it and check its tables
+	Bound      int           `json:"bound,omitempty"`      // names that lead somewhere else than before
+	Unbound    int           `json:"unbound,omitempty"`    // names that are gone
+	Redirected int           `json:"redirected,omitempty"` // references of others that go somewhere else
+	Search     time.Duration `json:"search_ns,omitempty"`  // to find and open the file
+	Map        time.Duration `json:"map_ns,omitempty"`     // to map it and check its tables
 	Took       time.Duration `json:"took_ns,omitempty"`
 	Error      string        `json:"error,omitempty"`
 }
