@@ -86,12 +86,18 @@ func formSize(form uint16, k *abbrevKey) int {
 func parseAbbrevs(data []byte, k abbrevKey) (*abbrevTable, int, string) {
 	r := readerAt(data, k.off)
 	t := &abbrevTable{}
+	// All attributes of a table lie in a few pieces of memory.
+	specs, skips := make([]attrSpec, 0, 256), make([]int32, 0, 256)
 	for {
 		code := r.uleb()
 		if code == 0 || r.bad {
 			break
 		}
 		a := abbrev{code: code, tag: uint32(min(r.uleb(), 1<<31)), children: r.u8() != 0}
+		if cap(specs)-len(specs) < 32 {
+			specs, skips = make([]attrSpec, 0, 512), make([]int32, 0, 512)
+		}
+		a.attrs, a.skip = specs[len(specs):], skips[len(skips):]
 		for {
 			name, form := r.uleb(), r.uleb()
 			if r.bad {
@@ -133,6 +139,10 @@ func parseAbbrevs(data []byte, k abbrevKey) (*abbrevTable, int, string) {
 		if r.bad {
 			break
 		}
+		if n := len(a.attrs); n <= cap(specs)-len(specs) {
+			specs, skips = specs[:len(specs)+n], skips[:len(skips)+min(len(a.skip), cap(skips)-len(skips))]
+		}
+		a.attrs, a.skip = a.attrs[:len(a.attrs):len(a.attrs)], a.skip[:len(a.skip):len(a.skip)]
 		switch {
 		case code == uint64(len(t.dense))+1 && t.other == nil:
 			t.dense = append(t.dense, a)

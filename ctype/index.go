@@ -38,6 +38,29 @@ type nameEntry struct {
 	rank uint8  // 0 a definition, 1 a declaration
 }
 
+// nameTable is a hash table of names.
+type nameTable struct {
+	entries []nameEntry
+	heads   []int32 // by the low bits of the hash: the first entry, or -1
+	next    []int32 // of an entry: the next one, or -1
+}
+
+// build makes the table of its entries, which keep their order.
+func (t *nameTable) build() {
+	size := 16
+	for size < len(t.entries) {
+		size *= 2
+	}
+	t.heads, t.next = make([]int32, size), make([]int32, len(t.entries))
+	for i := range t.heads {
+		t.heads[i] = -1
+	}
+	for i := len(t.entries) - 1; i >= 0; i-- {
+		h := &t.heads[t.entries[i].hash&uint32(size-1)]
+		t.next[i], *h = *h, int32(i)
+	}
+}
+
 // index finds entries by address and by name. Its parts are made when they are first wanted: which unit has an address, from
 // .debug_aranges or the units' own entries, costs little; names, and the addresses of variables, take a
 // look at every entry of the outermost level.
@@ -45,9 +68,9 @@ type index struct {
 	spans   []span
 	spansOK bool
 
-	names   []nameEntry // of functions and variables, by hash
-	tags    []nameEntry // of types
-	places  []placeIn   // of variables, by address
+	names   nameTable // of functions and variables
+	tags    nameTable // of types
+	places  []placeIn // of variables, by address
 	namesOK bool
 }
 
@@ -458,17 +481,16 @@ func (in *Info) makeNames() {
 	results = in.scanImports(results, &units)
 	in.named = units
 	for i := range results {
-		x.names = append(x.names, results[i].names...)
-		x.tags = append(x.tags, results[i].tags...)
+		x.names.entries = append(x.names.entries, results[i].names...)
+		x.tags.entries = append(x.tags.entries, results[i].tags...)
 		x.places = append(x.places, results[i].places...)
 		if in.nameErr == nil {
 			in.nameErr = results[i].err
 		}
 		results[i] = scanned{}
 	}
-	byHash := func(a, b nameEntry) int { return cmp.Compare(a.hash, b.hash) }
-	slices.SortStableFunc(x.names, byHash)
-	slices.SortStableFunc(x.tags, byHash)
+	x.names.build()
+	x.tags.build()
 	slices.SortStableFunc(x.places, func(a, b placeIn) int { return cmp.Compare(a.addr, b.addr) })
 }
 
@@ -552,15 +574,14 @@ func (e *die) linkage() []byte {
 const maxCandidates = 64
 
 // find returns the entries of a list that have the hash of a name; definitions come first.
-func (in *Info) find(list []nameEntry, name string) []dieRef {
+func (in *Info) find(list *nameTable, name string) []dieRef {
 	h := hashName([]byte(name))
-	i := sort.Search(len(list), func(i int) bool { return list[i].hash >= h })
 	var refs []dieRef
-	for rank := uint8(0); rank < 2; rank++ {
-		for j := i; j < len(list) && list[j].hash == h && len(refs) < maxCandidates; j++ {
-			if list[j].rank == rank {
-				u := in.named[list[j].unit]
-				refs = append(refs, dieRef{u, u.off + uint64(list[j].off)})
+	for rank := uint8(0); rank < 2 && len(list.heads) > 0; rank++ {
+		for j := list.heads[h&uint32(len(list.heads)-1)]; j >= 0 && len(refs) < maxCandidates; j = list.next[j] {
+			if e := &list.entries[j]; e.rank == rank && e.hash == h {
+				u := in.named[e.unit]
+				refs = append(refs, dieRef{u, u.off + uint64(e.off)})
 			}
 		}
 	}

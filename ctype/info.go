@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	weldelf "weld/image/elf"
 )
@@ -70,7 +71,7 @@ type Info struct {
 	data    []byte // of New
 
 	mu     sync.Mutex
-	budget int64
+	budget atomic.Int64 // bytes that may still be read
 
 	loaded bool
 	err    error
@@ -114,11 +115,12 @@ func New(name string, data []byte, o *Options) (*Info, error) {
 }
 
 func newInfo(name string, o *Options) *Info {
-	in := &Info{name: name, budget: 2 << 30}
+	in := &Info{name: name}
+	in.budget.Store(2 << 30)
 	if o != nil {
 		in.opts = *o
 		if o.MaxBytes > 0 {
-			in.budget = o.MaxBytes
+			in.budget.Store(o.MaxBytes)
 		}
 	}
 	return in
@@ -438,7 +440,7 @@ func (in *Info) lookupDWARF(q Query) (*Known, error) {
 		why = unknown(in.file, q.Name, ErrIndirect, "it is an indirect function, of which the resolver is described only")
 	}
 	in.prepareNames()
-	k, err := in.choose(q, in.find(in.index.names, q.Name))
+	k, err := in.choose(q, in.find(&in.index.names, q.Name))
 	switch {
 	case k != nil:
 		return k, nil
@@ -553,7 +555,7 @@ func (in *Info) TypeNamed(kind Kind, name string) (*Type, error) {
 	switch {
 	case in.dwarf != nil:
 		in.prepareNames()
-		for _, ref := range in.find(in.index.tags, name) {
+		for _, ref := range in.find(&in.index.tags, name) {
 			t, err := ref.u.typeAt(ref.off, 0)
 			if err != nil {
 				return nil, err

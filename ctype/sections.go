@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	weldelf "weld/image/elf"
 )
@@ -24,11 +25,11 @@ type elfFile struct {
 	size     int64
 	header   weldelf.Header
 	sections []weldelf.Section
-	fake     []uint64 // of a relocatable object: the addresses that its sections are taken to have
-	budget   *int64   // bytes that may still be read
+	fake     []uint64      // of a relocatable object: the addresses that its sections are taken to have
+	budget   *atomic.Int64 // bytes that may still be read
 }
 
-func readELF(name string, r io.ReaderAt, size int64, budget *int64) (*elfFile, error) {
+func readELF(name string, r io.ReaderAt, size int64, budget *atomic.Int64) (*elfFile, error) {
 	h, secs, err := weldelf.ReadSections(name, r, size)
 	if err != nil {
 		return nil, err
@@ -70,10 +71,9 @@ func (f *elfFile) err(s *weldelf.Section, kind error, format string, args ...any
 
 // take accounts for n bytes.
 func (f *elfFile) take(s *weldelf.Section, n uint64) error {
-	if n > uint64(max(*f.budget, 0)) {
+	if n > 1<<62 || f.budget.Add(-int64(n)) < 0 {
 		return f.err(s, ErrTooLarge, "%d bytes are more than may be read", n)
 	}
-	*f.budget -= int64(n)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package ctype
 import (
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	weldelf "weld/image/elf"
 )
@@ -24,19 +26,25 @@ type dwpIndex struct{ d *dwarf }
 
 // read reads the sections of f that say something of types. In split files their names end in suffix.
 func (s *sections) read(f *elfFile, suffix string) error {
-	for _, x := range []struct {
+	// Inflating takes most of the time of a first lookup, so the sections are read in parallel.
+	parts := []struct {
 		name string
 		to   *[]byte
 	}{
 		{".debug_info", &s.info}, {".debug_abbrev", &s.abbrev}, {".debug_str", &s.str}, {".debug_line_str", &s.lineStr},
 		{".debug_str_offsets", &s.strOffsets}, {".debug_addr", &s.addr}, {".debug_ranges", &s.ranges}, {".debug_rnglists", &s.rnglists},
 		{".debug_types", &s.types}, {".debug_aranges", &s.aranges},
-	} {
-		b, err := f.section(x.name + suffix)
+	}
+	errs := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, x := range parts {
+		wg.Go(func() { *x.to, errs[i] = f.section(x.name + suffix) })
+	}
+	wg.Wait()
+	for _, err := range errs {
 		if err != nil {
 			return err
 		}
-		*x.to = b
 	}
 	return nil
 }
@@ -278,7 +286,7 @@ func (d *dwarf) openAlt() (*dwarf, error) {
 }
 
 // withFile opens an ELF file for the time of a call.
-func withFile(path string, budget *int64, f func(*elfFile) error) error {
+func withFile(path string, budget *atomic.Int64, f func(*elfFile) error) error {
 	file, size, err := openRegular(path)
 	if err != nil {
 		return err
