@@ -37,7 +37,7 @@ func (h *hostList) append(r *rDebug) { append2(h.r, r) }
 // linker has probes gdb goes by these, and looks at all lists after the one for an unload: so weld has something unloaded.
 func (h *hostList) notify(done bool) {
 	callEmpty(h.r.brk)
-	if done && h.probed() && traced() {
+	if done && h.probed() && tracedBy() != 0 {
 		h.reload()
 	}
 }
@@ -58,16 +58,27 @@ func (h *hostList) probed() bool {
 	return hostProbes.some
 }
 
-// traced reports whether a process traces this one.
-func traced() bool {
+// tracedBy returns the process that traces this one, 0 if none does.
+func tracedBy() int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return false
+		return 0
 	}
 	_, rest, _ := strings.Cut(string(status), "\nTracerPid:")
 	line, _, _ := strings.Cut(rest, "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	return err == nil && pid != 0
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// tracedByLLDB reports whether it is lldb, or lldb-server, that traces the process. It goes by the state of the list, as the
+// protocol has it: what has gone it sees at the end of RT_DELETE only, what has come at that of RT_ADD; and two names for one
+// file are one for it. Debuggers that read the list at each stop, as gdb, can be told more at once.
+func tracedByLLDB() bool {
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(tracedBy()) + "/comm")
+	return err == nil && strings.HasPrefix(string(name), "lldb")
 }
 
 // reload has the run-time linker load the runtime object and unload it again.

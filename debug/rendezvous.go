@@ -194,6 +194,11 @@ func Rename(m, name, dynamic uintptr) {
 
 // Exchange tells in one that objects go, that others come, and what change does to those that stay.
 func (v *Rendezvous) Exchange(gone, come []uintptr, change func()) {
+	if len(gone) > 0 && v.r.state == consistent && v.Strict() {
+		v.StartUnmap(gone)
+		v.EndUnmap()
+		gone = nil
+	}
 	alone := v.StartMap()
 	v.unlink(gone)
 	change()
@@ -230,6 +235,10 @@ func (v *Rendezvous) Replace(gone, come []uintptr, change, take, put func()) {
 	v.EndReloc(first)
 }
 
+// Strict reports whether who is told goes by the letter of the protocol: takes an object of another name for the same, if the
+// file is the same.
+func (v *Rendezvous) Strict() bool { return tracedByLLDB() }
+
 // Watched reports whether a debugger that traces the process has put a breakpoint where it is told of changes.
 func (v *Rendezvous) Watched() bool {
 	const int3 = 0xcc
@@ -238,7 +247,7 @@ func (v *Rendezvous) Watched() bool {
 	if s := sites.Load(); s != nil && !watched {
 		watched = slices.ContainsFunc(s[:], is)
 	}
-	return watched && traced()
+	return watched && tracedBy() != 0
 }
 
 func (v *Rendezvous) turn(s state) {

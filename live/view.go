@@ -26,7 +26,7 @@ type view struct {
 }
 
 const (
-	// fewShown is the number of symbols up to which an object is shown as itself.
+	// fewShown is the number of symbols up to which an object is shown as itself, but to lldb.
 	fewShown = 1 << 10
 	// A part is made into one with what comes behind it until it has growth times as many symbols.
 	growth = 16
@@ -114,8 +114,8 @@ func (o *Object) shown() []span {
 // as the object being another. If a part cannot be made they are shown the object too.
 func (o *Object) show(obj *rtld.Object) error {
 	v := &o.display
-	watched := obj.Watched()
-	if !watched || !v.on && o.tab.len() <= fewShown {
+	watched, always := obj.Watched()
+	if !watched || !v.on && o.tab.len() <= fewShown && !always {
 		return o.showWhole(obj)
 	}
 	shows := rtld.LiveView{}

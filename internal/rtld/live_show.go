@@ -32,8 +32,13 @@ type LiveView struct {
 	Gone, Come []*LivePart
 }
 
-// Watched reports whether a debugger is told of what becomes of the object. The caller holds LockLive.
-func (o *Object) Watched() bool { return o.Space.rendezvous().Watched() }
+// Watched reports whether a debugger is told of what becomes of the object, and whether it is one that must be shown parts, as it
+// does not read a file again. The caller holds LockLive.
+func (o *Object) Watched() (yes, parts bool) {
+	r := o.Space.rendezvous()
+	yes = r.Watched()
+	return yes, yes && r.Strict()
+}
 
 // ShowLive tells debuggers of a commit. With no other view than before, of parts, they have nothing new to read if none comes or
 // goes. The caller holds LockLive.
