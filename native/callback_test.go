@@ -127,8 +127,8 @@ func idle(t testing.TB) {
 	threads.Lock()
 	defer threads.Unlock()
 	for _, th := range threads.all {
-		if th.nest != 0 || th.goSP != 0 {
-			t.Errorf("thread %#x: nest %d, goSP %#x", th.fs, th.nest, th.goSP)
+		if th.nest != 0 || th.goSP != 0 || th.enters != 0 {
+			t.Errorf("thread %#x: nest %d, goSP %#x, enters %d", th.fs, th.nest, th.goSP, th.enters)
 		}
 	}
 }

@@ -107,12 +107,17 @@ find: \
 	CMPQ	R10, ·era(SB) \
 	JNE	slow
 
+// ENTERS reads where the call goes, once it can be seen that it is on its way there.
+#define ENTERS \
+	MOVL	$1, T_enters(R12) \
+	MOVQ	D_fn(DX), R11
+
 // LEAF is the body of an entry that does not tell the scheduler. The arguments are not looked at before an upcall.
 #define LEAF(keep) \
 	SPILL \
 	MOVQ	DX, F_desc(SP) \
-	MOVQ	D_fn(DX), R11 \
 	FIND \
+	ENTERS \
 	MOVQ	T_sp(R12), R10 \
 	SHUFFLE \
 	CALL	·enter(SB) \
@@ -141,10 +146,10 @@ slow: \
 // CALLBODY is the body of an entry that does.
 #define CALLBODY(spill, load, keep) \
 	spill \
-	MOVQ	D_fn(DX), R11 \
-	MOVQ	R11, F_fn(SP) \
 	keep \
 	FIND \
+	ENTERS \
+	MOVQ	R11, F_fn(SP) \
 	MOVQ	R12, F_thread(SP) \
 	ENTERSYSCALL \
 	MOVQ	F_thread(SP), R12 \
@@ -167,6 +172,7 @@ upcall: \
 	RET \
 slow: \
 	CALL	·acquireRegs(SB) \
+	MOVQ	R11, F_fn(SP) \
 	MOVQ	R12, F_thread(SP) \
 	ENTERSYSCALL \
 	MOVQ	F_thread(SP), R12 \
@@ -181,17 +187,17 @@ slow: \
 // ERRNO is the body of an entry with an errno result, for either kind.
 #define ERRNO(keep) \
 	SPILLALL \
-	MOVQ	D_fn(DX), R11 \
-	MOVQ	R11, F_fn(SP) \
 	MOVQ	D_flags(DX), R11 \
 	MOVQ	R11, F_flags(SP) \
 	keep \
 	FIND \
+	ENTERS \
 	JMP	found \
 slow: \
 	CALL	·acquireRegs(SB) \
 	ORQ	$heldCall, F_flags(SP) \
 found: \
+	MOVQ	R11, F_fn(SP) \
 	MOVQ	R12, F_thread(SP) \
 	MOVQ	T_errno(R12), R10 \
 	MOVL	$0, (R10) \

@@ -20,42 +20,42 @@ TEXT ·inCallback(SB), NOSPLIT|NOFRAME, $0
 yes:
 	RET
 
-// acquireRegs gets a thread for a direct entry from acquire and returns it in R12. It keeps the registers that carry
-// Go arguments, and R11.
-TEXT ·acquireRegs(SB), NOSPLIT, $128-0
+// acquireRegs gets a thread for a direct entry, whose desc is in DX, from acquireFor, and returns it in R12 and where the
+// call goes in R11. It keeps the registers that carry Go arguments.
+TEXT ·acquireRegs(SB), NOSPLIT, $136-0
 	NO_LOCAL_POINTERS
-	MOVQ	AX, 8(SP)
-	MOVQ	BX, 16(SP)
-	MOVQ	CX, 24(SP)
-	MOVQ	DI, 32(SP)
-	MOVQ	SI, 40(SP)
-	MOVQ	R8, 48(SP)
-	MOVQ	R11, 56(SP)
-	MOVSD	X0, 64(SP)
-	MOVSD	X1, 72(SP)
-	MOVSD	X2, 80(SP)
-	MOVSD	X3, 88(SP)
-	MOVSD	X4, 96(SP)
-	MOVSD	X5, 104(SP)
-	MOVSD	X6, 112(SP)
-	MOVSD	X7, 120(SP)
-	CALL	·acquire(SB)
-	MOVQ	0(SP), R12
-	MOVQ	8(SP), AX
-	MOVQ	16(SP), BX
-	MOVQ	24(SP), CX
-	MOVQ	32(SP), DI
-	MOVQ	40(SP), SI
-	MOVQ	48(SP), R8
-	MOVQ	56(SP), R11
-	MOVSD	64(SP), X0
-	MOVSD	72(SP), X1
-	MOVSD	80(SP), X2
-	MOVSD	88(SP), X3
-	MOVSD	96(SP), X4
-	MOVSD	104(SP), X5
-	MOVSD	112(SP), X6
-	MOVSD	120(SP), X7
+	MOVQ	AX, 24(SP)
+	MOVQ	BX, 32(SP)
+	MOVQ	CX, 40(SP)
+	MOVQ	DI, 48(SP)
+	MOVQ	SI, 56(SP)
+	MOVQ	R8, 64(SP)
+	MOVSD	X0, 72(SP)
+	MOVSD	X1, 80(SP)
+	MOVSD	X2, 88(SP)
+	MOVSD	X3, 96(SP)
+	MOVSD	X4, 104(SP)
+	MOVSD	X5, 112(SP)
+	MOVSD	X6, 120(SP)
+	MOVSD	X7, 128(SP)
+	MOVQ	DX, 0(SP)
+	CALL	·acquireFor(SB)
+	MOVQ	8(SP), R12
+	MOVQ	16(SP), R11
+	MOVQ	24(SP), AX
+	MOVQ	32(SP), BX
+	MOVQ	40(SP), CX
+	MOVQ	48(SP), DI
+	MOVQ	56(SP), SI
+	MOVQ	64(SP), R8
+	MOVSD	72(SP), X0
+	MOVSD	80(SP), X1
+	MOVSD	88(SP), X2
+	MOVSD	96(SP), X3
+	MOVSD	104(SP), X4
+	MOVSD	112(SP), X5
+	MOVSD	120(SP), X6
+	MOVSD	128(SP), X7
 	RET
 
 // func invoke(t *thread, c *frame, fn, flags, base uintptr)

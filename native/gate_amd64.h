@@ -22,6 +22,7 @@
 #define T_guard   344
 #define T_keep    348
 #define T_mask    352
+#define T_enters  360
 
 // abi.CFrame
 #define C_Int     0

@@ -17,6 +17,7 @@
 // the function's. R12 is kept; R14 and X15 are not those of Go. SysV AMD64 psABI 3.2.
 TEXT ·enter(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	SP, T_goSP(R12)
+	MOVL	$0, T_enters(R12) // after T_goSP: see inNative
 	MOVQ	BP, T_goBP(R12)
 	CMPL	T_mxcsr(R12), $mxcsrDefault
 	JNE	control

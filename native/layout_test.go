@@ -55,7 +55,7 @@ func TestOffsets(t *testing.T) {
 		"T_frame": unsafe.Offsetof(th.frame), "T_why": unsafe.Offsetof(th.why), "T_errno": unsafe.Offsetof(th.errno),
 		"T_tid": unsafe.Offsetof(th.tid), "T_fpcw": unsafe.Offsetof(th.fpcw), "T_ret": unsafe.Offsetof(th.ret),
 		"T_fret": unsafe.Offsetof(th.fret), "T_gregs": unsafe.Offsetof(th.gregs),
-		"T_guard": unsafe.Offsetof(th.guard), "T_keep": unsafe.Offsetof(th.keep), "T_mask": unsafe.Offsetof(th.mask),
+		"T_guard": unsafe.Offsetof(th.guard), "T_keep": unsafe.Offsetof(th.keep), "T_mask": unsafe.Offsetof(th.mask), "T_enters": unsafe.Offsetof(th.enters),
 
 		"C_Int": unsafe.Offsetof(cf.Int), "C_Float": unsafe.Offsetof(cf.Float), "C_NFloat": unsafe.Offsetof(cf.NFloat),
 		"C_NStack": unsafe.Offsetof(cf.NStack), "C_Stack": unsafe.Offsetof(cf.Stack), "C_Ret": unsafe.Offsetof(cf.Ret),

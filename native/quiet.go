@@ -53,10 +53,11 @@ func CallsNow(in func(addr uintptr) bool, known bool) *Calls {
 	return c
 }
 
-// inNative reports whether there is native code on the thread's stack: it runs, or a call holds the thread, as while Go
-// answers a callback.
+// inNative reports whether there is native code on the thread's stack, or a call is about to read where it goes: native
+// code runs, or a call holds the thread, as while Go answers a callback. Calls that do not hold it set enters, and clear it
+// when goSP is set; it is looked at first.
 func (t *thread) inNative() bool {
-	return atomic.LoadUintptr(&t.goSP) != 0 || atomic.LoadUintptr(&t.nest) != 0
+	return atomic.LoadUint32(&t.enters) != 0 || atomic.LoadUintptr(&t.goSP) != 0 || atomic.LoadUintptr(&t.nest) != 0
 }
 
 // Over reports whether all have been seen outside since.

@@ -41,6 +41,7 @@ type thread struct {
 	guard  uint32     // signals are blocked while Go runs, see Program
 	keep   uint32     // the scheduler is not told, see forkPrepare
 	mask   uint64     // what native code has blocked, while Go runs on a guarded thread
+	enters uint32     // a call that does not hold it is about to read where it goes, and go there: see inNative
 
 	unworn  bool    // it is in nests, and stays there until it is released as often as it was acquired
 	nest    uintptr // how many calls hold it, see acquire
@@ -117,6 +118,12 @@ func acquire() *thread {
 	t := hold()
 	t.nest++
 	return t
+}
+
+// acquireFor is acquire for a direct entry. Where the call goes is read when it can be seen that it is on its way.
+func acquireFor(d *desc) (t *thread, fn uintptr) {
+	t = acquire()
+	return t, atomic.LoadUintptr(&d.fn)
 }
 
 // hold finds the thread for acquire.
