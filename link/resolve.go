@@ -372,7 +372,11 @@ func (l *linker) forgetShared() {
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
 		for i := range sh.syms {
-			sh.syms[i].flags &^= refShared | defShared
+			s := &sh.syms[i]
+			if s.flags&defShared != 0 {
+				s.flags |= defDropped
+			}
+			s.flags &^= refShared | defShared
 		}
 		for _, d := range l.dsos {
 			for _, k := range d.names.of(n) {

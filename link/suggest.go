@@ -55,7 +55,7 @@ func (l *linker) suggest(list []*UndefinedError) {
 	for n := range l.syms.shards[:nShards] {
 		for i := 1; i < len(l.syms.shards[n].syms); i++ {
 			s := &l.syms.shards[n].syms[i]
-			if s.kind == symUndef && s.flags&defShared == 0 || s.name == "" {
+			if s.kind == symUndef && s.flags&(defShared|defDropped) == 0 || s.name == "" {
 				continue
 			}
 			for _, w := range wishes {

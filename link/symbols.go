@@ -50,6 +50,7 @@ const (
 	isDup                            // reported as defined twice
 	refCommon                        // while files are searched for: an object has a common symbol of the name
 	refRegular                       // an object that is no IR refers to it or defines it
+	defDropped                       // a shared library that is not needed defines it
 	isVariant                        // it does not keep to the base procedure call standard: st_other says so
 
 	needTables = needGOT | needPLT | needCanonical | needCopy | needGOTTP | needTLSGD | needTLSDesc | needDynsym
