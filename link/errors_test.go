@@ -223,7 +223,7 @@ func TestCommand(t *testing.T) {
 	if _, err := os.Stat(d.Join("response out")); err != nil {
 		t.Error(err)
 	}
-	if dep := string(read(t, d.Join("dep.d"))); dep != "dep: \\\n  "+obj+"\n" {
+	if dep := string(read(t, d.Join("dep.d"))); dep != "dep: \\\n  "+obj+"\n\n"+obj+":\n" {
 		t.Errorf("the dependency file is %q", dep)
 	}
 	if e := openELF(t, d.Join("dep")).Entry; e != 0x1234 {

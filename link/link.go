@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,6 +162,11 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		l.result.Phases = append(l.result.Phases, Phase{s.name, start.Sub(l.begun), time.Since(start)})
 	}
 	l.listDiscarded()
+	for _, s := range l.sources {
+		if s.path != "" && !slices.Contains(l.result.Opened, s.path) {
+			l.result.Opened = append(l.result.Opened, s.path)
+		}
+	}
 	l.result.Files = l.files
 	return &l.result, nil
 }

@@ -247,3 +247,44 @@ func TestMessageOptions(t *testing.T) {
 		t.Errorf("status %d, and the old output is gone", status)
 	}
 }
+
+// TestNeededLibraries has undefined symbols of libraries that need others: with -rpath-link those are found, as by GNU ld.
+func TestNeededLibraries(t *testing.T) {
+	d := testenv.NewDir(t)
+	d.GlibcShared("deep/libinner.so", d.Write("inner.c", "int inner(void) { return 1; }\n"), "-nostdlib", "-Wl,-soname,libinner.so")
+	d.GlibcShared("libouter.so", d.Write("outer.c", "int inner(void); int lost(void); int outer(int n) { return n ? inner() : lost(); }\n"), "-nostdlib", "-Wl,-soname,libouter.so", d.Join("deep/libinner.so"))
+	d.GlibcShared("libgood.so", d.Write("good.c", "int inner(void); int outer(int n) { return inner(); }\n"), "-nostdlib", "-Wl,-soname,libgood.so", d.Join("deep/libinner.so"))
+	d.Object("main.o", d.Write("main.c", "int outer(int); int _start(void) { return outer(1); }\n"), "-fPIC")
+	for _, c := range []struct {
+		args []string
+		want bool // that lost is reported
+		gnu  bool // GNU ld says the same
+	}{
+		{[]string{"main.o", "libouter.so", "-rpath-link", "deep"}, true, true},
+		{[]string{"main.o", "libouter.so", "-rpath-link", "elsewhere:deep"}, true, true},
+		{[]string{"main.o", "libouter.so"}, false, false}, // GNU ld warns and reports inner too
+		{[]string{"main.o", "libgood.so", "-rpath-link=deep"}, false, true},
+	} {
+		status, _, msg := command(t, d, append(c.args, "-o", "out")...)
+		if strings.Contains(msg, "undefined symbol: lost") != c.want || strings.Contains(msg, "inner") || (status != 0) != c.want {
+			t.Errorf("%q: status %d\n%s", c.args, status, msg)
+		}
+		if want, out := gnu(t, d, append(c.args, "-o", "out")...); c.gnu && want != status {
+			t.Errorf("%q: status %d, GNU ld %d\n%s", c.args, status, want, out)
+		}
+	}
+	d.Write("a version.map", "{ global: *; };\n")
+	d.Write("stub.so", "INPUT ( libgood.so )\n")
+	if status, _, msg := command(t, d, "main.o", "stub.so", "-o", "out put", "--version-script", "a version.map", "--dependency-file=dep"); status != 0 {
+		t.Fatal(msg)
+	}
+	want := "out\\ put: \\\n  main.o \\\n  stub.so \\\n  libgood.so \\\n  a\\ version.map\n\nmain.o:\n\nstub.so:\n\nlibgood.so:\n\na\\ version.map:\n"
+	if got := string(read(t, d.Join("dep"))); got != want {
+		t.Errorf("the dependency file is\n%s\nwanted\n%s", got, want)
+	}
+	d.Object("reloc.o", d.Write("reloc.c", "extern int x;\nint f(void) {\n  return x; }\n"), "-fno-pic")
+	_, _, msg := command(t, d, "reloc.o", "-shared", "-o", "out")
+	if !strings.Contains(msg, "reloc.o: reloc.c:3: (.text+0x2) in f: relocation R_X86_64_PC32 against x") {
+		t.Errorf("a relocation that cannot be done: %s", msg)
+	}
+}

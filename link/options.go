@@ -285,6 +285,7 @@ type Result struct {
 	Spans  []Span
 	Files  []string // what was linked: objects, members of archives, shared libraries
 	Phases []Phase
+	Opened []string // paths of the files that were read
 }
 
 // A SectionInfo is a section of the output.

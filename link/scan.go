@@ -112,6 +112,9 @@ func (l *linker) relocErr(o *object, sec uint32, r rela, format string, args ...
 	if fn := o.function(sec, r.off); fn != "" {
 		place += " in " + fn
 	}
+	if src := o.sourceLine(sec, r.off); src != "" {
+		place = src + ": " + place
+	}
 	return o.err(ErrReloc, place, "relocation %s against %s: %s", l.mach.relocName(r.typ), name, fmt.Sprintf(format, args...))
 }
 

@@ -180,7 +180,7 @@ func (l *linker) writeSymtab(buf []byte) error {
 			name := o.strName(e.name)
 			copy(strs[strAt:], name)
 			shndx, value := elf.SHN_ABS, e.value
-			if e.shndx < shnBase {
+			if e.shndx < shnBase && e.typ() != elf.STT_FILE {
 				s := &o.secs[e.shndx]
 				shndx = l.shndx(l.outs[s.out])
 				if s.kind == secMerge {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"cmp"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -137,19 +138,20 @@ func (l *linker) sharedUndefined(get func(symID) *UndefinedError) {
 	if l.opt.AllowShlibUndefined || l.opt.Mode == Shared && !l.opt.CheckShlibUndefined || l.opt.Unresolved == UnresolvedIgnore {
 		return
 	}
-	have := map[string]bool{}
+	needs := &neededLibs{l: l, known: map[string]*shared{}}
 	for _, d := range l.dsos {
-		have[d.soname] = true
+		needs.known[d.soname] = d
 	}
 	for _, d := range l.dsos {
-		if slices.ContainsFunc(d.f.Dynamic.Needed, func(n string) bool { return !have[n] }) {
+		if !needs.complete(d) {
 			continue
 		}
 		for k, id := range d.names.ids {
 			e := d.sym(d.syms[k])
 			if s := l.syms.at(id); !e.Defined() && e.Bind() != elf.STB_WEAK && s.kind == symUndef && e.Type() != elf.STT_TLS {
 				// One with a version is looked for in the library of that version only.
-				if v := d.f.SymVersion(d.syms[k]); v != nil && l.sharedDefines(d.f.SymName(e), v) {
+				v := d.f.SymVersion(d.syms[k])
+				if (v != nil || len(needs.found) > 0) && needs.define(d.f.SymName(e), v) {
 					continue
 				}
 				u := get(id)
@@ -159,10 +161,69 @@ func (l *linker) sharedUndefined(get func(symID) *UndefinedError) {
 	}
 }
 
-func (l *linker) sharedDefines(name string, v *elf.Version) bool {
+// neededLibs are the libraries that shared libraries need: those that are linked, and with -rpath-link those that are found.
+type neededLibs struct {
+	l     *linker
+	known map[string]*shared // by soname; nil for one that is not found
+	found []*shared          // those that are not linked
+}
+
+// complete reports whether all that a library needs, and what that needs, is known.
+func (n *neededLibs) complete(d *shared) bool {
+	ok := true
+	for _, name := range d.f.Dynamic.Needed {
+		x, seen := n.known[name]
+		if !seen {
+			x = n.find(name, d)
+			if n.known[name] = x; x != nil {
+				n.found = append(n.found, x)
+				ok = n.complete(x) && ok
+			}
+		}
+		ok = ok && x != nil
+	}
+	return ok
+}
+
+// find looks a library up as GNU ld does for what libraries need: in the folders of -rpath-link, -rpath, those that the library says
+// itself, and -L. Without -rpath-link nothing is searched.
+func (n *neededLibs) find(name string, from *shared) *shared {
+	l := n.l
+	if len(l.opt.RpathLink) == 0 {
+		return nil
+	}
+	dirs := slices.Concat(l.opt.RpathLink, l.opt.Rpath)
+	for _, list := range []string{from.f.Dynamic.Runpath, from.f.Dynamic.Rpath} {
+		for dir := range strings.SplitSeq(list, ":") {
+			if dir != "" {
+				dirs = append(dirs, strings.NewReplacer("$ORIGIN", filepath.Dir(from.name), "${ORIGIN}", filepath.Dir(from.name)).Replace(dir))
+			}
+		}
+	}
+	for _, dir := range append(dirs, l.opt.LibraryPath...) {
+		path := filepath.Join(l.sysroot(dir), name)
+		if !l.exists(path) {
+			continue
+		}
+		src, err := l.open(path)
+		if err != nil {
+			continue
+		}
+		l.sources = append(l.sources, src)
+		d := &shared{name: src.name, soname: name, data: src.data}
+		if d.parse(l) == nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// define reports whether one of the libraries defines a symbol.
+func (n *neededLibs) define(name string, v *elf.Version) bool {
 	h := elf.Hash(name)
-	return slices.ContainsFunc(l.dsos, func(d *shared) bool {
+	has := func(d *shared) bool {
 		_, _, ok := d.f.Lookup(&h, v)
 		return ok
-	})
+	}
+	return slices.ContainsFunc(n.l.dsos, has) || slices.ContainsFunc(n.found, has)
 }

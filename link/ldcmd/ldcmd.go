@@ -28,6 +28,7 @@ type parser struct {
 	interp  string
 	mapFile string
 	depFile string
+	texts   []string // files of options that steer the link
 	version int
 	help    bool
 	time    bool
@@ -77,7 +78,13 @@ func (p *parser) text(to *[]link.Text, path string) error {
 		return err
 	}
 	*to = append(*to, link.Text{Name: path, Data: data})
+	p.texts = append(p.texts, path)
 	return nil
+}
+
+// escapeMake writes a path as a makefile has it.
+func escapeMake(path string) string {
+	return strings.NewReplacer(" ", "\\ ", "#", "\\#", "$", "$$", ":", "\\:").Replace(path)
 }
 
 // A Command is the linker as a program.
@@ -189,19 +196,15 @@ func (p *parser) link(ctx context.Context, name string, stdout, stderr io.Writer
 		}
 	}
 	if p.depFile != "" {
-		var b strings.Builder
-		b.WriteString(p.opt.Output + ":")
-		seen := map[string]bool{}
-		for _, f := range res.Files {
-			if at := strings.IndexByte(f, '('); at > 0 {
-				f = f[:at]
-			}
-			if !seen[f] {
-				seen[f] = true
-				b.WriteString(" \\\n  " + strings.ReplaceAll(f, " ", "\\ "))
-			}
+		// Each file is a target too, so that make does not stop when one is gone.
+		var b, targets strings.Builder
+		b.WriteString(escapeMake(p.opt.Output) + ":")
+		for _, f := range append(res.Opened, p.texts...) {
+			f = escapeMake(f)
+			b.WriteString(" \\\n  " + f)
+			targets.WriteString("\n" + f + ":\n")
 		}
-		b.WriteString("\n")
+		b.WriteString("\n" + targets.String())
 		if err := os.WriteFile(p.depFile, []byte(b.String()), 0o666); err != nil {
 			return err
 		}
