@@ -35,6 +35,9 @@ func (l *linker) makeHash() {
 		d.gnuHash = l.synthSection(".gnu.hash", shtGNUHash, shfAlloc, l.class.word)
 		hashed := uint64(len(d.syms) - d.local)
 		words := bloomWords(hashed, 8*l.class.word)
+		if l.class.word == 4 {
+			d.gnuHash.out.entsize = 4 // of ELF64 words are of two sizes, and it is 0
+		}
 		d.gnuHash.size = 16 + l.class.word*words + 4*uint64(d.buckets) + 4*hashed
 		d.gnuHash.write = func(buf []byte) error { l.writeGNUHash(buf, words); return nil }
 	}

@@ -14,7 +14,6 @@ import (
 const (
 	elfCompressZlib = 1
 	elfCompressZstd = 2
-	chdrSize        = 24
 )
 
 // maxRatio bounds how much larger than its data a section may say it is: more than deflate can do. zstd can do more, so that a section
@@ -55,16 +54,16 @@ func (o *object) inflate(i uint32) error {
 // decompress returns the content of a compressed section.
 func (o *object) decompress(i uint32) (decompressed, error) {
 	b := o.bytes(i)
-	if len(b) < chdrSize {
+	typ, size, align, head, ok := o.mi.class.decodeChdr(b)
+	if !ok {
 		return decompressed{}, o.err(ErrTruncated, o.place(i), "a compressed section of %d bytes", len(b))
 	}
-	typ, size, align := le.Uint32(b), le.Uint64(b[8:]), le.Uint64(b[16:])
 	if size > max(uint64(len(b))*maxRatio, maxAnyRatio) || align > maxAlign || align&(align-1) != 0 {
 		return decompressed{}, o.err(ErrTooLarge, o.place(i), "%d compressed bytes cannot be %d bytes, or the alignment %#x is wrong", len(b), size, align)
 	}
 	var data []byte
 	var err error
-	switch b = b[chdrSize:]; typ {
+	switch b = b[head:]; typ {
 	case elfCompressZlib:
 		data, err = unzlib(b, size)
 	case elfCompressZstd:

@@ -286,7 +286,7 @@ func (l *linker) layout() error {
 		if out.flags&shfTLS != 0 {
 			tlsAt = addr
 		}
-		if addr > math.MaxInt64/4 || off > math.MaxInt64/4 {
+		if addr > math.MaxInt64/4 || off > math.MaxInt64/4 || l.class.word == 4 && (addr > math.MaxUint32 || off > math.MaxUint32) {
 			return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section "+out.name, "the output is too large")
 		}
 		prev = out

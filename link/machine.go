@@ -85,7 +85,7 @@ type dynTypes struct {
 }
 
 // machines are all that there are.
-var machines = []machine{x8664{}, aarch64{}, riscv64{}}
+var machines = []machine{x8664{}, aarch64{}, riscv64{}, i386{}}
 
 // DefaultInterpreter in Options.Interpreter is the run-time linker of the processor's usual C library.
 const DefaultInterpreter = "default"
@@ -250,7 +250,10 @@ type elfClass struct {
 	ehdr, phdr, shdr, sym, rel, rela, dyn, word uint64
 }
 
-var class64 = &elfClass{elf.ELFCLASS64, 64, 56, 64, 24, 16, 24, 16, 8}
+var (
+	class64 = &elfClass{elf.ELFCLASS64, 64, 56, 64, 24, 16, 24, 16, 8}
+	class32 = &elfClass{elf.ELFCLASS32, 52, 32, 40, 16, 8, 12, 8, 4}
+)
 
 // putWord stores an address.
 func (c *elfClass) putWord(b []byte, v uint64) {

@@ -83,8 +83,14 @@ func (l *linker) sortRelocs() {
 	for i := range list {
 		list[i] = l.getRel(b[uint32(i)*size:])
 	}
+	order := func(r rela) uint64 {
+		if r.typ == l.mi.dyn.irelative {
+			return 1 << 32 // resolvers run when all else is relocated
+		}
+		return uint64(r.sym)
+	}
 	slices.SortFunc(list, func(x, y rela) int {
-		return cmp.Or(cmp.Compare(x.sym, y.sym), cmp.Compare(x.off, y.off), cmp.Compare(x.typ, y.typ))
+		return cmp.Or(cmp.Compare(order(x), order(y)), cmp.Compare(x.off, y.off), cmp.Compare(x.typ, y.typ))
 	})
 	for i, r := range list {
 		l.putRel(b[uint32(i)*size:], r.off, r.typ, r.sym, r.addend)

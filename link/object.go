@@ -154,8 +154,9 @@ func (o *object) parseSections(h elf.Header) error {
 	if h.Shoff == 0 {
 		return nil
 	}
-	const shdrSize = 64
-	if h.Shentsize != shdrSize {
+	c := o.mi.class
+	shdrSize := c.shdr
+	if uint64(h.Shentsize) != shdrSize {
 		return o.err(ErrFormat, "ELF header", "e_shentsize is %d, wanted %d", h.Shentsize, shdrSize)
 	}
 	if !inRange(h.Shoff, shdrSize, size) {
@@ -164,21 +165,20 @@ func (o *object) parseSections(h elf.Header) error {
 	table := o.data[h.Shoff:]
 	n, strndx := uint64(h.Shnum), uint32(h.Shstrndx)
 	if n == 0 {
-		n = le.Uint64(table[32:])
+		n = c.decodeShdr(table).size
 	}
 	if strndx == shnXindex {
-		strndx = le.Uint32(table[40:])
+		strndx = c.decodeShdr(table).link
 	}
 	if n > uint64(len(table))/shdrSize {
 		return o.err(ErrTruncated, "ELF header", "%d section headers at %#x extend past the end of the file at %#x", n, h.Shoff, size)
 	}
 	o.secs = make([]section, n)
 	for i := range o.secs {
-		b := table[i*shdrSize:][:shdrSize]
+		h := c.decodeShdr(table[uint64(i)*shdrSize:])
 		s := &o.secs[i]
 		*s = section{
-			name: le.Uint32(b), typ: le.Uint32(b[4:]), flags: uint32(le.Uint64(b[8:])),
-			off: le.Uint64(b[24:]), size: le.Uint64(b[32:]), link: le.Uint32(b[40:]), info: le.Uint32(b[44:]),
+			name: h.name, typ: h.typ, flags: uint32(h.flags), off: h.off, size: h.size, link: h.link, info: h.info,
 			out: outNone, extra: -1,
 		}
 		if i == 0 {
@@ -188,7 +188,7 @@ func (o *object) parseSections(h elf.Header) error {
 		if s.typ != shtNobits && s.typ != shtNull && !inRange(s.off, s.size, size) {
 			return o.err(ErrTruncated, fmt.Sprintf("section %d", i), "it has %#x bytes at %#x and the file ends at %#x", s.size, s.off, size)
 		}
-		align, ent := le.Uint64(b[48:]), le.Uint64(b[56:])
+		align, ent := h.align, h.entsize
 		if align > maxAlign || align&(align-1) != 0 {
 			return o.err(ErrFormat, fmt.Sprintf("section %d", i), "its alignment %#x is not a power of two or more than %#x", align, uint64(maxAlign))
 		}
@@ -250,10 +250,14 @@ func (o *object) parseSymtab() error {
 				return o.err(ErrFormat, fmt.Sprintf("section %d", i), "a second symbol table")
 			}
 			o.symtab = o.bytes(uint32(i))
-			if s.size%symSize != 0 || s.size/symSize >= 1<<31 {
-				return o.err(ErrFormat, o.place(uint32(i)), "the size %#x of the symbol table is no multiple of %d or too large", s.size, symSize)
+			entry := o.mi.class.sym
+			if s.size%entry != 0 || s.size/entry >= 1<<31 {
+				return o.err(ErrFormat, o.place(uint32(i)), "the size %#x of the symbol table is no multiple of %d or too large", s.size, entry)
 			}
-			o.nsyms = uint32(s.size / symSize)
+			if o.mi.class == class32 {
+				o.symtab = widenSymbols(o.symtab)
+			}
+			o.nsyms = uint32(s.size / entry)
 			if uint64(s.link) >= uint64(len(o.secs)) || o.secs[s.link].typ != shtStrtab {
 				return o.err(ErrFormat, o.place(uint32(i)), "its string table, section %d, is none", s.link)
 			}
@@ -336,20 +340,25 @@ func (o *object) parseContents(l *linker) error {
 		switch s.typ {
 		case shtNull, shtSymtab, shtStrtab, shtSymtabShndx, shtLLVMAddrsig:
 			continue
-		case shtRel:
-			if uint64(s.info) < uint64(len(o.secs)) && s.size > 0 {
-				return o.err(ErrFormat, o.place(uint32(i)), "relocations without addends, which %s does not have", l.mi.em.Arch())
-			}
-			continue
-		case shtRela:
+		case shtRel, shtRela:
 			if s.info == 0 {
+				continue
+			}
+			entry := uint64(relaSize)
+			if l.mi.rel {
+				entry = relSize32
+			}
+			if s.typ != l.relType() {
+				if uint64(s.info) < uint64(len(o.secs)) && s.size > 0 {
+					return o.err(ErrFormat, o.place(uint32(i)), "relocations of type %s, which %s does not have", elf.SectionType(s.typ), l.mi.em.Arch())
+				}
 				continue
 			}
 			if uint64(s.info) >= uint64(len(o.secs)) {
 				return o.err(ErrFormat, o.place(uint32(i)), "it is for section %d of %d", s.info, len(o.secs))
 			}
-			if s.size%relaSize != 0 || s.size/relaSize >= 1<<31 {
-				return o.err(ErrFormat, o.place(uint32(i)), "the size %#x is no multiple of %d or too large", s.size, relaSize)
+			if s.size%entry != 0 || s.size/entry >= 1<<31 {
+				return o.err(ErrFormat, o.place(uint32(i)), "the size %#x is no multiple of %d or too large", s.size, entry)
 			}
 			t := &o.secs[s.info]
 			if t.rel != 0 {
@@ -412,6 +421,9 @@ func (o *object) parseContents(l *linker) error {
 		if !hasCode {
 			o.ir = irOnly
 		}
+	}
+	if l.mi.rel {
+		o.widenAllRelocs(l)
 	}
 	return nil
 }

@@ -192,7 +192,13 @@ func (l *linker) writeMember(content []byte, out *outSection, m secRef) error {
 	} else {
 		copy(buf, data)
 	}
-	if s.rel == 0 || l.opt.Mode == Relocatable {
+	if s.rel == 0 {
+		return nil
+	}
+	if l.opt.Mode == Relocatable {
+		if l.mi.rel {
+			l.putAddends(o, m.sec, buf)
+		}
 		return nil
 	}
 	if a.alloc {

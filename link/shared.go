@@ -27,7 +27,14 @@ func (d *shared) parse(l *linker) error {
 	if _, err := parseHeader(d.name, d.data); err != nil {
 		return err
 	}
-	f, err := elf.New(d.name, d.data)
+	data := d.data
+	if l.class == class32 {
+		var err error
+		if data, err = widenShared(d.name, data); err != nil {
+			return err
+		}
+	}
+	f, err := elf.New(d.name, data)
 	if err != nil {
 		return &FileError{File: d.name, What: err.Error(), Kind: err}
 	}
