@@ -32,7 +32,7 @@
 //	sections.go order.go orphans.go merge.go ehframe.go gc.go icf.go    output sections and what becomes of their content
 //	machine.go scan.go got.go    processors; what relocations need
 //	x86_64.go x86_64_scan.go x86_64_tls.go x86_64_apply.go x86_64_plt.go    one processor
-//	dynamic.go hash.go versions.go relr.go notes.go symtab.go    tables of the output
+//	dynamic.go hash.go versions.go relr.go notes.go symtab.go emit.go    tables of the output
 //	layout.go             order, addresses, segments
 //	apply.go plt.go       relocations, tables of addresses
 //	output.go mapfile.go  writing

@@ -202,7 +202,7 @@ func TestCommand(t *testing.T) {
 		{[]string{obj, "-o"}, 2, "option -o needs a value"},
 		{[]string{"-m", "elf_vax", obj}, 2, "-m elf_vax: the emulations are elf_x86_64"},
 		{[]string{"-r", obj, "/lib/x86_64-linux-gnu/libc.so.6", "-o", "r.o"}, 1, "a shared library cannot be part of a relocatable object"},
-		{[]string{"-q", obj}, 2, "relocations are not kept"},
+		{[]string{"-q", "-s", obj}, 2, "relocations need the symbols"},
 		{[]string{"--pop-state", obj}, 2, "--pop-state without --push-state"},
 		{[]string{"-lnosuchlibrary", obj}, 1, "-lnosuchlibrary: no libnosuchlibrary.so or libnosuchlibrary.a"},
 		{[]string{"/no/such/file.o"}, 1, "/no/such/file.o: no such file"},

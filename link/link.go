@@ -78,6 +78,7 @@ type linker struct {
 	got         gotTable
 	dyn         dynTables
 	symtab      symtab
+	emit        *emitTable
 	retain      map[string]bool // names that stay in the symbol table; nil for all
 	relr        *synth
 	buildID     *synth
@@ -192,6 +193,8 @@ func (l *linker) checkOptions() error {
 		return &OptionError{"max-page-size", "it is no power of two between 4096 and 1 GiB"}
 	case opt.ImageBase%max(opt.MaxPageSize, 4096) != 0 || opt.ImageBase > 1<<46:
 		return &OptionError{"image-base", "it is no multiple of the page size, or too large"}
+	case opt.EmitRelocs && (opt.Strip == StripAll || opt.RetainSymbols != nil):
+		return &OptionError{"--emit-relocs", "relocations need the symbols, which are to be left out"}
 	case opt.Mode == Shared && opt.Static:
 		return &OptionError{"-shared", "it cannot go with -static"}
 	case len(opt.BuildIDBytes) > 1<<16:
@@ -248,7 +251,11 @@ func (l *linker) tables() error {
 	if err := l.makeDynamic(); err != nil {
 		return err
 	}
-	return l.makeSymtab()
+	if err := l.makeSymtab(); err != nil {
+		return err
+	}
+	l.makeEmitted()
+	return nil
 }
 
 // place sizes and places everything.

@@ -78,7 +78,7 @@ func (l *linker) makeSymtab() error {
 	if err != nil {
 		return err
 	}
-	at, strAt := uint32(1), uint64(1)
+	at, strAt := 1+l.emitSections(), uint64(1)
 	for i := range t.locals {
 		s := &t.locals[i]
 		s.at, s.strAt = at, uint32(strAt)
@@ -104,6 +104,7 @@ func (l *linker) makeSymtab() error {
 	t.str.size = strAt
 	t.tab.out.link = t.str.out
 	t.tab.write = l.writeSymtab
+	l.numberEmitted(at)
 	return nil
 }
 
@@ -169,6 +170,7 @@ func (l *linker) symtabName(s *symbol) string {
 func (l *linker) writeSymtab(buf []byte) error {
 	t := &l.symtab
 	strs := l.synthBytes(t.str)
+	l.writeSectionSymbols(buf)
 	l.par(len(l.objs), func(i int) {
 		o := l.objs[i]
 		at, strAt := t.locals[i].at, t.locals[i].strAt

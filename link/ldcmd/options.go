@@ -43,7 +43,7 @@ func init() {
 		"V": flag(func(p *parser) { p.version = max(p.version, 2) }),
 		"r": flag(func(p *parser) { p.opt.Mode = link.Relocatable }),
 		"i": flag(func(p *parser) { p.opt.Mode = link.Relocatable }),
-		"q": unsupported("-q", "relocations are not kept in the output"),
+		"q": flag(func(p *parser) { p.opt.EmitRelocs = true }),
 		"N": unsupported("-N", "the text segment is never writable"),
 		"M": flag(func(p *parser) { p.mapFile = "-" }),
 		"(": flag(func(p *parser) {}), ")": flag(func(p *parser) {}),
