@@ -114,44 +114,69 @@ func (l *linker) makeDynamic() error {
 // of the GNU hash table.
 func (l *linker) collectDynsyms() {
 	d := &l.dyn
-	for n := range l.syms.shards {
+	parts := make([][]dynSym, len(l.syms.shards))
+	sizes := make([]int, len(parts)) // of the names
+	l.par(len(parts), func(n int) {
 		for i := range l.syms.shards[n].syms {
 			s := &l.syms.shards[n].syms[i]
 			if s.flags&(needDynsym|isExported) == 0 || s.flags&isLocalized != 0 {
 				continue
 			}
-			d.syms = append(d.syms, dynSym{id: symID(uint32(n)<<idBits | uint32(i))})
+			name := s.bare()
+			x := dynSym{id: symID(uint32(n)<<idBits | uint32(i)), name: uint32(sizes[n]), hash: elf.GNUHash(name), place: uint64(uint32(s.file))<<32 | uint64(s.idx)}
+			if l.hashed(s) {
+				x.bucket = 1
+			}
+			sizes[n] += len(name) + 1
+			parts[n] = append(parts[n], x)
 		}
-	}
-	hashed := 0
-	for i := range d.syms {
-		x := &d.syms[i]
-		s := l.syms.at(x.id)
-		name := s.bare()
-		x.name = d.strs.add(name)
-		x.hash = elf.GNUHash(name)
-		if l.hashed(s) {
-			hashed++
-		}
-	}
-	d.buckets = uint32(max(1, hashed/4))
-	for i := range d.syms {
-		x := &d.syms[i]
-		s := l.syms.at(x.id)
-		if l.hashed(s) {
-			x.bucket = 1 + x.hash%d.buckets
-		}
-		x.place = uint64(uint32(s.file))<<32 | uint64(s.idx)
-	}
-	slices.SortFunc(d.syms, func(a, b dynSym) int {
-		if a.bucket != b.bucket {
-			return cmp.Compare(a.bucket, b.bucket)
-		}
-		if a.place != b.place {
-			return cmp.Compare(a.place, b.place)
-		}
-		return cmp.Compare(a.id, b.id)
 	})
+	hashed, total, size := 0, 0, len(d.strs.data)
+	starts := make([]int, len(parts)) // of the names in the string table
+	for n, part := range parts {
+		for i := range part {
+			hashed += int(part[i].bucket)
+		}
+		total += len(part)
+		starts[n] = size
+		size += sizes[n]
+	}
+	// The names of symbols are not looked up: each is there once as it is.
+	d.strs.data = append(d.strs.data, make([]byte, size-len(d.strs.data))...)
+	d.buckets = uint32(max(1, hashed/4))
+	l.par(len(parts), func(n int) {
+		for i := range parts[n] {
+			x := &parts[n][i]
+			x.name += uint32(starts[n])
+			x.bucket *= 1 + x.hash%d.buckets
+			copy(d.strs.data[x.name:], l.syms.at(x.id).bare())
+		}
+	})
+	// First by buckets, then each bucket.
+	ends := make([]int, d.buckets+2)
+	for _, part := range parts {
+		for i := range part {
+			ends[part[i].bucket+1]++
+		}
+	}
+	for i := range ends[1:] {
+		ends[i+1] += ends[i]
+	}
+	d.syms = make([]dynSym, total)
+	for _, part := range parts {
+		for i := range part {
+			b := part[i].bucket
+			d.syms[ends[b]] = part[i]
+			ends[b]++
+		}
+	}
+	first := 0
+	for _, end := range ends[:d.buckets+1] {
+		slices.SortFunc(d.syms[first:end], func(a, b dynSym) int {
+			return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.id, b.id))
+		})
+		first = end
+	}
 	d.local = len(d.syms) - hashed
 	for i := range d.syms {
 		l.auxOf(l.syms.at(d.syms[i].id)).dynsym = uint32(i + 1)
