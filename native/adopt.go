@@ -193,13 +193,34 @@ func freeOwn() *thread {
 	}
 	Protect(p, PageSize, 0)
 	t.stack = p + PageSize
-	t.sp = t.stack + size - 256
+	t.sp = t.stack + size - topGap
 	t.top = t.sp
 	tellStack(t.stack, t.stack+size)
 	t.mFS = 1
 	threads.all = append(threads.all, t)
 	return t
 }
+
+// LendsStacks reports whether native code runs on Go's kernel threads as on threads of the process's C library, but for
+// their stacks. To be called after Prepare.
+func LendsStacks() bool { return hostTCB }
+
+// LentStack returns where the stack is that weld has lent the kernel thread that makes the upcall, and its size in bytes. The
+// C library knows of another one. ok is false if the thread is not on one that weld has lent.
+func (u Upcall) LentStack() (lo, size uintptr, ok bool) {
+	threads.Lock()
+	defer threads.Unlock()
+	fs, sp := u.ThreadPointer(), u.SP()
+	for _, t := range threads.all {
+		if t.kind == own && t.mFS == fs && sp >= t.stack && sp <= t.top {
+			return t.stack, t.top + topGap - t.stack, true
+		}
+	}
+	return 0, 0, false
+}
+
+// topGap is what a lent stack keeps free above the place where the first call begins.
+const topGap = 256
 
 // disown frees the native thread of a kernel thread that ends, and returns it, if it is one that ownThread gave one.
 func disown(fs uintptr) *thread {

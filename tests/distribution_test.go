@@ -48,7 +48,7 @@ func TestDistribution(t *testing.T) {
 			t.Errorf("%s: no shared object in %s was opened by both", mode, root)
 		}
 	}
-	if !testing.Short() {
+	if !testing.Short() && !ownThreads() { // there weld has no more room for initial-exec TLS than glibc leaves it
 		exceptions.unused(t, paths)
 	}
 }

@@ -53,6 +53,7 @@ func setUp() error {
 	t.once.Do(func() {
 		native.Prepare()
 		t.thunks = map[string]*native.Thunk{}
+		t.wraps = map[string]bool{"pthread_create": true, "thrd_create": true, "__cxa_thread_atexit_impl": true}
 		t.m = map[string]uintptr{}
 		t.add("__tls_get_addr", native.TLSGetAddr())
 		for name, f := range map[string]func(native.Upcall){
@@ -71,13 +72,21 @@ func setUp() error {
 			t.add(name, th.Addr())
 			t.thunks[name] = th
 		}
+		if native.LendsStacks() {
+			th, err := native.NewThunk(serveThreadAttributes)
+			if err != nil {
+				t.err = err
+				return
+			}
+			t.add("pthread_getattr_np", th.Addr())
+			t.wraps["pthread_getattr_np"] = true
+		}
 		th, err := native.NewThunk(serveThreadObject)
 		if err != nil {
 			t.err = err
 			return
 		}
 		t.threadObject = th.Addr()
-		t.wraps = map[string]bool{"pthread_create": true, "thrd_create": true, "__cxa_thread_atexit_impl": true}
 		for _, name := range []string{"backtrace", "pthread_exit", "pthread_cancel"} {
 			th, err := native.NewGuard(func() uintptr {
 				loadUnwinder()
@@ -174,6 +183,16 @@ func serveThread(u native.Upcall) {
 // serveThread11 is thrd_create(thread, start, arg).
 func serveThread11(u native.Upcall) {
 	u.SetResult(native.CreateThread11(native.SystemFunction("thrd_create"), u.Arg(0), u.Arg(1), u.Arg(2)))
+}
+
+// serveThreadAttributes is pthread_getattr_np(thread, attr) where threads run on other stacks than the C library made for
+// them: collectors of garbage look through the stack that it tells.
+func serveThreadAttributes(u native.Upcall) {
+	r := native.Call(native.SystemFunction("pthread_getattr_np"), u.Arg(0), u.Arg(1))
+	if lo, size, ok := u.LentStack(); ok && r == 0 && u.Arg(0) == u.ThreadPointer() { // a pthread_t is the thread pointer
+		r = native.Call(native.SystemFunction("pthread_attr_setstack"), u.Arg(1), lo, size)
+	}
+	u.SetResult(r)
 }
 
 // A thread-local object that was made, and its destructor, which is code of the library that made it: the library stays
