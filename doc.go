@@ -22,8 +22,9 @@
 // as char * to a NUL-terminated copy that lives for the call, and a char * result is copied to a string; a slice is
 // passed as a pointer to its first element; a *Callback as its address; a last parameter ...any stands for the
 // variable arguments of C, each of the type it has in Go: int32 for %d, int for %ld, float64 for %f, string for %s. A
-// last result of type syscall.Errno gets the errno of the call. Nothing checks the type against the library: a wrong
-// one is undefined behaviour, as in C. Package weld/native/abi has the whole table.
+// last result of type syscall.Errno gets the errno of the call. The type is compared with what the library's file says of its own
+// types, if it has debugging information (see TypeError); a wrong one is undefined behaviour else, as in C. Package
+// weld/native/abi has the whole table.
 //
 // Go memory that arguments point to stays where it is during the call. Memory that such memory points to in turn does
 // too, as long as something keeps it reachable and it is on the heap: weld cannot see it, so there is no check as cgo

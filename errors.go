@@ -3,6 +3,7 @@ package weld
 import (
 	"errors"
 
+	"weld/ctype"
 	"weld/internal/rtld"
 	"weld/native"
 	"weld/native/abi"
@@ -22,6 +23,8 @@ type (
 	RelocError = rtld.RelocError
 	// SignatureError says why a Go func type does not stand for a C signature.
 	SignatureError = abi.SignatureError
+	// TypeMismatchError is what is in a TypeError: each difference in words.
+	TypeMismatchError = ctype.MismatchError
 	// LibcError says why there is no C library to load against.
 	LibcError = native.LibcError
 	// ThreadError is the panic of a call for which no native thread could be made.

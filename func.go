@@ -13,6 +13,8 @@ import (
 type FuncOption struct {
 	leaf    bool
 	version string
+	types   typeCheck
+	decl    string
 }
 
 // Leaf makes calls faster by not telling Go's scheduler: for functions that return in well under a microsecond and do
@@ -28,14 +30,20 @@ func optionsOf(opts []FuncOption) (o FuncOption) {
 		if x.version != "" {
 			o.version = x.version
 		}
+		if x.decl != "" {
+			o.decl = x.decl
+		}
+		o.types = max(o.types, x.types)
 	}
 	return o
 }
 
 // Func returns a function of the library, or of what it needs, as a Go func of type F (see the package comment). It may
 // be called from any number of goroutines, until the library is closed; then it panics with ErrClosed. A call panics
-// with a *ThreadError if no native thread can be made for it. The error is a *SymbolError, a *SignatureError or
-// ErrClosed.
+// with a *ThreadError if no native thread can be made for it. The error is a *SymbolError, a *SignatureError, a *TypeError
+// or ErrClosed.
+//
+// F is compared with what is known of the function's C type; see TypeError.
 func Func[F any](lib *Library, name string, opts ...FuncOption) (F, error) {
 	var zero F
 	f, err := lib.function(name, reflect.TypeFor[F](), optionsOf(opts))
@@ -54,6 +62,9 @@ func (l *Library) function(name string, t reflect.Type, o FuncOption) (*native.F
 	// What is not closed by its own Close goes with what needs it, or with its namespace.
 	l.hook.Do(func() { l.obj.AtClose(l.unloaded) })
 	key := l.keyOf(&s, t, o)
+	if err := l.checkType(key, &s, o); err != nil {
+		return nil, err
+	}
 	f, made, err := l.cached(key, s.Addr)
 	if made && key.name != "" {
 		l.follow(key, &s)
@@ -123,9 +134,10 @@ func MakeFunc(addr uintptr, typ reflect.Type, opts ...FuncOption) (reflect.Value
 //	err := weld.Bind(lib, &z)
 //
 // The name may be followed by @ and a version, and by the words leaf and optional: an optional field stays as it is if
-// the library does not have the symbol. Fields without the tag are left alone. All or nothing: on an error, which lists
-// every symbol that is missing (*UndefinedError), no field has been changed.
-func Bind(lib *Library, dst any) error {
+// the library does not have the symbol. Fields without the tag are left alone. The options hold for all functions. All or
+// nothing: on an error, which lists every symbol that is missing (*UndefinedError) or of another type (*TypeError), no
+// field has been changed.
+func Bind(lib *Library, dst any, opts ...FuncOption) error {
 	v := reflect.ValueOf(dst)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("weld.Bind: %T is not a pointer to a struct", dst)
@@ -148,7 +160,8 @@ func Bind(lib *Library, dst any) error {
 		}
 		name, words, _ := strings.Cut(tag, ",")
 		name, version, _ := strings.Cut(name, "@")
-		o := FuncOption{version: version}
+		o := optionsOf(opts)
+		o.version = version
 		optional := false
 		for word := range strings.SplitSeq(words, ",") {
 			switch word {
@@ -176,6 +189,7 @@ func Bind(lib *Library, dst any) error {
 		case reflect.Pointer, reflect.UnsafePointer, reflect.Uintptr:
 			var s Symbol
 			if s, err = lib.LookupVersion(name, version); err == nil {
+				err = lib.checkVariable(&s, field.Type, o)
 				p = native.Pointer(s.Addr)
 			}
 		default:

@@ -26,6 +26,8 @@ type Library struct {
 	mu    sync.Mutex
 	opens int // Opens without their Close
 	funcs map[funcKey]*native.Func
+
+	types libraryTypes
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.

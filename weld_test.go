@@ -159,9 +159,9 @@ func TestCallFromFinaliser(t *testing.T) {
 	lid := openAt(t, d.Join("liblid.so"))
 	box := lid.Needed()[0]
 	var b struct {
-		OnUnload func(*weld.Callback)     `sym:"box_on_unload"`
-		Add      func(a, b int32) int32   `sym:"box_add"`
-		Call     func(uintptr, int32) int `sym:"box_call"`
+		OnUnload func(*weld.Callback)       `sym:"box_on_unload"`
+		Add      func(a, b int32) int32     `sym:"box_add"`
+		Call     func(uintptr, int32) int32 `sym:"box_call"`
 	}
 	if err := weld.Bind(box, &b); err != nil {
 		t.Fatal(err)

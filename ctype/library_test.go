@@ -12,6 +12,16 @@ import (
 	"weld/internal/testenv"
 )
 
+var opened = map[string]*Info{}
+
+// distribution opens a library of the distribution, once.
+func distribution(t *testing.T, path string) *Info {
+	if opened[path] == nil {
+		opened[path] = openInfo(t, path, nil)
+	}
+	return opened[path]
+}
+
 // TestDebian is the C library and libm with Debian's debug files: what is described gets a type, and what does not is one
 // of a few kinds.
 func TestDebian(t *testing.T) {
@@ -21,7 +31,7 @@ func TestDebian(t *testing.T) {
 	}{{"libc.so.6", 90}, {"libm.so.6", 85}} {
 		t.Run(c.lib, func(t *testing.T) {
 			path := testenv.Library(t, "libc6", c.lib)
-			in := openInfo(t, path, nil)
+			in := distribution(t, path)
 			if s, _, err := in.Source(); s != FromDebugFile || err != nil {
 				t.Fatalf("types of %s are from %v: %v; this test needs libc6-dbg", path, s, err)
 			}
@@ -70,7 +80,6 @@ func TestPrototypes(t *testing.T) {
 		Zone                                               *byte
 	}
 	fn := reflect.TypeOf
-	infos := map[string]*Info{}
 	for _, c := range []struct {
 		lib, name string
 		g         reflect.Type
@@ -96,11 +105,7 @@ func TestPrototypes(t *testing.T) {
 		{"libm.so.6", "frexp", fn(func(float64, *int64) float64 { return 0 }), "behind the pointer 8 bytes, not 4"},
 	} {
 		path := testenv.Library(t, "libc6", c.lib)
-		in := infos[path]
-		if in == nil {
-			in = openInfo(t, path, nil)
-			infos[path] = in
-		}
+		in := distribution(t, path)
 		for _, q := range exports(t, path) {
 			if q.Name != c.name {
 				continue

@@ -2,13 +2,14 @@ package ctype
 
 import (
 	"bytes"
-	"compress/zlib"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
+
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
 
 	weldelf "weld/image/elf"
 )
@@ -172,7 +173,7 @@ func (f *elfFile) inflate(s *weldelf.Section, b []byte) ([]byte, error) {
 		if err := f.take(s, size); err != nil {
 			return nil, err
 		}
-		out, err := unzstd(b, size)
+		out, err := unzstd(b[chdrSize:], size)
 		if err != nil {
 			return nil, f.err(s, ErrCorrupt, "its compressed data: %v", err)
 		}
@@ -199,44 +200,14 @@ func (f *elfFile) unzlib(s *weldelf.Section, b []byte, size uint64) ([]byte, err
 	return out, nil
 }
 
-// unzstd decompresses a section of size bytes, of which b is all, its header included. Go's zstd is inside package
-// debug/elf, so it is given a file with this one section.
-func unzstd(b []byte, size uint64) (out []byte, err error) {
-	defer func() {
-		if r := recover(); r != nil { // package debug/elf promises nothing about damaged input
-			out, err = nil, fmt.Errorf("package debug/elf: %v", r)
-		}
-	}()
-	const ehdr, shdr = 64, 64
-	file := make([]byte, ehdr+3*shdr, ehdr+3*shdr+8+len(b))
-	copy(file, "\x7fELF\x02\x01\x01")
-	le.PutUint16(file[16:], 1) // ET_REL
-	le.PutUint16(file[18:], 62)
-	le.PutUint32(file[20:], 1)
-	le.PutUint64(file[40:], ehdr) // e_shoff
-	le.PutUint16(file[52:], ehdr)
-	le.PutUint16(file[58:], shdr)
-	le.PutUint16(file[60:], 3)
-	le.PutUint16(file[62:], 1)
-	strs := file[ehdr+shdr:]
-	le.PutUint32(strs[4:], uint32(elf.SHT_STRTAB))
-	le.PutUint64(strs[24:], uint64(len(file)))
-	le.PutUint64(strs[32:], 8)
-	data := file[ehdr+2*shdr:]
-	le.PutUint32(data[0:], 1)
-	le.PutUint32(data[4:], uint32(elf.SHT_PROGBITS))
-	le.PutUint64(data[8:], uint64(elf.SHF_COMPRESSED))
-	le.PutUint64(data[24:], uint64(len(file))+8)
-	le.PutUint64(data[32:], uint64(len(b)))
-	file = append(file, "\x00.data\x00\x00"...)
-	file = append(file, b...)
-	f, err := elf.NewFile(bytes.NewReader(file))
+// unzstd decompresses a section of size bytes.
+func unzstd(b []byte, size uint64) ([]byte, error) {
+	r, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<27))
 	if err != nil {
 		return nil, err
 	}
-	out = make([]byte, size)
-	if _, err := io.ReadFull(f.Sections[2].Open(), out); err != nil {
-		return nil, err
-	}
-	return out, nil
+	defer r.Close()
+	out := make([]byte, size)
+	_, err = io.ReadFull(r, out)
+	return out, err
 }
