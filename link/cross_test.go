@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -239,6 +240,87 @@ func TestProcessorDamage(t *testing.T) {
 						t.Errorf("%s: %#x of %#x bytes were linked", name, off, len(obj))
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestOtherProcessor mixes files for different processors.
+func TestOtherProcessor(t *testing.T) {
+	d := testenv.NewDir(t)
+	d.Write("a.c", "int _start(void) { return 0; }\nint x;\n")
+	d.Write("b.c", "int y;\n")
+	for _, p := range processors {
+		tool(t, d.Path, p.prefix+"gcc", "-c", "a.c", "-o", p.name+".o")
+		tool(t, d.Path, p.prefix+"gcc", "-c", "b.c", "-o", p.name+"_b.o")
+		tool(t, d.Path, p.prefix+"gcc", "-shared", "-nostdlib", "b.c", "-o", "libb"+p.name+".so")
+		if err := os.Mkdir(d.Join(p.name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		tool(t, d.Path, "ar", "rcs", p.name+"/liby.a", p.name+"_b.o")
+	}
+	tool(t, d.Path, "riscv64-linux-gnu-gcc", "-c", "b.c", "-march=rv64imac", "-mabi=lp64", "-o", "soft.o")
+	d.Write("script", "OUTPUT_FORMAT(elf32-i386)\nINPUT(i386_b.o)\n")
+	ld := weldDir(t) + "/ld"
+	for _, c := range []struct {
+		args, want string // what the error says; "" for none
+	}{
+		{"aarch64.o aarch64_b.o", ""},
+		{"-m elf64lriscv riscv64.o", ""},
+		{"-m elf_i386 i386.o script -pie", ""},
+		{"script i386.o", ""},
+		{"aarch64.o riscv64_b.o", "riscv64_b.o: it is for riscv (EM_RISCV), wanted aarch64 like aarch64.o"},
+		{"-m elf_x86_64 i386.o", "i386.o: it is for i386 (EM_386), wanted x86-64 like -m elf_x86_64"},
+		{"i386.o libbaarch64.so", "libbaarch64.so: it is for aarch64 (EM_AARCH64), wanted i386 like i386.o"},
+		{"aarch64.o script", "script: line 1: OUTPUT_FORMAT(elf32-i386), wanted elf64-littleaarch64"},
+		{"riscv64.o soft.o", "soft.o: ELF header: e_flags 0x1 (soft-float ABI) cannot be linked with 0x5 (double-float ABI) of riscv64.o"},
+		{"riscv64.o -u y -L i386 -L aarch64 -L riscv64 -ly", ""},
+		{"riscv64.o -u y -L i386 -L aarch64 -ly", "-ly: no liby.so or liby.a in the 2 folders of the library path; i386/liby.a is for i386, wanted riscv; aarch64/liby.a is for aarch64, wanted riscv"},
+		{"-r riscv64.o aarch64_b.o", "aarch64_b.o: it is for aarch64 (EM_AARCH64), wanted riscv like riscv64.o"},
+		{"i386/liby.a", ""},
+		{"-e 0 -L i386 -ly", ""},
+	} {
+		cmd := exec.Command(ld, append(strings.Fields(c.args), "-o", "out")...)
+		cmd.Dir = d.Path
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != (c.want == "") || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: %v, output %q, wanted %q", c.args, err, out, c.want)
+		}
+	}
+}
+
+// TestWidenDamage changes words of a shared library of ELFCLASS32, which is widened to be read, and cuts it off.
+func TestWidenDamage(t *testing.T) {
+	d := testenv.NewDir(t)
+	d.Write("lib.c", "int f(void) { return 1; } int v = 2; __thread int t;")
+	d.Write("use.c", "int f(void); extern int v; int _start(void) { return f() + v; }")
+	d.Write("map", "V1 { global: *; };")
+	for _, style := range []string{"gnu", "sysv"} {
+		tool(t, d.Path, "i686-linux-gnu-gcc", "-shared", "-nostdlib", "-g0", "-fPIC", "-Wl,--hash-style="+style, "-Wl,--version-script=map", "-Wl,--build-id=none", "lib.c", "-o", "lib.so")
+		tool(t, d.Path, "i686-linux-gnu-gcc", "-c", "-fPIC", "use.c", "-o", "use.o")
+		obj, lib := read(t, d.Join("use.o")), read(t, d.Join("lib.so"))
+		run := func(data []byte) error {
+			_, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Data: obj, Name: "use.o"}, {Data: data, Name: "lib.so"}}, Mode: link.PIE, Threads: 1, MaxOutput: 1 << 22})
+			return err
+		}
+		if err := run(lib); err != nil {
+			t.Fatal(err)
+		}
+		// What is behind the dynamic section are sections that are not loaded and names of sections.
+		for off := 0; off+4 <= len(lib); off += 4 {
+			word := binary.LittleEndian.Uint32(lib[off:])
+			for _, v := range []uint32{word ^ 0xffffffff, word + 4} {
+				if word == 0 && off > 0x200 {
+					continue
+				}
+				data := bytes.Clone(lib)
+				binary.LittleEndian.PutUint32(data[off:], v)
+				run(data)
+			}
+		}
+		for n := 0; n < 0x400; n += 3 {
+			if err := run(lib[:n:n]); err == nil {
+				t.Errorf("%#x of %#x bytes were read", n, len(lib))
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"weld/image/elf"
 )
 
 // maxInput bounds the size of an input.
@@ -109,8 +111,8 @@ func readInput(name string, r io.ReaderAt, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// findLibrary returns the path of the library of -l name.
-func (l *linker) findLibrary(name string, static bool) (string, error) {
+// openLibrary finds and opens the library of -l name. Those for other processors are passed over.
+func (l *linker) openLibrary(name string, static bool) (*source, error) {
 	names := []string{"lib" + name + ".so", "lib" + name + ".a"}
 	if static || l.opt.Static {
 		names = names[1:]
@@ -118,14 +120,40 @@ func (l *linker) findLibrary(name string, static bool) (string, error) {
 	if strings.HasPrefix(name, ":") {
 		names = []string{name[1:]}
 	}
+	passed := ""
 	for _, dir := range l.opt.LibraryPath {
 		for _, n := range names {
-			if p := filepath.Join(l.sysroot(dir), n); l.exists(p) {
-				return p, nil
+			p := filepath.Join(l.sysroot(dir), n)
+			if !l.exists(p) {
+				continue
 			}
+			src, err := l.open(p)
+			if err != nil {
+				return nil, err
+			}
+			em, other := l.foreign(src.data)
+			if !other {
+				return src, nil
+			}
+			src.close()
+			passed += fmt.Sprintf("; %s is for %s, wanted %s", p, em.Arch(), l.mi.em.Arch())
 		}
 	}
-	return "", fileErr(ErrNotFound, "-l"+name, "", "no %s in the %d folders of the library path", strings.Join(names, " or "), len(l.opt.LibraryPath))
+	return nil, fileErr(ErrNotFound, "-l"+name, "", "no %s in the %d folders of the library path%s", strings.Join(names, " or "), len(l.opt.LibraryPath), passed)
+}
+
+// foreign reports whether a library, or the first object of an archive, is for another processor, and for which.
+func (l *linker) foreign(data []byte) (elf.Machine, bool) {
+	if l.mach == nil {
+		return 0, false
+	}
+	if a, err := parseArchive("", data); err == nil && !a.thin && a.first < uint64(len(data)) {
+		if m, _, err := a.member(a.first); err == nil {
+			data = m.data
+		}
+	}
+	h, err := elf.ParseHeader("", data)
+	return h.Machine, err == nil && (h.Machine != l.mi.em || h.Class != l.class.id)
 }
 
 // sysroot returns path with a leading = or $SYSROOT replaced.

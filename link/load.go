@@ -165,11 +165,7 @@ func (l *linker) addInput(b *batch, in *Input, depth int) error {
 func (l *linker) source(in *Input) (*source, error) {
 	switch {
 	case in.Library != "":
-		path, err := l.findLibrary(in.Library, in.Static)
-		if err != nil {
-			return nil, err
-		}
-		return l.open(path)
+		return l.openLibrary(in.Library, in.Static)
 	case in.Path != "":
 		return l.open(in.Path)
 	case in.Reader != nil:

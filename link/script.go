@@ -140,11 +140,12 @@ func parseScript(name string, data []byte) (*linkScript, error) {
 				return nil, err
 			}
 		case "OUTPUT_FORMAT", "OUTPUT_ARCH", "TARGET", "SEARCH_DIR", "ENTRY", "EXTERN":
+			line := x.line
 			words, err := x.words()
 			if err != nil {
 				return nil, err
 			}
-			if err := s.command(x, cmd, words); err != nil {
+			if err := s.command(line, cmd, words); err != nil {
 				return nil, err
 			}
 		default:
@@ -160,10 +161,10 @@ func parseScript(name string, data []byte) (*linkScript, error) {
 	return s, nil
 }
 
-func (s *linkScript) command(x *scriptLexer, cmd string, words []string) error {
+func (s *linkScript) command(line int, cmd string, words []string) error {
 	switch cmd {
 	case "OUTPUT_FORMAT":
-		s.formats = append(s.formats, scriptFormat{strings.Join(words, ", "), x.line})
+		s.formats = append(s.formats, scriptFormat{strings.Join(words, ", "), line})
 	case "SEARCH_DIR":
 		s.search = append(s.search, words...)
 	case "ENTRY":
