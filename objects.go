@@ -134,7 +134,7 @@ func linkObjects(ns *Namespace, inputs []link.Input) (*link.Result, error) {
 		}
 	}
 	return link.Link(context.Background(), link.Options{
-		Inputs: inputs, Mode: link.Shared, Unresolved: link.UnresolvedError, Symbolic: true, Now: true,
+		Inputs: inputs, Mode: link.Shared, Machine: elf.EM_X86_64, Unresolved: link.UnresolvedError, Symbolic: true, Now: true,
 		EhFrameHdr: true, BuildID: link.BuildIDSHA1, HashStyle: link.HashGNU,
 	})
 }

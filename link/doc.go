@@ -11,8 +11,9 @@
 // inputs are not trusted: whatever they hold, the result is an output or an
 // error.
 //
-// The files that it reads and makes are those of x86-64 (psABI "System V Application Binary
-// Interface, AMD64 Architecture Processor Supplement"). The rules that no
+// The files that it reads and makes are those of x86-64, aarch64, riscv64 and i386 (the psABIs "System V Application Binary
+// Interface, AMD64 Architecture Processor Supplement" and "Intel386 Architecture Processor Supplement", "ELF for the Arm 64-bit
+// Architecture", "RISC-V ELF psABI Specification"), little-endian. The rules that no
 // standard has, such as the order of sections and what the options mean, are
 // those of GNU ld. Some differ. Run-time relocations of read-only sections are
 // an error unless they are asked for. The stack is executable only if an object
@@ -31,10 +32,10 @@
 //	undefined.go suggest.go lines.go    messages: undefined symbols, what was meant, source lines
 //	sections.go order.go orphans.go merge.go ehframe.go gc.go icf.go    output sections and what becomes of their content
 //	machine.go scan.go got.go    processors; what relocations need
-//	x86_64.go x86_64_scan.go x86_64_tls.go x86_64_apply.go x86_64_plt.go    one processor
+//	x86_64*.go aarch64*.go veneer.go riscv*.go relax.go i386*.go widen.go    each processor
 //	dynamic.go hash.go versions.go relr.go notes.go symtab.go emit.go    tables of the output
 //	layout.go             order, addresses, segments
-//	apply.go plt.go       relocations, tables of addresses
+//	apply.go plt.go       relocations, stubs, tables of addresses
 //	output.go mapfile.go  writing
 //	relocatable.go        combining objects, in place of all that follows resolve.go
 package link

@@ -123,7 +123,7 @@ const (
 	BuildIDHex              // Options.BuildIDBytes
 )
 
-// Options says what to link and how. The zero value of a field is the default of GNU ld for x86-64, unless it says
+// Options says what to link and how. The zero value of a field is the default of GNU ld for the processor, unless it says
 // otherwise. Link does not change the Options, and they must not be changed before it returns.
 type Options struct {
 	Inputs []Input // in the order of the command line
