@@ -1,7 +1,9 @@
 // A C++ program whose generated function calls back, is thrown through, and is replaced while threads call it.
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -79,14 +81,26 @@ try {
 				}
 			}
 		});
-	for (int i = 1; i < 10; i++)
-		jit.make("apply", apply(i));
+	// What is replaced is freed, filled with int3 when nobody is in it any more, and used again.
+	auto *last = reinterpret_cast<void *>(f);
+	std::set<void *> freed;
+	int again = 0;
+	const int most = std::strcmp(argv[argv[1] != nullptr], "leave") ? 2000 : 0;
+	for (int i = 1; i < most && (i < 250 || !again); i++) {
+		void *next = jit.make("apply", apply(1 + i % 9));
+		again += freed.count(next);
+		if (dlfree(jit.handle, last))
+			throw Error();
+		freed.insert(last);
+		last = next;
+		std::this_thread::sleep_for(std::chrono::milliseconds(4));
+	}
 	while (calls < 300)
 		std::this_thread::yield();
 	stop = true;
 	for (auto &t : threads)
 		t.join();
-	std::printf("wrong: %ld\n", wrong.load());
+	std::printf("wrong: %ld, used again: %d\n", wrong.load(), again > 0);
 	// exit takes the file away.
 	if (std::strcmp(argv[argv[1] != nullptr], "leave") == 0)
 		new Jit("left");
