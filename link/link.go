@@ -79,6 +79,7 @@ type linker struct {
 	dyn         dynTables
 	symtab      symtab
 	emit        *emitTable
+	gdbIndex    *synth
 	retain      map[string]bool // names that stay in the symbol table; nil for all
 	relr        *synth
 	buildID     *synth
@@ -142,6 +143,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"scan", l.scanRelocations},
 		{"tables", l.tables},
 		{"layout", l.place},
+		{"gdb-index", l.makeGDBIndex},
 		{"compress", l.compressDebug},
 		{"write", l.write},
 		{"map", l.writeMap},
@@ -255,6 +257,10 @@ func (l *linker) tables() error {
 		return err
 	}
 	l.makeEmitted()
+	if l.opt.GDBIndex && l.opt.Strip == StripNone && slices.ContainsFunc(l.outs, func(o *outSection) bool { return o.name == ".debug_info" }) {
+		l.gdbIndex = l.synthSection(".gdb_index", shtProgbits, 0, 4)
+		l.gdbIndex.out.keep = true
+	}
 	return nil
 }
 

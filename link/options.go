@@ -162,6 +162,7 @@ type Options struct {
 	SymbolicFuncs  bool // -Bsymbolic-functions
 
 	GCSections          bool
+	GDBIndex            bool // .gdb_index is made
 	EmitRelocs          bool // relocations of the objects are kept in the output (-q)
 	ICF                 ICFKind
 	KeepUnique          []string // symbols whose sections are not folded

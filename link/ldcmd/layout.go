@@ -31,6 +31,8 @@ func addLayoutOptions() {
 		"Ttext":                     start(".text"),
 		"Tdata":                     start(".data"),
 		"Tbss":                      start(".bss"),
+		"gdb-index":                 flag(func(p *parser) { p.opt.GDBIndex = true }),
+		"no-gdb-index":              flag(func(p *parser) { p.opt.GDBIndex = false }),
 		"package-metadata":          {argMaybe, func(p *parser, v string) error { p.opt.PackageMetadata = v; return nil }},
 		"dynamic-list-data":         flag(func(p *parser) { p.opt.DynamicData = true }),
 		"dynamic-list-cpp-new":      listOption(`{ extern "C++" { "operator new*"; operator?new*; operator?delete*; }; };`),
