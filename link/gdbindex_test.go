@@ -11,7 +11,7 @@ import (
 	"weld/link"
 )
 
-var gdbSlot = regexp.MustCompile(`(?m)^\[ *\d+\] (.*?): *(?:\d+ \[|$)`)
+var gdbSlot = regexp.MustCompile(`(?m)^\[ *\d+\] (.*?): *(?:T?\d+ \[|$)`)
 
 // TestGDBIndex makes .gdb_index with and without tables of names in the objects, compares it with lld's, and has gdb use it.
 func TestGDBIndex(t *testing.T) {

@@ -166,7 +166,7 @@ func linkDamaged(t testing.TB, name string, data []byte, n int) {
 	opt := link.Options{
 		Inputs: []link.Input{{Data: data, Name: name, WholeArchive: n&1 != 0}, {Data: []byte("INPUT()"), Name: "script"}},
 		Mode:   []link.Mode{link.PIE, link.Shared, link.Exec, link.Relocatable}[n%4], Threads: 1, MaxOutput: 16 << 20, EhFrameHdr: true,
-		GCSections: n&4 != 0, PackRelative: n&8 != 0, ICF: link.ICFKind(n >> 4 % 3), Unresolved: link.Unresolved(n >> 6 % 3), ErrorLimit: 5,
+		GCSections: n&4 != 0, PackRelative: n&8 != 0, ICF: link.ICFKind(n >> 4 % 3), GDBIndex: n&16 != 0, EmitRelocs: n&32 != 0, Unresolved: link.Unresolved(n >> 6 % 3), ErrorLimit: 5,
 		Compress: link.Compression(n >> 3 % 3), BuildID: link.BuildIDSHA1,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -223,7 +223,7 @@ func mutations(t *testing.T, perFile int) {
 }
 
 // TestMutations links damaged files: each is an error or a link.
-func TestMutations(t *testing.T) { mutations(t, 150) }
+func TestMutations(t *testing.T) { mutations(t, 40) }
 
 // TestMutationsSoak does so 100000 times, and with every prefix.
 func TestMutationsSoak(t *testing.T) {
