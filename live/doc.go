@@ -65,6 +65,12 @@
 // files of processes that ended without that are removed when the next one uses the folder ([Sweep]). An object holds one
 // file descriptor.
 //
+// # C
+//
+// A program that imports this package offers native code that weld loads the functions of include/weld/dlbind.h, dlcreate and
+// its kin; weld run does. An object that native code makes is in the namespace of the code that has asked, and lives until
+// dldelete or the end of the process.
+//
 // # Fork
 //
 // A child that native code forks has the memory of the objects as it was, in copies that fork makes: its calls, lookups and

@@ -16,7 +16,7 @@
  *	void *dlreload(void *handle);
  *	int   dlfree(void *handle, void *addr);
  *	int   dlfree_now(void *handle, void *addr);
- *	void  dlcheckpoint(void);
+ *	int   dlcheckpoint(void);
  *	int   dlquiesce(void *handle);
  *	int   dldelete(void *handle);
  *
@@ -28,7 +28,7 @@
  *	program whose interpreter weld is, and in libraries that a Go program which has package weld/live opens.
  *	Elsewhere they fail as dlsym does, and dlerror says "undefined symbol: dlcreate". No library is linked with.
  *	The functions below look up the real ones, of the same names, with dlsym when they are called first. With
- *	DLBIND_DIRECT defined there are declarations only, and what includes this refers to them itself.
+ *	DLBIND_DIRECT defined there are declarations only: for shared libraries, in which they may stay undefined.
  *
  *	What fails returns NULL or -1 and changes nothing; dlerror tells why. All functions may be called by several
  *	threads. None may be called by a signal handler.
@@ -77,7 +77,7 @@
  *		dlquiesce.
  *	int dlfree_now(void *handle, void *addr)
  *		The same for what nobody is in or goes to: it is used again from the next dlcommit on.
- *	void dlcheckpoint(void)
+ *	int dlcheckpoint(void)
  *		Lets it be seen that the thread is in no freed code. Whatever a thread asks for here, and dlsym and its like, does
  *		that too: it is for threads that run generated code for long and ask for nothing, of which one holds up
  *		all. So does an address of the freed code on the thread's stack, as in a local variable.
@@ -172,7 +172,7 @@ int dlcommit(void *);
 void *dlreload(void *);
 int dlfree(void *, void *);
 int dlfree_now(void *, void *);
-void dlcheckpoint(void);
+int dlcheckpoint(void);
 int dlquiesce(void *);
 int dldelete(void *);
 
@@ -209,7 +209,7 @@ DLBIND_FUNCTION_(int, dlcommit, -1, (void *handle), (handle))
 DLBIND_FUNCTION_(void *, dlreload, NULL, (void *handle), (handle))
 DLBIND_FUNCTION_(int, dlfree, -1, (void *handle, void *addr), (handle, addr))
 DLBIND_FUNCTION_(int, dlfree_now, -1, (void *handle, void *addr), (handle, addr))
-DLBIND_FUNCTION_(void, dlcheckpoint, , (void), ())
+DLBIND_FUNCTION_(int, dlcheckpoint, -1, (void), ())
 DLBIND_FUNCTION_(int, dlquiesce, -1, (void *handle), (handle))
 DLBIND_FUNCTION_(int, dldelete, -1, (void *handle), (handle))
 

@@ -169,3 +169,44 @@ func TestCGDB(t *testing.T) {
 		`^2\tsecond$`, `in calculate \(\)`, hit, `^#0 .*square `, `^#1 .* in sum \(\) at .*f\.rpn:2$`, `^#2 .* in calculate \(\)`,
 		`<square\+0>:\tpush   %rbp`, `^sum\(3\) = 25$`, `^deleted: 0$`)
 }
+
+// The header is C of any standard and C++, for glibc and musl, and a library can do without its functions.
+func TestCHeader(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "gcc", "g++", "musl-gcc")
+	d := testenv.NewDir(t)
+	source := d.Write("header.c", "#include \"weld/dlbind.h\"\nint main(void) { void *h = dlcreate(\"x\"); return h == 0 || dlcheckpoint() || dldelete(h); }\n")
+	weldCommand := testenv.GoProgram(t, "weld/cmd/weld")
+	runs := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(weldCommand, args...)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+		if r := testenv.Run(t, cmd, 20*time.Second); r.Code != 0 || strings.TrimSpace(string(r.Stdout)) > "0" {
+			t.Errorf("%v: %v\n%s%s", args, r, r.Stdout, r.Stderr)
+		}
+	}
+	for _, line := range []string{
+		"gcc -std=gnu89", "gcc -std=c99 -Wshadow -Wstrict-prototypes", "gcc -std=c11 -static-pie -fPIE", "musl-gcc -std=c11",
+		"g++ -x c++ -std=c++11", "g++ -x c++ -std=c++20",
+	} {
+		cc := strings.Fields(line)
+		program := d.Join(fmt.Sprint("header-", len(line)))
+		args := append(cc[1:], "-pedantic", "-Wall", "-Wextra", "-Werror", header(t), source, "-o", program)
+		if out, err := exec.Command(cc[0], args...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", line, err, out)
+			continue
+		}
+		if !strings.Contains(line, "static") { // which brings its own dlsym
+			runs("run", program)
+		}
+	}
+	direct := d.Shared("libdirect.so", strict(t)[0], "-DDLBIND_DIRECT", d.Write("direct.c", `
+#include "weld/dlbind.h"
+int go(void)
+{
+	void *h = dlcreate("direct");
+	return !h || !dlalloc(h, 5, 0) || dlcommit(h) || dldelete(h);
+}
+`))
+	runs("call", direct, "int go(void)")
+}
