@@ -18,5 +18,6 @@
 #define PROT_WRITE 2
 #define MAP_PRIVATE 2
 #define MAP_ANONYMOUS 32
+#define MAP_POPULATE 32768
 #define MREMAP_MAYMOVE 1
 #define MREMAP_FIXED 2

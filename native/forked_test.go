@@ -22,7 +22,7 @@ func TestForkOffsets(t *testing.T) {
 		"C_addr": unsafe.Offsetof(c.Addr), "C_size": unsafe.Offsetof(c.Size), "C_prot": unsafe.Offsetof(c.Prot), "C_bytes": unsafe.Sizeof(c),
 		"SYS_write": syscall.SYS_WRITE, "SYS_close": syscall.SYS_CLOSE, "SYS_mmap": syscall.SYS_MMAP, "SYS_mprotect": syscall.SYS_MPROTECT,
 		"SYS_mremap": syscall.SYS_MREMAP, "PROT_READ": syscall.PROT_READ, "PROT_WRITE": syscall.PROT_WRITE,
-		"MAP_PRIVATE": syscall.MAP_PRIVATE, "MAP_ANONYMOUS": syscall.MAP_ANON, "MREMAP_MAYMOVE": 1, "MREMAP_FIXED": 2,
+		"MAP_PRIVATE": syscall.MAP_PRIVATE, "MAP_ANONYMOUS": syscall.MAP_ANON, "MAP_POPULATE": syscall.MAP_POPULATE, "MREMAP_MAYMOVE": 1, "MREMAP_FIXED": 2,
 	}
 	list := regexp.MustCompile(`(?m)^#define (\w+) (\d+)$`).FindAllSubmatch(data, -1)
 	if len(list) != len(want) {
