@@ -29,6 +29,12 @@
 //     find the same addresses.
 //   - lazy: a thousand first calls through the PLT of a library opened with weld.Lazy or RTLD_LAZY, less the same calls
 //     when bound.
+//   - live: functions that are made at run time. Bound in a live object and committed in batches; made known to gdb by its JIT
+//     interface, an object each; written as a shared object each, a copy of one with another name in it, and opened by dlopen.
+//     libdlbind is not built: its column is what was measured of it once (bench/cmd/weldworker/live.go). Then found by name
+//     and by address in random order, each once, and taken away; the same with gdb attached and going on; and how long gdb takes to attach
+//     to a process with so many, to name one, and to go. Where a peer takes time by the square of the number it
+//     makes fewer, as the row says; values are for each function.
 //   - memory: by how much the resident set of the process grows with the open of the library alone, weld's growth less
 //     glibc's, as a share of the size of the file. A file under 1 MiB has no target: a twentieth of it is fewer pages than
 //     a Go program touches by itself meanwhile.

@@ -49,6 +49,11 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 		suite.NativeNow: {files.StartWorker, "LD_BIND_NOW=1"},
 
 		suite.WatchAttached: {files.Weld, "watch"},
+
+		suite.WeldStill: {"env", "GODEBUG=asyncpreemptoff=1", files.WeldWorker, files.Calls},
+		suite.GdbJIT:    {files.DlWorker},
+		suite.DlopenAll: {files.DlWorker},
+		suite.Libdlbind: {files.WeldWorker, files.Calls},
 	}
 	about, err := suite.Ask(ctx, commands[suite.Glibc], wire.Request{Op: "about"})
 	if err != nil {
@@ -61,6 +66,7 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 		return nil, err
 	}
 	cases = append(cases, debuggers(ctx, libraries, files, commands, r)...)
+	cases = append(cases, suite.Generated(files.Generated, commands[suite.GdbAttached] != nil)...)
 	for _, slot := range prepare.ProgramSlots {
 		p, err := prepare.FindProgram(ctx, slot)
 		if err != nil {

@@ -3,17 +3,21 @@
    "error TAB text" on stdout. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
 #include <inttypes.h>
 #include <link.h>
 #include <malloc.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t nanoseconds(clockid_t clock) {
   struct timespec t;
@@ -198,6 +202,157 @@ static int op_lazy(char **args) {
   return 1;
 }
 
+/* The GDB JIT interface ("JIT Compilation Interface" in gdb's manual). */
+struct jit_code_entry {
+  struct jit_code_entry *next_entry, *prev_entry;
+  const char *symfile_addr;
+  uint64_t symfile_size;
+};
+struct jit_descriptor {
+  uint32_t version, action_flag;
+  struct jit_code_entry *relevant_entry, *first_entry;
+} __jit_debug_descriptor = {1, 0, NULL, NULL};
+enum { JIT_NOACTION, JIT_REGISTER_FN, JIT_UNREGISTER_FN };
+void __attribute__((noinline)) __jit_debug_register_code(void) { __asm__ volatile("" ::: "memory"); }
+
+enum { CODE_SIZE = 64 };
+
+/* An object with one function, as small as it can be. */
+struct jit_object {
+  struct jit_code_entry entry;
+  Elf64_Ehdr ehdr;
+  Elf64_Shdr shdr[4]; /* none, .text, .symtab, .strtab, which has the names of sections too */
+  Elf64_Sym sym[2];
+  char strs[96];
+};
+
+static struct jit_object *jit_make(uintptr_t code, long i) {
+  struct jit_object *o = calloc(1, sizeof *o);
+  const size_t base = offsetof(struct jit_object, ehdr);
+  int n = sprintf(o->strs, "%c.text%c.symtab%c.strtab%c", 0, 0, 0, 0);
+  int used = n + 1 + sprintf(o->strs + n, "generated_function_%ld", i);
+  memcpy(o->ehdr.e_ident, ELFMAG "\2\1\1", 7);
+  o->ehdr.e_type = ET_REL, o->ehdr.e_machine = EM_X86_64, o->ehdr.e_version = 1;
+  o->ehdr.e_shoff = offsetof(struct jit_object, shdr) - base;
+  o->ehdr.e_ehsize = sizeof o->ehdr, o->ehdr.e_shentsize = sizeof o->shdr[0];
+  o->ehdr.e_shnum = 4, o->ehdr.e_shstrndx = 3;
+  o->shdr[1] = (Elf64_Shdr){.sh_name = 1, .sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC | SHF_EXECINSTR, .sh_addr = code, .sh_size = CODE_SIZE, .sh_addralign = 16};
+  o->shdr[2] = (Elf64_Shdr){.sh_name = 7, .sh_type = SHT_SYMTAB, .sh_offset = offsetof(struct jit_object, sym) - base, .sh_size = sizeof o->sym,
+                            .sh_link = 3, .sh_info = 1, .sh_addralign = 8, .sh_entsize = sizeof o->sym[0]};
+  o->shdr[3] = (Elf64_Shdr){.sh_name = 15, .sh_type = SHT_STRTAB, .sh_offset = offsetof(struct jit_object, strs) - base, .sh_size = used, .sh_addralign = 1};
+  o->sym[1] = (Elf64_Sym){.st_name = n, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = 1, .st_size = CODE_SIZE};
+  o->entry.symfile_addr = (const char *)&o->ehdr;
+  o->entry.symfile_size = sizeof *o - base;
+  return o;
+}
+
+static void jit_tell(uint32_t action, struct jit_code_entry *e) {
+  __jit_debug_descriptor.relevant_entry = e;
+  __jit_debug_descriptor.action_flag = action;
+  __jit_debug_register_code();
+}
+
+static long capped(long n, const char *cap) { return atol(cap) > 0 && n > atol(cap) ? atol(cap) : n; }
+
+/* n functions, at most args[2], by the GDB JIT interface, one object each; they stay if args[1] says so. */
+static int op_jit(long n, char **args) {
+  n = capped(n, args[2]);
+  struct jit_object **all = malloc(n * sizeof *all);
+  char *code = mmap(NULL, n * CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (code == MAP_FAILED)
+    return fail("%s", strerror(errno));
+  memset(code, 0xc3, n * CODE_SIZE);
+  memset(all, 0, n * sizeof *all);
+  int64_t before = resident();
+  int64_t t0 = nanoseconds(CLOCK_MONOTONIC);
+  for (long i = 0; i < n; i++) {
+    struct jit_code_entry *e = &(all[i] = jit_make((uintptr_t)code + i * CODE_SIZE, i))->entry;
+    if ((e->next_entry = __jit_debug_descriptor.first_entry))
+      e->next_entry->prev_entry = e;
+    __jit_debug_descriptor.first_entry = e;
+    jit_tell(JIT_REGISTER_FN, e);
+  }
+  int64_t t1 = nanoseconds(CLOCK_MONOTONIC), after = resident();
+  if (!strcmp(args[1], "stay")) {
+    printf("ok\tboth=%g\ttotal=%" PRId64 "\taddr=%p\tname=generated_function_%ld\n", (double)(t1 - t0) / n, t1 - t0, code + n / 2 * CODE_SIZE, n / 2);
+    return 1;
+  }
+  int64_t t2 = nanoseconds(CLOCK_MONOTONIC);
+  for (long i = 0; i < n; i++) {
+    struct jit_code_entry *e = &all[i]->entry;
+    if (e->next_entry)
+      e->next_entry->prev_entry = e->prev_entry;
+    *(e->prev_entry ? &e->prev_entry->next_entry : &__jit_debug_descriptor.first_entry) = e->next_entry;
+    jit_tell(JIT_UNREGISTER_FN, e);
+    free(all[i]);
+  }
+  int64_t t3 = nanoseconds(CLOCK_MONOTONIC);
+  free(all);
+  munmap(code, n * CODE_SIZE);
+  printf("ok\tboth=%g\tunbind=%g\tbytes=%g\ttotal=%" PRId64 "\n", (double)(t1 - t0) / n, (double)(t3 - t2) / n, (double)(after - before) / n, t1 - t0);
+  return 1;
+}
+
+/* n functions, at most args[2], each in a shared object, which is a copy of args[3] with another name in it, opened by dlopen. */
+static int op_dlopen_each(long n, char **args) {
+  n = capped(n, args[2]);
+  FILE *f = fopen(args[3], "rb");
+  static char image[1 << 16];
+  size_t size = f ? fread(image, 1, sizeof image, f) : 0;
+  if (f)
+    fclose(f);
+  char dir[] = "/dev/shm/weldbenchXXXXXX", other[] = "/tmp/weldbenchXXXXXX";
+  char *folder = mkdtemp(dir) ? dir : mkdtemp(other);
+  if (!size || !folder)
+    return fail("%s: %s", args[3], strerror(errno));
+  void **handles = calloc(n, sizeof *handles);
+  uintptr_t *at = calloc(n, sizeof *at);
+  char path[128], name[32];
+  int64_t before = resident();
+  int64_t t0 = nanoseconds(CLOCK_MONOTONIC);
+  for (long i = 0; i < n; i++) {
+    snprintf(name, sizeof name, "%08ld", i);
+    for (char *p = image; (p = memmem(p, image + size - p, "generated_", 10)); p += 10)
+      memcpy(p + 10, name, 8);
+    snprintf(path, sizeof path, "%s/%ld.so", folder, i);
+    f = fopen(path, "wb");
+    if (!f || fwrite(image, 1, size, f) != size || fclose(f))
+      return fail("%s: %s", path, strerror(errno));
+    if (!(handles[i] = dlopen(path, RTLD_NOW)))
+      return fail("%s", dlerror());
+  }
+  int64_t t1 = nanoseconds(CLOCK_MONOTONIC), after = resident();
+  for (long i = 0; i < n; i++) {
+    snprintf(path, sizeof path, "%s/%ld.so", folder, i);
+    if (strcmp(args[1], "stay"))
+      unlink(path);
+  }
+  int64_t t2 = nanoseconds(CLOCK_MONOTONIC);
+  for (long i = 0; i < n; i++) {
+    snprintf(name, sizeof name, "generated_%08ld", i);
+    if (!(at[i] = (uintptr_t)dlsym(handles[i], name)))
+      return fail("%s", dlerror());
+  }
+  int64_t t3 = nanoseconds(CLOCK_MONOTONIC);
+  if (!strcmp(args[1], "stay")) {
+    printf("ok\tboth=%g\ttotal=%" PRId64 "\taddr=%#" PRIxPTR "\tname=generated_%08ld\tfolder=%s\n", (double)(t1 - t0) / n, t1 - t0, at[n / 2], n / 2, folder);
+    return 1;
+  }
+  Dl_info info;
+  for (long i = 0; i < n; i++)
+    if (!dladdr((void *)at[i * 7919 % n], &info) || !info.dli_sname)
+      return fail("dladdr finds nothing");
+  int64_t t4 = nanoseconds(CLOCK_MONOTONIC);
+  for (long i = 0; i < n; i++)
+    dlclose(handles[i]);
+  int64_t t5 = nanoseconds(CLOCK_MONOTONIC);
+  rmdir(folder);
+  free(handles), free(at);
+  printf("ok\tboth=%g\tlookup=%g\tfindaddr=%g\tunbind=%g\tbytes=%g\ttotal=%" PRId64 "\n", (double)(t1 - t0) / n, (double)(t3 - t2) / n,
+         (double)(t4 - t3) / n, (double)(t5 - t4) / n, (double)(after - before) / n, t1 - t0);
+  return 1;
+}
+
 enum { MAX_FIELDS = 256 };
 
 int main(void) {
@@ -229,6 +384,10 @@ int main(void) {
       op_resident(args, count);
     else if (!strcmp(op, "lookup") && count == 2)
       op_lookup(atol(field[1]), args);
+    else if (!strcmp(op, "jit") && count == 4)
+      op_jit(atol(field[1]), args);
+    else if (!strcmp(op, "dlopen_each") && count == 4)
+      op_dlopen_each(atol(field[1]), args);
     else if (!strcmp(op, "lazy") && count == 1)
       op_lazy(args);
     else

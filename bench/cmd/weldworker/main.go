@@ -24,6 +24,10 @@ func main() {
 	ops["lazy"] = lazy
 	ops["resident"] = resident(calls)
 	ops["tables"] = tables(calls)
+	ops["generate"] = generate
+	ops["libdlbind"] = libdlbind
+	ops["libdlbind_bind"] = libdlbindBind
+	ops["libdlbind_watched"] = libdlbindWatched
 	worker.Main(ops)
 }
 

@@ -23,6 +23,8 @@ type Files struct {
 	Calls string // shared object of testdata/calls.c
 	Lazy  string // shared object of testdata/lazy.c
 	Tiny  string // shared object of testdata/tiny.c
+
+	Generated string // shared object of testdata/generated.c
 }
 
 // Build compiles workers and fixtures from the module folder source into dir, and the weld command; the worker for weld
@@ -43,6 +45,7 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 		Calls:        out("libcalls.so"),
 		Lazy:         out("liblazy.so"),
 		Tiny:         out("libtiny.so"),
+		Generated:    out("libgenerated_00000000.so"),
 	}
 	// cgo does not see a change of calls.c, which the worker's own C file includes: the flag makes it look.
 	text, err := os.ReadFile(src("calls.c"))
@@ -78,6 +81,9 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl") })
 	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
 	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Tiny, src("tiny.c")) })
+	g.Go(func() error { // one bucket: the name can be changed
+		return gcc("-shared", "-fPIC", "-nostdlib", "-Wl,--hash-style=sysv,--build-id=none,-soname,libgenerated_00000000.so", "-o", f.Generated, src("generated.c"))
+	})
 	g.Go(func() error {
 		target := out("liblazytarget.so")
 		if err := gcc("-shared", "-fPIC", "-o", target, src("lazytarget.c")); err != nil {

@@ -207,10 +207,14 @@ func (r *runner) sample(ctx context.Context, shared map[string]*process, c, m in
 			return nil, err
 		}
 	}
-	if cs.Attach != "" {
+	if cs.Attach != "" && worker != Libdlbind {
 		return r.attached(ctx, p, c, m, do)
 	}
-	return r.repeat(c, m, do)
+	v, err := r.repeat(c, m, do)
+	if err == nil && cs.Look {
+		v, err = r.look(ctx, p, v)
+	}
+	return v, err
 }
 
 // repeat makes a request with the count of case c for member m, which is found when it is not known.
