@@ -30,7 +30,10 @@ func generate(n int, args []string) (wire.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	stay := len(args) > 1 && args[1] == "stay"
+	if !stay {
+		defer os.RemoveAll(dir)
+	}
 	o, err := weldlive.New(nil, "bench", weldlive.Options{Folder: dir})
 	if err != nil {
 		return nil, err
@@ -77,8 +80,8 @@ func generate(n int, args []string) (wire.Values, error) {
 	each("bind", total-committing)
 	each("commit", committing)
 	v.Set("total", float64(total))
-	if len(args) > 1 && args[1] == "stay" {
-		v["addr"], v["name"] = fmt.Sprintf("%#x", blocks[n/2].Addr()), names[n/2]
+	if stay {
+		v["folder"], v["addr"], v["name"] = dir, fmt.Sprintf("%#x", blocks[n/2].Addr()), names[n/2]
 		kept = append(kept, o)
 		return v, nil
 	}

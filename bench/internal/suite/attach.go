@@ -59,6 +59,9 @@ func (r *runner) attached(ctx context.Context, p *process, c, m int, do func(n i
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
+	if r.results[c].Case.Once {
+		return v, nil
+	}
 	if _, err := do(1); err != nil {
 		return nil, fmt.Errorf("after %s: %w", what, err)
 	}

@@ -48,6 +48,8 @@ type Case struct {
 	Warm int
 	// Attach is what is attached to the fresh process while it is measured, if anything.
 	Attach string
+	// Once has no more asked of the process when what was attached has gone.
+	Once bool
 	// Look has gdb look at the fresh process when it has answered: what is measured is how long that takes.
 	Look bool
 	// Agree is the key of a value that all members must agree on, if any.

@@ -3,6 +3,7 @@ package suite
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -16,8 +17,8 @@ import (
 const (
 	// WeldStill is weld whose threads the Go runtime does not interrupt: each signal is a stop under a debugger.
 	WeldStill = "weld, not preempted"
-	GdbJIT    = "GDB JIT" // an object a function (__jit_debug_register_code)
-	DlopenAll = "dlopen"  // a shared object a function
+	GdbJIT    = "GDB JIT"                     // an object a function (__jit_debug_register_code)
+	DlopenAll = "dlopen"                      // a shared object a function
 	Libdlbind = "libdlbind, as measured once" // answers what it was, with a debugger or not
 )
 
@@ -79,14 +80,14 @@ func Generated(file string, gdb bool) []Case {
 		if most > 0 && most < n {
 			m.Name += fmt.Sprintf(" (%s: %s)", peer.Worker, count(most))
 		}
-		cases = append(cases, Case{Group: group, Members: []Member{{WeldStill, "generate"}, peer}, Args: args(batch, "no", most), Repeats: n, Fresh: true, Attach: GdbAttached,
+		cases = append(cases, Case{Group: group, Members: []Member{{WeldStill, "generate"}, peer}, Args: args(batch, "no", most), Repeats: n, Fresh: true, Attach: GdbAttached, Once: true,
 			Metrics: append([]Metric{m}, more...)})
 	}
 	const batchTime = 150e6
 	watched(10_000, 10_000, mostJITWatched, Member{GdbJIT, "jit"},
 		Metric{Key: "total", Name: "a batch of 10,000, gdb attached, as a part of 150 ms", Unit: "ns", Own: true, Whole: batchTime, Target: 1})
 	watched(10_000, 10_000, mostDlopenWatched, Member{DlopenAll, "dlopen_each"})
-	for _, n := range []int{2_000, 10_000, 50_000} {
+	for _, n := range []int{2_000, 10_000, 20_000} {
 		watched(n, 100, 0, Member{Libdlbind, "libdlbind_watched"})
 	}
 	watched(100_000, 10_000, 0, Member{Libdlbind, "libdlbind_watched"})
@@ -111,6 +112,7 @@ func (r *runner) look(ctx context.Context, p *process, v wire.Values) (wire.Valu
 	if v["given"] != "" {
 		return v, nil
 	}
+	defer os.RemoveAll(v["folder"])
 	ctx, cancel := context.WithTimeout(ctx, attachLimit)
 	defer cancel()
 	gdb := r.cfg.Commands[GdbAttached][0]
