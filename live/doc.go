@@ -39,7 +39,8 @@
 // Addresses that were handed out, by Lookup, dlsym or Addr, are what they were. To unbind a name redirects nothing: who is
 // bound goes on to go to the code as long as it is there, and follows when the name is bound again.
 //
-// To those who debug a program, each commit is the object loaded anew: its l_name in the link_map changes to another spelling
+// To those who debug a program, each commit is the object loaded anew, or, if it is large, parts of it, with files of their own
+// beside the object's, as long as a debugger is there: its l_name in the link_map changes to another spelling
 // of the same path and back, since that is what has debuggers read the file again. gdb 13 writes a warning about its breakpoints
 // then, and sets them again. A breakpoint by name may be set before the function is there, and is in all that the
 // name is bound to. Where a debugger has breakpoints in the object a commit has it see the object go, takes out what it leaves

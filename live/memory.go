@@ -175,7 +175,8 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 			return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrNoSpace, Detail: fmt.Sprintf("%d bytes more", n), Err: err}
 		}
 		const rw = syscall.PROT_READ | syscall.PROT_WRITE
-		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
+		// It is about to be written: a fault for each page would take longer than the writing.
+		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed|syscall.MAP_POPULATE, o.file.fd, off); err != nil {
 			return noMemory(err)
 		}
 		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), dontFork)
