@@ -82,7 +82,7 @@ func TestEmitRelocs(t *testing.T) {
 	}
 	args := []string{"cxx.o", "cxx_other.o", "-Wl,--emit-relocs", "-Wl,--gc-sections"}
 	tool(t, d.Path, "g++", append(args, "-o", "out", "-B", weld)...)
-	tool(t, d.Path, "clang++-19", append(args, "-o", "lld", "-fuse-ld=lld-19")...)
+	tool(t, d.Path, llvm(t, "clang++"), append(args, "-o", "lld", "--ld-path="+llvm(t, "ld.lld"))...)
 	got, want := emitted(t, d.Join("out"), true), emitted(t, d.Join("lld"), false)
 	ours, theirs := map[string]int{}, map[string]int{}
 	for list, to := range map[*map[string]int]map[string]int{&got: ours, &want: theirs} {

@@ -54,7 +54,7 @@ number use(int n) { return hidden(n) + space::twice(n) + space::green; }
 			}
 		}
 		if slices.Contains(flags, "-ggnu-pubnames") {
-			tool(t, d.Path, "clang++-19", append([]string{"-o", "lld", "-fuse-ld=lld-19", "-Wl,--gdb-index"}, objs...)...)
+			tool(t, d.Path, llvm(t, "clang++"), append([]string{"-o", "lld", "--ld-path=" + llvm(t, "ld.lld"), "-Wl,--gdb-index"}, objs...)...)
 			if want := names("lld"); !slices.Equal(got, want) {
 				t.Errorf("names %q\nlld's %q", got, want)
 			}

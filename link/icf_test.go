@@ -52,14 +52,18 @@ func TestICF(t *testing.T) {
 	d := testenv.NewDir(t)
 	weld := weldDir(t)
 	d.Write("icf.c", icfSource)
-	for _, cc := range []string{"gcc", "clang-19"} {
-		tool(t, d.Path, cc, "-c", "-O2", "-fno-optimize-sibling-calls", "-g", "-ffunction-sections", "-fPIE", "icf.c", "-o", cc+".o")
+	for _, cc := range []string{"gcc", "clang"} {
+		compiler := cc
+		if cc == "clang" {
+			compiler = llvm(t, cc)
+		}
+		tool(t, d.Path, compiler, "-c", "-O2", "-fno-optimize-sibling-calls", "-g", "-ffunction-sections", "-fPIE", "icf.c", "-o", cc+".o")
 		for _, kind := range []string{"none", "safe", "all"} {
 			args := []string{"-o", "prog", "-pie", cc + ".o", "-Wl,--icf=" + kind, "-Wl,--print-icf-sections"}
 			out := tool(t, d.Path, "gcc", append(args, "-B", weld)...)
 			got := testenv.Run(t, exec.Command(d.Join("prog")), 10*time.Second)
 			args[1] = "lld"
-			want := tool(t, d.Path, "clang-19", append(args, "-fuse-ld=lld-19")...)
+			want := tool(t, d.Path, llvm(t, "clang"), append(args, "--ld-path="+llvm(t, "ld.lld"))...)
 			if a, b := classesOf(out), classesOf(want); !slices.Equal(a, b) {
 				t.Errorf("%s, %s: folded\n%s\nlld:\n%s", cc, kind, strings.Join(a, "\n"), strings.Join(b, "\n"))
 			}

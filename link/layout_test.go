@@ -49,8 +49,8 @@ int _start(void) { return main(); }
 	}{
 		{nil, code, "", "ld"},
 		{nil, data, "d1 d2 d3", ""},
-		{[]string{"--symbol-ordering-file=symbols"}, []string{"f1", "f2", "f3", "local"}, "", "ld.lld-19"},
-		{[]string{"--symbol-ordering-file", "symbols"}, data, "", "ld.lld-19"},
+		{[]string{"--symbol-ordering-file=symbols"}, []string{"f1", "f2", "f3", "local"}, "", llvm(t, "ld.lld")},
+		{[]string{"--symbol-ordering-file", "symbols"}, data, "", llvm(t, "ld.lld")},
 		{[]string{"--section-ordering-file=sections"}, []string{"f1", "f2", "f3", "local"}, "f2 local f1 f3", ""},
 		{[]string{"--section-ordering-file", "sections"}, data, "d3 d1 d2", ""},
 		{[]string{"--sort-section=alignment"}, data, "", "ld"},
