@@ -121,7 +121,11 @@ func (l *Library) known(s *Symbol, separate bool) (*ctype.Known, *Library, error
 		}
 		return nil, of, err
 	}
-	k, err := info.Lookup(ctype.Query{Name: s.Name, Addr: uint64(s.Addr - of.Base), Type: s.Type})
+	q := ctype.Query{Name: s.Name, Addr: uint64(s.Addr - of.Base), Type: s.Type}
+	if q.Type == elf.STT_GNU_IFUNC {
+		q.Type = elf.STT_FUNC // the address is that of what the resolver has chosen
+	}
+	k, err := info.Lookup(q)
 	return k, of, err
 }
 

@@ -210,7 +210,7 @@ func (c *canon) function(t *Type, depth int) error {
 			if i > 0 {
 				c.write(",")
 			}
-			pt := p.Type.Strip()
+			pt := p.Type.asParam().Strip()
 			switch pt.Kind { // DWARF has pointers here, as C says; a declaration made by hand may not
 			case Array:
 				c.write("*")

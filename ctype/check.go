@@ -168,7 +168,7 @@ func (m *matcher) verb(call, callback string) string {
 
 // param compares a parameter or result. Why is what to add to the types themselves, if ok is false.
 func (m *matcher) param(c *Type, g reflect.Type) (why string, ok bool) {
-	c = c.Strip()
+	c = c.asParam().Strip()
 	switch c.Kind {
 	case Array: // as a parameter
 		return m.param(PointerTo(c.Elem), g)

@@ -163,7 +163,7 @@ func (d *differ) functions(where string, a, b *Type, depth int) {
 		d.add(where, Breaks, a, b, "it took %s, now %d", count(n, "argument"), m)
 	}
 	for i := range min(len(a.Params), len(b.Params)) {
-		d.compare(within(where, fmt.Sprintf("argument %d", i+1)), a.Params[i].Type, b.Params[i].Type, depth+1)
+		d.compare(within(where, fmt.Sprintf("argument %d", i+1)), a.Params[i].Type.asParam(), b.Params[i].Type.asParam(), depth+1)
 	}
 	switch {
 	case a.Variadic && !b.Variadic:

@@ -35,6 +35,7 @@
 //     have. A union begins with |. Tags and names are dropped. The second of the same layout is # and a number.
 //   - An array is [n], [] if it is flexible, variable or of length 0. The length of a variable that is an array is dropped, as its
 //     declaration may leave it out. A vector is vec(n,type).
+//   - A parameter that is a union of pointers is *void, which is how it is passed.
 //   - A function is fn(parameters)result, with ... for variable arguments, and a calling convention if it has one of its own. One
 //     without a prototype has no signature; a pointer to such is *fn(?)result.
 //   - C++: references are pointers, classes structs, a class whose copying is not trivial is byref and the pointer it is passed as.

@@ -181,14 +181,7 @@ func (in *Info) find0() error {
 		in.source, in.file = FromBTF, f.name
 		return nil
 	}
-	if in.data != nil {
-		f, err := readELF(in.name, bytes.NewReader(in.data), int64(len(in.data)), &in.budget)
-		if err != nil {
-			return err
-		}
-		return look(f)
-	}
-	return withFile(in.name, &in.budget, look)
+	return in.withELF(look)
 }
 
 // readDWARF reads the sections of f. It reports whether there are units.
@@ -331,18 +324,11 @@ type Query struct {
 func (in *Info) Symbols() (list []Query, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	read := func(f *elfFile) error {
+	err = in.withELF(func(f *elfFile) (err error) {
 		list, err = f.symbols()
 		return err
-	}
-	if in.data == nil {
-		return list, withFile(in.name, &in.budget, read)
-	}
-	f, err := readELF(in.name, bytes.NewReader(in.data), int64(len(in.data)), &in.budget)
-	if err != nil {
-		return nil, err
-	}
-	return list, read(f)
+	})
+	return list, err
 }
 
 // symbols reads the symbol table.
@@ -403,8 +389,8 @@ type Known struct {
 }
 
 // Lookup returns the type of a symbol. A function is looked for by its address, as a name may be an alias's; what that leads
-// to nothing for, by name. An indirect function (STT_GNU_IFUNC) is looked for by name only: at its address is the
-// resolver. The same holds for what was written in assembly: if C code of the file declares the symbol, that is its type.
+// to nothing for, by name. At the address of an indirect function (STT_GNU_IFUNC) is its
+// resolver: the type is what that returns a pointer to, if it says so. What was written in assembly is looked for by name: if C code of the file declares the symbol, that is its type.
 //
 // The error is an *UnknownError if nothing is known, and a *FormatError if the information is damaged.
 func (in *Info) Lookup(q Query) (*Known, error) {
@@ -442,7 +428,10 @@ func (in *Info) lookupDWARF(q Query) (*Known, error) {
 			why = e
 		}
 	} else if q.Type == weldelf.STT_GNU_IFUNC {
-		why = unknown(in.file, q.Name, ErrIndirect, "it is an indirect function, of which the resolver is described only")
+		if k, err := in.byResolver(q); k != nil || err != nil {
+			return k, err
+		}
+		why = unknown(in.file, q.Name, ErrIndirect, "it is an indirect function, of which the resolver does not say what it returns")
 	}
 	in.prepareNames()
 	k, err := in.choose(q, in.find(&in.index.names, q.Name))
@@ -457,6 +446,30 @@ func (in *Info) lookupDWARF(q Query) (*Known, error) {
 		return nil, in.nameErr
 	}
 	return nil, unknown(in.file, q.Name, ErrNotFound, "the debugging information of %s does not have it", in.file)
+}
+
+// byResolver returns the type of an indirect function by that of its resolver, if that is declared to return a pointer to such
+// a function, as those of the C library are.
+func (in *Info) byResolver(q Query) (*Known, error) {
+	refs, err := in.functionAt(q.Addr)
+	if err != nil {
+		return nil, err
+	}
+	k, err := in.choose(Query{Name: q.Name}, refs)
+	if k == nil {
+		if _, ok := err.(*UnknownError); err != nil && !ok {
+			return nil, err
+		}
+		return nil, nil
+	}
+	p := k.Type.Elem.Strip()
+	if k.Type.Kind != Func || p.Kind != Pointer {
+		return nil, nil
+	}
+	if k.Type = p.Elem.Strip(); k.Type.Kind != Func || k.Type.Unchecked {
+		return nil, nil
+	}
+	return k, nil
 }
 
 func (in *Info) prepareNames() {

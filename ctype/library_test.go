@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"weld/image/elf"
 	"weld/internal/testenv"
@@ -99,6 +100,7 @@ func TestPrototypes(t *testing.T) {
 		{"libc.so.6", "strtol", fn(func(string, **byte, int32) int32 { return 0 }), "result: C returns long (8 bytes), Go wants int32: 4 bytes, not 8"},
 		{"libc.so.6", "fopen", fn(func(string, string) uintptr { return 0 }), ""},
 		{"libc.so.6", "open", fn(func(string, int32, ...any) int32 { return 0 }), ""},
+		{"libc.so.6", "connect", fn(func(int32, unsafe.Pointer, uint32) int32 { return 0 }), ""},
 		{"libm.so.6", "cos", fn(func(float64) float64 { return 0 }), ""},
 		{"libm.so.6", "cabs", fn(func(complex128) float64 { return 0 }), ""},
 		{"libm.so.6", "frexp", fn(func(float64, *int32) float64 { return 0 }), ""},

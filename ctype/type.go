@@ -179,6 +179,25 @@ func (t *Type) Strip() *Type {
 	return t
 }
 
+// asParam returns t as it is passed: a union of nothing but pointers as a pointer. glibc declares the addresses of sockets as such, with the
+// attribute transparent_union, and gcc describes these without members.
+func (t *Type) asParam() *Type {
+	u := t.Strip()
+	if u.Kind != Union || u.Size != 8 || u.Incomplete {
+		return t
+	}
+	ms, err := u.Members()
+	if err != nil {
+		return t
+	}
+	for _, m := range ms {
+		if m.Type.Strip().Kind != Pointer {
+			return t
+		}
+	}
+	return PointerTo(voidType)
+}
+
 // size returns the size in bytes, through typedefs and arrays; -1 if it is not known.
 func (t *Type) size() int64 {
 	t = t.Strip()

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"weld"
+	"weld/ctype"
 	"weld/image/elf"
 	"weld/internal/cproto"
 )
@@ -23,7 +24,7 @@ type callCmd struct {
 	LibPath []string `name:"lib-path" placeholder:"DIR" sep:"none" help:"Search DIR for libraries first. May be given several times."`
 
 	Lib  string   `arg:"" help:"The library: a path with a slash, or a soname such as libm.so.6."`
-	Call []string `arg:"" name:"prototype" passthrough:"partial" help:"The C prototype of the function, as one word, then an argument for each parameter."`
+	Call []string `arg:"" name:"prototype" passthrough:"partial" help:"The C prototype of the function, as one word, or its name alone if there is debugging information; then an argument for each parameter."`
 }
 
 // Help is the second part of weld call --help.
@@ -35,6 +36,7 @@ func (*callCmd) Help() string {
     weld call libm.so.6 'double frexp(double, int *exp)' 8 _
     weld call libc.so.6 'long strtol(const char *s, char **end, int base)' 12abc _ 10
     weld call libc.so.6 'div_t div(int, int)' 17 5
+    weld call ./libmine.so add 2 3
 
 All that follows LIB and PROTOTYPE is passed on, a negative number or --word too. Arguments, by the type of the parameter:
 
@@ -66,7 +68,18 @@ func (c *callCmd) Run(s *streams) error {
 	if c.Lib == "" {
 		return usageError{errors.New("the name of the library is empty")}
 	}
-	proto, err := cproto.Parse(c.Call[0])
+	var lib *weld.Library
+	text := c.Call[0]
+	if isName(text) {
+		var err error
+		if lib, err = openLibrary(c.Lib, c.LibPath); err != nil {
+			return err
+		}
+		if text, err = knownPrototype(lib, text); err != nil {
+			return err
+		}
+	}
+	proto, err := cproto.Parse(text)
 	if err != nil {
 		return usageError{fmt.Errorf("prototype: %w", err)}
 	}
@@ -77,9 +90,10 @@ func (c *callCmd) Run(s *streams) error {
 		}
 		return usageError{err}
 	}
-	lib, err := openLibrary(c.Lib, c.LibPath)
-	if err != nil {
-		return err
+	if lib == nil {
+		if lib, err = openLibrary(c.Lib, c.LibPath); err != nil {
+			return err
+		}
 	}
 	sym, err := lib.Lookup(proto.Name)
 	if err != nil {
@@ -111,6 +125,31 @@ func (c *callCmd) Run(s *streams) error {
 		return c.printJSON(s.out, proto, args, out, memory.read, errno)
 	}
 	return c.printText(s.out, proto, args, out, memory.read, errno)
+}
+
+// isName reports whether s is the name of a function and nothing else.
+func isName(s string) bool {
+	for i, r := range s {
+		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// knownPrototype returns the prototype of a function by the library's debugging information.
+func knownPrototype(lib *weld.Library, name string) (string, error) {
+	k, err := lib.TypeOf(name)
+	if err != nil {
+		if errors.As(err, new(*ctype.UnknownError)) {
+			return "", usageError{fmt.Errorf("%w: give its prototype, such as 'double %s(double x)'", err, name)}
+		}
+		return "", err
+	}
+	if k.Type.Kind != ctype.Func {
+		return "", fmt.Errorf("%s is a variable, not a function", name)
+	}
+	return ctype.Prototype(k.Type, name)
 }
 
 func (c *callCmd) printText(w io.Writer, proto *cproto.Prototype, args []*cproto.Value, out []reflect.Value, memory cproto.Memory, errno syscall.Errno) error {

@@ -6,7 +6,8 @@
 // Command weld calls functions of shared libraries, shows what is in an ELF file, and shows on the machine it runs on what package weld
 // does there.
 //
-//	weld call LIB 'PROTOTYPE' ARGS...
+//	weld call LIB 'PROTOTYPE' ARGS... (or a NAME whose type is known)
+//	weld diff OLD NEW
 //	weld info FILE
 //	weld link OPTIONS AND FILES OF GNU LD
 //	weld run PROG ARGS...
@@ -15,7 +16,7 @@
 //	weld watch PID
 //
 // Under the name ld or ld.weld it is weld link. Each command has --help. The exit status is 0, or 1 if something failed, or
-// 2 if the command line is wrong; of run, it is the program's.
+// 2 if the command line is wrong; 3 of diff if old callers break; of run, it is the program's.
 package main
 
 import (
@@ -52,6 +53,7 @@ func main() {
 // commands is the command line.
 type commands struct {
 	Call  callCmd  `cmd:"" help:"Call a C function of a shared library."`
+	Diff  diffCmd  `cmd:"" help:"Compare two versions of a library: symbols, types, struct layouts."`
 	Info  infoCmd  `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
 	Link  linkCmd  `cmd:"" passthrough:"" help:"Link objects, archives and shared libraries, with the options of GNU ld."`
 	Run   runCmd   `cmd:"" help:"Run a program with weld as its run-time linker."`
@@ -132,7 +134,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // usages are the command lines in the order in which they have to be typed.
 var usages = map[string]string{
-	"call":  "weld call [flags] LIB 'PROTOTYPE' [ARGS...]",
+	"call":  "weld call [flags] LIB 'PROTOTYPE'|NAME [ARGS...]",
+	"diff":  "weld diff [flags] OLD NEW",
 	"info":  "weld info [flags] FILE",
 	"link":  "weld link [options of GNU ld] FILE...",
 	"run":   "weld run [flags] PROG [ARGS...]",

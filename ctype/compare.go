@@ -1,0 +1,181 @@
+package ctype
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+
+	weldelf "weld/image/elf"
+)
+
+// SymbolChange is what became of a symbol from one version of a library to the next.
+type SymbolChange struct {
+	Name    string
+	Gone    bool     // it is not exported any more
+	Added   bool     // it was not exported before
+	Changes []Change // of its type; nil for one that is gone or new
+	Old     *Type    // nil if it is not known
+	New     *Type
+}
+
+// Effect is the worst effect that the change has on old callers.
+func (s *SymbolChange) Effect() Effect {
+	e := Harmless
+	if s.Gone {
+		e = Breaks
+	}
+	for _, c := range s.Changes {
+		e = max(e, c.Effect)
+	}
+	return e
+}
+
+// Comparison is how two versions of a library differ.
+type Comparison struct {
+	Symbols  []SymbolChange // those that differ, by name
+	Compared int            // symbols whose type is known on both sides
+	Unknown  int            // symbols that both have, with a type that is not known on one of them
+}
+
+// Effect is the worst effect that any change has on old callers.
+func (c *Comparison) Effect() Effect {
+	e := Harmless
+	for i := range c.Symbols {
+		e = max(e, c.Symbols[i].Effect())
+	}
+	return e
+}
+
+// Compare compares what two versions of a library, or two objects, define for others. The error is that of Symbols or a
+// *FormatError; that types are not known is none.
+func Compare(old, now *Info) (*Comparison, error) {
+	before, err := old.exported()
+	if err != nil {
+		return nil, err
+	}
+	after, err := now.exported()
+	if err != nil {
+		return nil, err
+	}
+	var c Comparison
+	known := func(in *Info, q Query) (*Type, error) {
+		k, err := in.Lookup(q)
+		if err == nil {
+			return k.Type, nil
+		}
+		var u *UnknownError
+		if errors.As(err, &u) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	for name, q := range before {
+		n, ok := after[name]
+		s := SymbolChange{Name: name, Gone: !ok}
+		if s.Old, err = known(old, q); err != nil {
+			return nil, err
+		}
+		if !ok {
+			c.Symbols = append(c.Symbols, s)
+			continue
+		}
+		if s.New, err = known(now, n); err != nil {
+			return nil, err
+		}
+		if s.Old == nil || s.New == nil {
+			c.Unknown++
+			continue
+		}
+		c.Compared++
+		if s.Changes = Diff(s.Old, s.New); s.Changes != nil {
+			c.Symbols = append(c.Symbols, s)
+		}
+	}
+	for name, q := range after {
+		if _, ok := before[name]; ok {
+			continue
+		}
+		s := SymbolChange{Name: name, Added: true}
+		if s.New, err = known(now, q); err != nil {
+			return nil, err
+		}
+		c.Symbols = append(c.Symbols, s)
+	}
+	slices.SortFunc(c.Symbols, func(a, b SymbolChange) int { return cmp.Compare(a.Name, b.Name) })
+	return &c, nil
+}
+
+// exported returns what other files can bind to, by name, and @ and the version if it has one: of a linked file
+// its dynamic symbols.
+func (in *Info) exported() (map[string]Query, error) {
+	in.mu.Lock()
+	rel := false
+	var list map[string]Query
+	err := in.withELF(func(f *elfFile) error {
+		if f.header.Type == weldelf.ET_REL {
+			rel = true
+			return nil
+		}
+		data := in.data
+		if data == nil {
+			data = make([]byte, f.size)
+			if err := f.take(&weldelf.Section{}, uint64(f.size)); err != nil {
+				return err
+			}
+			if _, err := f.r.ReadAt(data, 0); err != nil {
+				return err
+			}
+		}
+		e, err := weldelf.New(in.name, data)
+		if err != nil {
+			return err
+		}
+		list = dynamicSymbols(e)
+		return nil
+	})
+	in.mu.Unlock()
+	if err != nil || !rel {
+		return list, err
+	}
+	symbols, err := in.Symbols()
+	list = make(map[string]Query, len(symbols))
+	for _, q := range symbols {
+		list[q.Name] = q
+	}
+	return list, err
+}
+
+func dynamicSymbols(e *weldelf.File) map[string]Query {
+	list := map[string]Query{}
+	for i := 1; i < e.NumSymbols(); i++ {
+		s, ok := e.Sym(uint32(i))
+		if !ok || !s.Exported() || s.Shndx == weldelf.SHN_ABS {
+			continue
+		}
+		switch s.Type() {
+		case weldelf.STT_FUNC, weldelf.STT_OBJECT, weldelf.STT_TLS, weldelf.STT_GNU_IFUNC:
+		default:
+			continue
+		}
+		name := e.SymName(s)
+		key := name
+		if v := e.SymVersion(uint32(i)); v != nil && v.Name != "" {
+			key = name + "@" + v.Name
+		}
+		list[key] = Query{name, s.Value, s.Type()}
+	}
+	return list
+}
+
+// withELF opens the file itself for the time of a call. in.mu is held.
+func (in *Info) withELF(f func(*elfFile) error) error {
+	if in.data == nil {
+		return withFile(in.name, &in.budget, f)
+	}
+	e, err := readELF(in.name, bytes.NewReader(in.data), int64(len(in.data)), &in.budget)
+	if err != nil {
+		return err
+	}
+	return f(e)
+}

@@ -1,0 +1,81 @@
+package ctype
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weld/internal/cproto"
+	"weld/internal/testenv"
+)
+
+// TestCompare compares what gcc and clang make of one source, in objects and libraries, and a library with one that lacks a
+// symbol.
+func TestCompare(t *testing.T) {
+	dir := t.TempDir()
+	src := source(t, dir, "kinds.c")
+	file := func(name string) *Info { return openInfo(t, filepath.Join(dir, name), nil) }
+	run(t, dir, "gcc", "-shared", "-fPIC", "-w", "-gdwarf-4", src, "-o", "gcc.so")
+	run(t, dir, "clang-19", "-shared", "-fPIC", "-w", "-gdwarf-5", "-O2", src, "-o", "clang.so")
+	run(t, dir, "gcc", "-c", "-w", "-g", src, "-o", "gcc.o")
+	for _, pair := range [][2]string{{"gcc.so", "clang.so"}, {"clang.so", "gcc.so"}, {"gcc.so", "gcc.o"}} {
+		c, err := Compare(file(pair[0]), file(pair[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Symbols) != 0 || c.Compared != len(kinds) || c.Unknown != 0 {
+			t.Errorf("%v: %+v", pair, c)
+		}
+	}
+	run(t, dir, "gcc", "-shared", "-fPIC", "-w", "-g", "-Dv_int=v_other", src, "-o", "other.so")
+	c, err := Compare(file("gcc.so"), file("other.so"))
+	if err != nil || len(c.Symbols) != 2 || !c.Symbols[0].Gone || c.Symbols[0].Name != "v_int" || !c.Symbols[1].Added || c.Effect() != Breaks {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+// TestPrototypeText writes the prototype of each function of the C library in C that needs no other declarations, and reads that
+// again.
+func TestPrototypeText(t *testing.T) {
+	path := testenv.Library(t, "libc6", "libc.so.6")
+	in := distribution(t, path)
+	same, all := 0, 0
+	for _, q := range exports(t, path) {
+		k, err := in.Lookup(q)
+		if err != nil || k.Type.Kind != Func {
+			continue
+		}
+		want, err := SignatureOf(k.Type)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := Prototype(k.Type, q.Name)
+		if err != nil {
+			if !strings.Contains(want.Text, "f128") { // which this C has no word for
+				t.Errorf("%s: %v", q.Name, err)
+			}
+			continue
+		}
+		all++
+		back, err := ParseDecl(text)
+		if err != nil {
+			if !errors.Is(err, cproto.ErrUnsupported) {
+				t.Errorf("%s: %s: %v", q.Name, text, err)
+			}
+			continue
+		}
+		got, err := SignatureOf(back.Type)
+		// An enum that is not described here is an int there, and what has no tag is void if it is pointed to.
+		same2 := strings.NewReplacer("e32", "s32", "*struct <anon>", "*void", "*union <anon>", "*void")
+		if err != nil || same2.Replace(got.Text) != same2.Replace(want.Text) {
+			t.Errorf("%s: %s: %s %v, want %s", q.Name, text, got.Text, err, want.Text)
+			continue
+		}
+		same++
+	}
+	if all < 2000 || same*100 < all*97 {
+		t.Errorf("%d of %d", same, all)
+	}
+	t.Logf("%d of %d", same, all)
+}
