@@ -154,6 +154,9 @@ func floatWord(t *Type) string {
 
 // enum describes an enum once, if it is small enough for that to be of use.
 func (p *prototyper) enum(t *Type) string {
+	if p.described[t] && t.Name != "" {
+		return "enum " + t.Name
+	}
 	list, err := t.Enumerators()
 	if err != nil || len(list) == 0 || len(list) > 64 || p.described[t] || t.Size != 4 {
 		if s := intNames[t.Size][1]; s != "" {
