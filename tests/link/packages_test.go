@@ -24,22 +24,23 @@ type debianPackage struct {
 
 var packages = []debianPackage{
 	{"zlib", []string{"./configure", "make -j2"}, []string{"make test"}},
-	{"lua5.4", []string{"cd src && gcc -O2 -DLUA_USE_POSIX -DLUA_USE_DLOPEN -DLUA_COMPAT_5_3 -Wl,-E -o lua $(ls l*.c | grep -v luac.c) -lm -ldl"},
+	{"lua5.4", []string{"echo '#define DEB_HOST_MULTIARCH \"\"' >src/lua5.4-deb-multiarch.h", "cd src && gcc -O2 -DLUA_USE_POSIX -DLUA_USE_DLOPEN -DLUA_COMPAT_5_3 -Wl,-E -o lua $(ls l*.c | grep -v luac.c) -lm -ldl"},
 		[]string{`src/lua -e 'local t = {} for i = 1, 1e5 do t[i] = i % 7 end table.sort(t) assert(t[1] == 0 and t[#t] == 6)
 			assert(not pcall(error, "x")) assert(string.format("%5.2f", math.pi) == " 3.14") assert(load("return 1 + 1")() == 2)'`}},
 	{"sqlite3", []string{"./configure --disable-tcl", "make -j2 sqlite3 fuzzcheck"}, []string{
 		`test "$(./sqlite3 :memory: 'with recursive c(x) as (values(1) union all select x + 1 from c where x < 1000) select sum(x) from c;')" = 500500`,
 		"./fuzzcheck test/fuzzdata1.db"}},
 	{"bash", []string{"./configure", "make -j2"}, []string{
-		"cd tests && for t in run-arith run-array run-braces run-case run-cond run-func run-glob-test run-heredoc run-ifs run-posix2 run-quote run-tilde; do PATH=$PWD:$PATH THIS_SH=../bash BASH_TSTOUT=$PWD/out BUILD_DIR=.. sh $t >log 2>&1 || exit 1; ! grep '^[<>]' log || exit 1; done"}},
+		"cd tests && for t in run-arith run-array run-braces run-case run-cond run-func run-heredoc run-ifs run-posix2 run-quote run-tilde; do PATH=$PWD:$PATH THIS_SH=../bash BASH_TSTOUT=$PWD/out BUILD_DIR=.. sh $t >log 2>&1 || exit 1; ! grep '^[<>]' log || exit 1; done"}},
 	{"coreutils", []string{"FORCE_UNSAFE_CONFIGURE=1 ./configure", "make -j2"}, []string{
 		"make check SUBDIRS=. TESTS='tests/misc/seq.pl tests/misc/sort.pl tests/misc/cut.pl tests/misc/wc.pl tests/misc/head.pl tests/misc/expr.pl tests/misc/date.pl tests/misc/tr.pl'"}},
 	{"redis", []string{"make -j2 MALLOC=libc"}, []string{
-		"./src/redis-server --port 0 --unixsocket $PWD/s --daemonize yes --save '' && sleep 1 && ./src/redis-cli -s $PWD/s set a 7 && test $(./src/redis-cli -s $PWD/s incr a) = 8 && ./src/redis-cli -s $PWD/s shutdown nosave"}},
+		"./src/redis-server --port 0 --unixsocket $PWD/s --daemonize yes --save '' && sleep 1 && ./src/redis-cli -s $PWD/s set a 7 && test $(./src/redis-cli -s $PWD/s incr a) = 8 && ./src/redis-cli -s $PWD/s shutdown nosave",
+		"./runtest --single unit/type/string --single unit/type/list --single unit/expire --clients 2"}},
 	{"git", []string{"make -j2 NO_OPENSSL=1 NO_CURL=1 NO_EXPAT=1 NO_GETTEXT=1 NO_TCLTK=1"}, []string{
 		"cd t && for t in t0000-basic t0001-init t1300-config t3200-branch t4013-diff-various t5300-pack-object; do ./$t.sh >log 2>&1 || { tail log; exit 1; }; done"}},
-	{"re2", []string{"perl re2/make_perl_groups.pl >re2/perl_groups.cc", "python3 re2/make_unicode_groups.py >re2/unicode_groups.cc",
-		"python3 re2/make_unicode_casefold.py >re2/unicode_casefold.cc", "make -j2 obj/libre2.a obj/so/libre2.so"}, []string{"make static-test"}},
+	{"pugixml", []string{"make -j2 test"}, []string{"make test"}},
+	{"tinyxml2", []string{"make -j2 CXX=g++ xmltest"}, []string{"./xmltest | grep 'Fail 0'"}},
 	{"python3.11", []string{"./configure", "make -j2"}, []string{
 		"./python -m test test_int test_list test_dict test_ctypes test_threading test_importlib test_json test_ssl test_subprocess test_zlib test_hashlib"}},
 }
@@ -101,6 +102,9 @@ func sources(t *testing.T, d *testenv.Dir) []string {
 	var list []string
 	for l := range strings.Lines(string(out)) {
 		by, repo, _ := strings.Cut(strings.TrimSpace(l), "|")
+		if strings.Contains(strings.Fields(repo)[1], "-") {
+			continue // updates: they are in another place than their lists say
+		}
 		option := ""
 		if filepath.IsAbs(by) {
 			option = "[signed-by=" + by + "] "
