@@ -66,6 +66,34 @@ var processors = []processor{
 	}},
 }
 
+// TestSoakProcessors has the programs of x86-64 for each processor, as far as their flags are not for that one only: eu-elflint knows
+// packed relocations for that one only, and for aarch64 GNU ld fails on an indirect function with -Bsymbolic-functions.
+func TestSoakProcessors(t *testing.T) {
+	if !testenv.Soak() {
+		return
+	}
+	unfit := func(p *processor, flags []string) bool {
+		return slices.ContainsFunc(flags, func(f string) bool {
+			return strings.HasPrefix(f, "-mtls-dialect") || strings.Contains(f, "ibtplt") || f == "-fno-plt" && p.name == "riscv64" || f == "-static-pie" && p.name == "riscv64" ||
+				strings.Contains(f, "relr") || strings.Contains(f, "pack-") || strings.Contains(f, "max-page-size")
+		})
+	}
+	for _, p := range processors {
+		for _, prog := range programs {
+			if prog.name == "old" || p.name == "aarch64" && prog.name == "features-symbolic" || unfit(&p, prog.cflags) || unfit(&p, prog.lib) {
+				continue
+			}
+			prog.flags = slices.DeleteFunc(slices.Clone(prog.flags), func(f []string) bool { return unfit(&p, f) })
+			tc := p.toolchain
+			tc.loose = true
+			t.Run(p.name+"/"+prog.name, func(t *testing.T) {
+				t.Parallel()
+				prog.test(t, &tc)
+			})
+		}
+	}
+}
+
 // TestVeneers calls over a distance that a branch of aarch64 cannot reach, in both directions, directly and through a stub.
 func TestVeneers(t *testing.T) {
 	d := testenv.NewDir(t)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"weld/image/elf"
 )
 
 // Source lines for messages, from the DWARF line tables of an object. They are read only once there is an error to report.
@@ -230,8 +232,11 @@ func (t *lineTable) relocated(o *object, sec uint32) []byte {
 	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
 		r := decodeRela(rels)
 		size := o.mi.addressWidth(r.typ)
-		if size == 0 && r.typ != 0 && o.secName(sec) == ".debug_line" {
-			return nil // code that may become shorter: distances are relocated too, as on riscv64
+		number := o.mi.em == elf.EM_RISCV && rvSum(elf.R_RISCV(r.typ))
+		if number {
+			size, _ = riscv64{}.relocSize(r.typ)
+		} else if size == 0 && r.typ != 0 && o.secName(sec) == ".debug_line" {
+			return nil // a distance that is not known here
 		}
 		if size == 0 || r.sym >= o.nsyms || !inRange(r.off, size, uint64(len(b))) {
 			continue
@@ -241,9 +246,12 @@ func (t *lineTable) relocated(o *object, sec uint32) []byte {
 		if e.shndx < uint32(len(t.bases)) {
 			v += t.bases[e.shndx]
 		}
-		if size == 8 {
+		switch {
+		case number: // a difference, in two relocations
+			(&applier{o: o}).rvNumber(r, b[r.off:], v)
+		case size == 8:
 			le.PutUint64(b[r.off:], v)
-		} else {
+		default:
 			le.PutUint32(b[r.off:], uint32(v))
 		}
 	}

@@ -63,6 +63,11 @@ func (riscv64) relocSize(typ uint32) (uint64, bool) {
 	return 0, false
 }
 
+// rvSum reports whether a relocation adds to, subtracts from or sets a number of a fixed size.
+func rvSum(typ elf.R_RISCV) bool {
+	return typ >= elf.R_RISCV_ADD8 && typ <= elf.R_RISCV_SUB64 || typ >= elf.R_RISCV_SUB6 && typ <= elf.R_RISCV_SET32
+}
+
 // rvData reports whether a relocation is for data, not for an instruction.
 func rvData(typ elf.R_RISCV) bool {
 	switch typ {

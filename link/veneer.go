@@ -187,6 +187,10 @@ func (l *linker) writeVeneers(p *veneerPool, buf []byte) error {
 		le.PutUint32(b[4:], 0x91000210) // add x16, x16, :lo12:v
 		a64Reloc{a64LO, a64Add, 0}.put(b[4:], v)
 		le.PutUint32(b[8:], 0xd61f0200) // br x16
+		if l.a64BTI() && l.features&aarch64GCS == 0 {
+			// A function that only calls reach need not begin with bti c, which br asks for and ret does not.
+			le.PutUint32(b[8:], 0xd65f0200) // ret x16
+		}
 	}
 	return nil
 }
