@@ -15,6 +15,7 @@ import (
 type infoCmd struct {
 	JSON    bool `help:"Print it as a JSON object."`
 	Symbols bool `help:"List the dynamic symbols with their versions."`
+	Types   bool `help:"List the C types of what it exports, and their signatures, as far as there is debugging information."`
 
 	File string `arg:"" help:"A path, or a name without a slash that is searched as weld call searches it."`
 }
@@ -49,6 +50,7 @@ type fileInfo struct {
 	Properties    *propertiesInfo `json:"properties,omitempty"`
 	EhFrameHdr    *ehFrameHdrInfo `json:"eh_frame_hdr,omitempty"`
 	EhFrameHdrBad string          `json:"eh_frame_hdr_error,omitempty"`
+	Types         *typesInfo      `json:"types,omitempty"`
 }
 
 type headerInfo struct {
@@ -208,6 +210,11 @@ func (c *infoCmd) Run(s *streams) error {
 	info, err := describe(m.File, len(m.Data), c.Symbols)
 	if err != nil {
 		return err
+	}
+	if c.Types {
+		if err := info.describeTypes(m.File, m.Name); err != nil {
+			return err
+		}
 	}
 	if c.JSON {
 		return writeJSON(s.out, info, "  ")

@@ -102,6 +102,18 @@ func (info *fileInfo) print(w io.Writer) error {
 			p.row("  "+value, s.Size, s.Type, s.Bind, s.Visibility, s.fullName())
 		}
 	}
+	if t := info.Types; t != nil {
+		p.title("Types")
+		p.row("  From", strings.TrimSpace(t.From+" "+t.File+" "+t.Error))
+		p.row("  Hash", "Type and signature")
+		for _, x := range t.List {
+			if x.Unknown != "" {
+				p.row("  "+strings.Repeat("-", 16), x.Name+": "+x.Unknown)
+				continue
+			}
+			p.row("  "+x.Hash, x.Type+"    "+x.Signature)
+		}
+	}
 	if err := p.tab.Flush(); err != nil {
 		return err
 	}
