@@ -288,4 +288,16 @@ func TestReaders(t *testing.T) {
 	if bytes.Equal(results[0], results[1]) {
 		t.Error("options of one link have gone to another")
 	}
+	// The same to a writer, and to one that fails.
+	var w bytes.Buffer
+	opt := link.Options{Inputs: []link.Input{{Data: start, Name: "start"}, {Data: status, Name: "status"}}, ImageBase: 0x10000, Writer: &w}
+	if res, err := link.Link(t.Context(), opt); err != nil || res.Data != nil || !bytes.Equal(w.Bytes(), results[0]) {
+		t.Errorf("to a writer: error %v, %d bytes", err, w.Len())
+	}
+	r, p := io.Pipe()
+	r.CloseWithError(own)
+	opt.Writer = p
+	if _, err := link.Link(t.Context(), opt); !errors.Is(err, own) {
+		t.Errorf("to a writer that fails: error %v", err)
+	}
 }

@@ -128,8 +128,10 @@ const (
 type Options struct {
 	Inputs []Input // in the order of the command line
 	FS     fs.FS   // where paths are looked up; nil for the operating system's files
-	// Output is the path of the result, written beside and renamed; "" to have it in Result.Data.
+	// Output is the path of the result, written beside and renamed; "" to have it in Result.Data or Writer.
 	Output string
+	// Writer gets the result, whole and in one call, if it is set and Output is "".
+	Writer io.Writer
 
 	Mode        Mode
 	Machine     elf.Machine // EM_NONE for that of the first object
@@ -276,7 +278,7 @@ type Text struct {
 
 // A Result is what Link has made.
 type Result struct {
-	Data     []byte // the output, if Options.Output is ""
+	Data     []byte // the output, if Options.Output is "" and there is no Options.Writer
 	Size     int64  // of the output in bytes
 	Entry    uint64
 	BuildID  []byte

@@ -3,6 +3,7 @@ package link
 import (
 	"cmp"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +29,17 @@ func (l *linker) write() error {
 		if err := l.fill(); err != nil {
 			return err
 		}
-		l.result.Data = l.buf
+		if l.opt.Writer == nil {
+			l.result.Data = l.buf
+			return nil
+		}
+		n, err := l.opt.Writer.Write(l.buf)
+		if err == nil && n < len(l.buf) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return &FileError{File: "the output", What: "cannot write it: " + err.Error(), Kind: err}
+		}
 		return nil
 	}
 	return l.writeFile()
