@@ -296,6 +296,7 @@ controlled:
 	JEQ	go // it is worn, and stays so
 	CALL	·setFS(SB)
 go:
+	MOVL	$1, T_enters(R12) // before T_goSP, until serve holds the thread: see inNative
 	MOVQ	$0, T_goSP(R12)
 	POPQ	CX
 	JMP	CX

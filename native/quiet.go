@@ -55,9 +55,11 @@ func CallsNow(in func(addr uintptr) bool, known bool) *Calls {
 
 // inNative reports whether there is native code on the thread's stack, or a call is about to read where it goes: native
 // code runs, or a call holds the thread, as while Go answers a callback. Calls that do not hold it set enters, and clear it
-// when goSP is set; it is looked at first.
+// when goSP is set. Their first upcall sets it again before goSP is cleared, as it may have to wait for the scheduler before
+// it holds the thread, and clears it then. So enters is looked at before goSP and behind it, and nest last.
 func (t *thread) inNative() bool {
-	return atomic.LoadUint32(&t.enters) != 0 || atomic.LoadUintptr(&t.goSP) != 0 || atomic.LoadUintptr(&t.nest) != 0
+	return atomic.LoadUint32(&t.enters) != 0 || atomic.LoadUintptr(&t.goSP) != 0 ||
+		atomic.LoadUint32(&t.enters) != 0 || atomic.LoadUintptr(&t.nest) != 0
 }
 
 // Over reports whether all have been seen outside since.

@@ -41,7 +41,7 @@ type thread struct {
 	guard  uint32     // signals are blocked while Go runs, see Program
 	keep   uint32     // the scheduler is not told, see forkPrepare
 	mask   uint64     // what native code has blocked, while Go runs on a guarded thread
-	enters uint32     // a call that does not hold it is about to read where it goes, and go there: see inNative
+	enters uint32     // a call is about to read where it goes, and go there, or has made an upcall that is not answered yet: see inNative
 
 	unworn  bool    // it is in nests, and stays there until it is released as often as it was acquired
 	nest    uintptr // how many calls hold it, see acquire

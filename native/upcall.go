@@ -58,6 +58,7 @@ func serve(t *thread, base, flags uintptr) {
 	if flags&(heldCall|lentCall) == 0 {
 		t.nest++
 	}
+	atomic.StoreUint32(&t.enters, 0) // from here on nest says that it is in use
 	at := t.frame
 	t.sp = at &^ 15 // calls nested in the callback go below
 	f := (*upframe)(Pointer(at))

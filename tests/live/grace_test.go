@@ -3,6 +3,8 @@ package live_test
 import (
 	"fmt"
 	"os/exec"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,4 +95,41 @@ func TestCGrace(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A call stays one in progress while it waits to answer an upcall: its frames are on the stack.
+func TestGraceUpcall(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // what comes from native code waits for the only P
+	o := newObject(t, nil, live.Options{})
+	emit(t, o, "later", append([]byte{0xb9, 0, 0, 0, 0x04, 0xff, 0xc9, 0x75, 0xfc}, apply...)) // mov $1<<26, %ecx; dec %ecx; jne
+	check(t, o.Commit())
+	run := function[func(uintptr, int64) int64](t, o.Library(), "later")
+	var begun, answered atomic.Bool
+	cb, err := weld.NewCallback(func(n int64) int64 {
+		answered.Store(true)
+		return n
+	})
+	check(t, err)
+	defer cb.Close()
+	for range 3 {
+		begun.Store(false)
+		answered.Store(false)
+		result := make(chan int64)
+		go func() {
+			begun.Store(true)
+			result <- run(cb.Addr(), 42)
+		}()
+		for !begun.Load() {
+			runtime.Gosched()
+		}
+		c := native.CallsNow(func(uintptr) bool { return true }, true)
+		for !answered.Load() {
+			if calls, _, _ := c.Left(); calls != 1 && !answered.Load() {
+				t.Errorf("%d calls are in progress", calls)
+				break
+			}
+		}
+		c.Drop()
+		same(t, "the call", <-result, 42)
+	}
 }
