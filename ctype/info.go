@@ -82,6 +82,7 @@ type Info struct {
 	dwarf  *dwarf
 	btf    *btfData
 
+	mayFold bool   // see folds
 	altName string // .gnu_debugaltlink
 	altID   []byte
 
@@ -209,7 +210,7 @@ func (in *Info) readDWARF(f *elfFile, source Source) (bool, error) {
 			in.altName, in.altID = string(name), r.bytes(r.uleb())
 		}
 	}
-	in.dwarf, in.source, in.file = d, source, f.name
+	in.dwarf, in.source, in.file, in.mayFold = d, source, f.name, f.folds()
 	return true, nil
 }
 
@@ -420,6 +421,11 @@ func (in *Info) lookupDWARF(q Query) (*Known, error) {
 		}
 		k, err := in.choose(q, refs)
 		if k != nil {
+			if k.Name != q.Name && in.mayFold {
+				if own := in.folded(q); own != nil {
+					return own, nil
+				}
+			}
 			return k, nil
 		}
 		if e, ok := err.(*UnknownError); err != nil && !ok {
@@ -446,6 +452,33 @@ func (in *Info) lookupDWARF(q Query) (*Known, error) {
 		return nil, in.nameErr
 	}
 	return nil, unknown(in.file, q.Name, ErrNotFound, "the debugging information of %s does not have it", in.file)
+}
+
+// folds reports whether the linker of a file may have folded functions of the same code, and so of different types, into one: GNU
+// ld does not.
+func (f *elfFile) folds() bool {
+	i := f.find(".comment")
+	if i < 0 || f.sections[i].Size > 1<<16 {
+		return true
+	}
+	b, err := f.raw(&f.sections[i])
+	return err != nil || len(b) == 0 || bytes.Contains(b, []byte("LLD")) || bytes.Contains(b, []byte("mold")) || f.find(".note.gnu.gold-version") >= 0
+}
+
+// folded returns what the entry of a function says that was folded into another: it has the symbol's name, and an address that is
+// another's or none any more. nil: there is none, as for an alias.
+func (in *Info) folded(q Query) *Known {
+	in.prepareNames()
+	for _, ref := range in.find(&in.index.names, q.Name) {
+		e, err := ref.u.die(ref.off)
+		if err != nil || e.get(atLowPC) == nil && e.get(atRanges) == nil {
+			continue
+		}
+		if k, err := in.known(q, ref); err == nil && k.Name == q.Name {
+			return k
+		}
+	}
+	return nil
 }
 
 // byResolver returns the type of an indirect function by that of its resolver, if that is declared to return a pointer to such

@@ -345,6 +345,26 @@ func TestStored(t *testing.T) {
 		run(t, dir, "gcc", "-shared", "-fPIC", "-w", "-g", "-O2", "-flto", src, "-o", "lto.so")
 		checkKinds(t, openInfo(t, in("lto.so"), nil), exports(t, in("lto.so")), FromDWARF)
 	})
+	t.Run("folded", func(t *testing.T) {
+		text := "long same(long n) { return n + 1; }\nvoid *alike(char *p) { return p + 1; }\n"
+		if err := os.WriteFile(in("icf.c"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, ld := range []string{"lld-19", "mold"} {
+			run(t, dir, "clang-19", "-shared", "-fPIC", "-g", "-O2", "-ffunction-sections", "-fuse-ld="+ld, "-Wl,--icf=all", "icf.c", "-o", "icf.so")
+			info := openInfo(t, in("icf.so"), nil)
+			list := exports(t, in("icf.so"))
+			if len(list) != 2 || list[0].Addr != list[1].Addr {
+				t.Fatalf("%s did not fold: %v", ld, list)
+			}
+			want := map[string]string{"same": "fn(s64)s64", "alike": "fn(*s8)*void"}
+			for _, q := range list {
+				if got := sigText(info, q); got != want[q.Name] {
+					t.Errorf("%s, %s: %s, want %s", ld, q.Name, got, want[q.Name])
+				}
+			}
+		}
+	})
 	t.Run("memory", func(t *testing.T) {
 		data, err := os.ReadFile(in("lib.so"))
 		if err != nil {
