@@ -34,7 +34,7 @@
 //	machine.go scan.go got.go    processors; what relocations need
 //	x86_64*.go aarch64*.go veneer.go riscv*.go relax.go i386*.go widen.go    each processor
 //	dynamic.go hash.go versions.go relr.go notes.go symtab.go emit.go gdbindex.go compress.go    tables of the output
-//	layout.go             order, addresses, segments
+//	layout.go segments.go    order, addresses, segments
 //	apply.go plt.go       relocations, stubs, tables of addresses
 //	output.go mapfile.go summary.go    writing
 //	relocatable.go        combining objects, in place of all that follows resolve.go
