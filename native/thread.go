@@ -121,6 +121,8 @@ func acquire() *thread {
 }
 
 // acquireFor is acquire for a direct entry. Where the call goes is read when it can be seen that it is on its way.
+//
+//lint:ignore U1000 assembly uses it
 func acquireFor(d *desc) (t *thread, fn uintptr) {
 	t = acquire()
 	return t, atomic.LoadUintptr(&d.fn)
