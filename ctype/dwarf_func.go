@@ -1,0 +1,151 @@
+package ctype
+
+// chain returns e and what it refers to as its abstract origin or specification, nearest first.
+func (e *die) chain() ([]*die, error) {
+	list := []*die{e}
+	for len(list) < 8 {
+		last := list[len(list)-1]
+		next, err := last.follow(atAbstractOrigin)
+		if err == nil && next == nil {
+			next, err = last.follow(atSpecification)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if next == nil {
+			return list, nil
+		}
+		list = append(list, next)
+	}
+	return nil, e.u.corrupt(e.off, "an entry whose origins have no end")
+}
+
+// inherit returns the attribute of the nearest of a chain that has it.
+func inherit(chain []*die, name uint32) (*die, *attr) {
+	for _, e := range chain {
+		if a := e.get(name); a != nil {
+			return e, a
+		}
+	}
+	return nil, nil
+}
+
+// signature makes the type of a function. The parameters are those of the abstract origin, if there is one, as what the
+// compiler made of it may lack some.
+func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
+	t := &Type{Kind: Func, Size: -1, Elem: voidType}
+	var err error
+	if d, a := inherit(chain, atType); a != nil {
+		if t.Elem, err = d.typeOf(depth); err != nil {
+			return nil, err
+		}
+	}
+	if d, _ := inherit(chain, atPrototyped); d == nil || !d.flag(atPrototyped) {
+		t.Unchecked = isC(chain[len(chain)-1].u.lang)
+	}
+	if d, a := inherit(chain, atCallingConvention); a != nil && d.tag != tagStructureType {
+		t.Convention = conventionName(a.u)
+	}
+	i := 0
+	for i+1 < len(chain) && chain[i].get(atAbstractOrigin) != nil {
+		i++
+	}
+	for ; i < len(chain); i++ {
+		found := false
+		err := chain[i].each(func(c *die) (bool, error) {
+			switch c.tag {
+			case tagFormalParameter:
+				found = true
+				if len(t.Params) == 1<<12 {
+					return false, u.corrupt(e.off, "a function of more than %d parameters", 1<<12)
+				}
+				p, err := param(c, depth)
+				t.Params = append(t.Params, p)
+				return true, err
+			case tagUnspecifiedParams:
+				found = true
+				t.Variadic = !t.Unchecked
+			case 0x0a, 0x0b, 0x1d, tagVariable, 0x48, 0x4109: // labels, blocks, inlined and called functions come after
+				return false, nil
+			}
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			break
+		}
+	}
+	return t, nil
+}
+
+// param reads a parameter, which may have its name and type from an abstract origin.
+func param(c *die, depth int) (Param, error) {
+	own := *c
+	chain := []*die{&own}
+	if c.get(atType) == nil {
+		var err error
+		if chain, err = own.chain(); err != nil {
+			return Param{}, err
+		}
+	}
+	p := Param{Type: voidType}
+	d, a := inherit(chain, atType)
+	if a == nil {
+		return p, c.u.corrupt(c.off, "a parameter without a type")
+	}
+	var err error
+	if p.Type, err = d.typeOf(depth); err != nil {
+		return p, err
+	}
+	for _, d := range chain {
+		if n := d.name(); n != nil {
+			p.Name = string(n)
+			break
+		}
+	}
+	return p, nil
+}
+
+// conventionName names a calling convention (DW_CC_*; those above 0xc0 are LLVM's). What compilers say of main, of local
+// functions and of how classes are passed is none.
+func conventionName(cc uint64) string {
+	switch cc {
+	case 0, 1, 2, 3, 4, 5:
+		return ""
+	case 0xb0:
+		return "gnu_renesas_sh"
+	case 0xb1:
+		return "borland_fastcall"
+	case 0xc0:
+		return "vectorcall"
+	case 0xc1:
+		return "ms_abi"
+	case 0xc2:
+		return "sysv_abi"
+	case 0xc8:
+		return "aarch64_vector_pcs"
+	case 0xcb:
+		return "preserve_most"
+	case 0xcc:
+		return "preserve_all"
+	case 0xcd:
+		return "regcall"
+	}
+	return "cc" + hex(cc)
+}
+
+func hex(v uint64) string {
+	const digits = "0123456789abcdef"
+	var b [18]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = digits[v&15]
+		if v >>= 4; v == 0 {
+			break
+		}
+	}
+	return "0x" + string(b[i:])
+}
