@@ -61,7 +61,7 @@ test-static:
 
 test-cgo:
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(INSIDE)
-	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./tests
+	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./tests ./tests/live
 	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) -run '^TestMusl$$|^TestFreestanding$$|^TestThreadEnds$$|^TestStackOfThread$$' ./tests
 	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) ./native
 
