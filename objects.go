@@ -21,7 +21,8 @@ import (
 //
 // A file is a path of an object (.o), an archive (.a) of which the members are taken that define what is undefined, or
 // a shared library; a shared library may also be named as for Open. If all files are archives they are taken whole.
-// What the files do not define is looked for in the libraries that are open in the namespace, then in the C library and
+// What the files do not define is looked for in the libraries that are open in the namespace, but those from memory
+// (Load, OpenFS, OpenObjects), then in the C library and
 // the run-time library of C++; those that define something are opened too. References of the files to each other are
 // bound when they are linked: no other library can take the place of a definition.
 //
@@ -129,6 +130,9 @@ func head(path string) ([]byte, error) {
 func linkObjects(ns *Namespace, inputs []link.Input) (*link.Result, error) {
 	inputs = append(slices.Clone(inputs), supportObjects()...)
 	for _, lib := range ns.Libraries() {
+		if lib.obj.InMemory() {
+			continue // its path is the name that it was given, at which another file may be
+		}
 		if info, err := os.Stat(lib.Path); err == nil && info.Mode().IsRegular() {
 			inputs = append(inputs, link.Input{Path: lib.Path, AsNeeded: true})
 		}

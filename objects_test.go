@@ -242,3 +242,27 @@ func run(t testing.TB, d *testenv.Dir, name string, args ...string) {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
 }
+
+// A library that was made of objects has the name of the first one, which is no library to link with: neither where the
+// file is, nor where another one is.
+func TestOpenObjectsHere(t *testing.T) {
+	d := testenv.NewDir(t)
+	a := object(t, d, "a.c", "static int n;\nint count(void) { return ++n; }\n")
+	b := object(t, d, "b.c", "int count(void);\nint twice(void) { count(); return count(); }\n")
+	t.Chdir(d.Path)
+	for range 2 {
+		lib := openObjects(t, nil, filepath.Base(a))
+		defer lib.Close()
+		if n := bind[func() int32](t, lib, "count")(); n != 1 {
+			t.Errorf("count() is %d", n)
+		}
+	}
+	if lib, err := weld.OpenObjects(nil, b); !errors.As(err, new(*link.UndefinedError)) {
+		t.Errorf("%v, %v: wanted an undefined symbol", lib, err)
+	}
+	lib := openObjects(t, nil, b, filepath.Base(a))
+	defer lib.Close()
+	if n := bind[func() int32](t, lib, "twice")(); n != 2 {
+		t.Errorf("twice() is %d", n)
+	}
+}

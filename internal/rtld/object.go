@@ -119,6 +119,9 @@ func (o *Object) answersTo(name string) bool {
 	return slices.Contains(o.names, name) || o.Soname == name && !strings.Contains(name, "/")
 }
 
+// InMemory reports whether the object was loaded from memory: its path is but a name then.
+func (o *Object) InMemory() bool { return o.fd >= 0 && !o.System }
+
 // Contains reports whether an address lies within the object's range.
 func (o *Object) Contains(pc uintptr) bool { return pc-o.Mapping.Addr < o.Mapping.Size }
 
