@@ -131,11 +131,11 @@ func (b *binder) recall() {
 	if r == nil || r.file != b.o.File || r.boundValues == nil {
 		return
 	}
-	b.list = b.o.searchList()
-	if len(b.list) != len(r.boundIn) {
+	list := b.o.searchList() // not b.list: find sets that with its index
+	if len(list) != len(r.boundIn) {
 		return
 	}
-	for i, o := range b.list {
+	for i, o := range list {
 		if o.numberFor(b.o) != r.boundIn[i] {
 			return
 		}
