@@ -177,8 +177,9 @@ type waiting struct {
 // outside since: calls of native code in progress, threads that native code has made, and in a program that weld runs its
 // first thread. A call is outside when it has ended, a thread when it has; either is when it comes to Go, in a callback
 // or to ask for anything that its run-time linker does (dlsym, the functions of dlbind.h), with no address of the
-// freed code on its stack or in a saved register. So a thread that never comes to Go holds it up, and one that is not on
-// the stack that it began with (coroutines). In a process with a C library of its own, as with cgo, there are threads that weld
+// freed code on its stack or in a saved register. So a thread that never comes to Go holds it up, and one that does so from
+// another stack than it began with. Frames that wait on a stack that no thread is on, those of a coroutine, are not seen:
+// who suspends in generated code must not use Free without MayReuse. In a process with a C library of its own, as with cgo, there are threads that weld
 // does not know: it ends there only with [Options].Counted. That is looked at by commits, and by Alloc when there
 // is no other space; [Object.Waits] says what is waited for. Addresses that were taken down elsewhere, other than in the words
 // that a Commit redirects, are not waited for: whoever keeps the address of a block must not free it. There is Quiesce for those

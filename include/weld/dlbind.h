@@ -81,6 +81,8 @@
  *		Lets it be seen that the thread is in no freed code. Whatever a thread asks for here, and dlsym and its like, does
  *		that too: it is for threads that run generated code for long and ask for nothing, of which one holds up
  *		all. So does an address of the freed code on the thread's stack, as in a local variable.
+ *		Only the stack that a thread began with is looked through: do not free code that a coroutine (swapcontext) is
+ *		suspended in.
  *	int dlquiesce(void *handle)
  *		Says that no thread is in what was freed before the last dlcommit, and none goes there.
  *	int dldelete(void *handle)
