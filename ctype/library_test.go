@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -250,4 +251,32 @@ func TestNames(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestConcurrent looks everything up from several goroutines at once, for the race detector.
+func TestConcurrent(t *testing.T) {
+	dir := t.TempDir()
+	src := source(t, dir, "kinds.c")
+	run(t, dir, "gcc", "-shared", "-fPIC", "-w", "-g", src, "-o", "lib.so")
+	lib := filepath.Join(dir, "lib.so")
+	in, list := openInfo(t, lib, nil), exports(t, lib)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, q := range list {
+				if want, ok := kinds[q.Name]; ok {
+					if got := sigText(in, q); got != want {
+						t.Errorf("%s: %s, want %s", q.Name, got, want)
+					}
+				}
+				if k, err := in.Lookup(q); err == nil {
+					walk(k.Type, map[*Type]bool{}, func(err error) bool { return err == nil })
+				}
+			}
+			if _, err := in.TypeNamed(Union, "num"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
