@@ -16,7 +16,8 @@ import (
 //
 // What is known comes from a declaration that the caller gives (Declared), from the DWARF or BTF in the library's own
 // file, or, with RequireTypes, from a separate file of debugging information. By default a type that is not known is no
-// error, and binding to a library whose file has no debugging information costs nothing more. See ctype.Check for what fits.
+// error, and binding to a library whose file has no debugging information costs nothing more. That of a file that has some is read
+// at the first bind and kept; more than 128 MB of it only with RequireTypes. See ctype.Check for what fits.
 type TypeError struct {
 	Library string // path of the library that defines the symbol
 	Symbol  string
@@ -67,6 +68,9 @@ type libraryTypes struct {
 // the like to be there.
 const noDebugSize = 1 << 10
 
+// maxUnasked bounds the debugging information that is read, and kept, for checks that nobody asked for.
+const maxUnasked = 128 << 20
+
 // typesOf returns the debugging information of the file an object is of; nil if there is none.
 func (l *Library) typesOf(separate bool) (*ctype.Info, error) {
 	t := &l.types
@@ -88,7 +92,11 @@ func (l *Library) typesOf(separate bool) (*ctype.Info, error) {
 		t.none = true
 		return nil, nil
 	}
-	t.info[i], t.err[i] = ctype.Open(path, &ctype.Options{NoSeparate: !separate, BuildID: l.BuildID})
+	o := &ctype.Options{NoSeparate: !separate, BuildID: l.BuildID}
+	if !separate {
+		o.MaxBytes = maxUnasked
+	}
+	t.info[i], t.err[i] = ctype.Open(path, o)
 	return t.info[i], t.err[i]
 }
 
