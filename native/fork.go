@@ -69,13 +69,13 @@ func forkLocks() []*sync.Mutex {
 // the scheduler's when it makes another one ready, and no other way. In a child it must not do that, nor wait (Alone).
 func (p *Program) forkPrepare(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
-		beforeFork()
+		beforeFork(u)
 		return
 	}
 	if onFork.prepare != nil {
 		onFork.prepare()
 	}
-	beforeFork()
+	beforeFork(u)
 	for _, m := range forkLocks() {
 		m.Lock()
 	}
@@ -107,7 +107,7 @@ func (p *Program) others() bool {
 
 func (p *Program) forkParent(u Upcall) {
 	if u.ThreadPointer() != p.main.fs {
-		afterFork()
+		afterFork(u)
 		return
 	}
 	p.main.mask = p.forkMask
@@ -121,7 +121,7 @@ func (p *Program) forkParent(u Upcall) {
 	for _, m := range forkLocks() {
 		m.Unlock()
 	}
-	afterFork()
+	afterFork(u)
 	if onFork.parent != nil {
 		onFork.parent()
 	}

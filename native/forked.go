@@ -2,6 +2,7 @@ package native
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -28,9 +29,9 @@ type ForkWatcher struct {
 
 var forks struct {
 	mu      sync.Mutex
-	watch   *ForkWatcher
-	watched bool // fork calls the handlers
-	reader  int  // of a pipe on which the child says that it is done, -1 for none
+	watch   atomic.Pointer[ForkWatcher]
+	watched bool           // fork calls the handlers; mu guards it
+	by      atomic.Uintptr // thread pointer of who has called Before, and is to call After
 }
 
 // forkTable is what the child reads, nil if there is nothing. Assembly knows its layout.
@@ -46,7 +47,7 @@ var forkTableAt uintptr // *forkTable
 func WatchForks(w *ForkWatcher) {
 	forks.mu.Lock()
 	defer forks.mu.Unlock()
-	forks.watch = w
+	forks.watch.Store(w)
 	if libc.up.Load() {
 		watchForks()
 	}
@@ -55,17 +56,17 @@ func WatchForks(w *ForkWatcher) {
 // watchForks registers the handlers once there is somebody to be told; forks.mu is held. Those of a Program do it
 // themselves, on the first thread.
 func watchForks() {
-	if forks.watched || forks.watch == nil {
+	if forks.watched || forks.watch.Load() == nil {
 		return
 	}
 	forks.watched = true
 	var before, after uintptr
 	if program == nil {
-		b, err := NewThunk(func(Upcall) { beforeFork() })
+		b, err := NewThunk(beforeFork)
 		if err != nil {
 			return
 		}
-		a, err := NewThunk(func(Upcall) { afterFork() })
+		a, err := NewThunk(afterFork)
 		if err != nil {
 			return
 		}
@@ -88,12 +89,13 @@ func (l *clib) atFork(prepare, parent, child uintptr) {
 }
 
 // beforeFork makes the table.
-func beforeFork() {
-	w := forks.watch
+func beforeFork(u Upcall) {
+	w := forks.watch.Load()
 	if w == nil {
 		return
 	}
 	list := w.Before()
+	forks.by.Store(u.ThreadPointer())
 	if len(list) == 0 {
 		return
 	}
@@ -113,12 +115,13 @@ func beforeFork() {
 	forkTableAt = p
 }
 
-// afterFork waits until the child has read what is copied. One that has died, or was not made, has closed the pipe.
-func afterFork() {
-	w := forks.watch
-	if w == nil {
+// afterFork waits until the child has read what is copied. One that has died, or was not made, has closed the pipe. There is
+// nothing to do for a fork that had begun when there was nobody to be told, though there is now.
+func afterFork(u Upcall) {
+	if forks.by.Load() != u.ThreadPointer() {
 		return
 	}
+	forks.by.Store(0)
 	if p := forkTableAt; p != 0 {
 		t := (*forkTable)(Pointer(p))
 		forkTableAt = 0
@@ -129,7 +132,7 @@ func afterFork() {
 		}
 		nativeHeap.Free(p, unsafe.Sizeof(forkTable{})+t.n*unsafe.Sizeof(ForkCopy{}))
 	}
-	w.After()
+	forks.watch.Load().After()
 }
 
 // awaitByte reads a byte, but not for longer than a child takes that nobody has stopped.
@@ -152,8 +155,9 @@ func awaitByte(fd int) {
 
 // inForkedChild is called in a child that has Go, after forkedChild.
 func inForkedChild() {
-	if w := forks.watch; w != nil {
-		forks.mu = sync.Mutex{}
+	forks.mu = sync.Mutex{}
+	forks.by.Store(0)
+	if w := forks.watch.Load(); w != nil {
 		w.Child()
 	}
 }

@@ -44,3 +44,15 @@ func TestCForkStorm(t *testing.T) {
 		}
 	})
 }
+
+// The first object is made while threads fork.
+func TestCForkFirst(t *testing.T) {
+	cWays(t, "forks.c", func(t *testing.T, command func(string) *exec.Cmd) {
+		for range 3 {
+			r := testenv.Run(t, command("first"), 30*time.Second)
+			if string(r.Stdout) != "first: 0\n" {
+				t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+			}
+		}
+	})
+}

@@ -172,6 +172,47 @@ static int storm(void)
 	return dldelete(jit) ? fail("dldelete") : 0;
 }
 
+/* Threads fork while the first object of all is made: some forks begin before there is one, and end when there is. */
+static int go_on, made;
+
+static void *forker(void *unused)
+{
+	size_t bad = 0;
+
+	(void)unused;
+	while (!__atomic_load_n(&made, __ATOMIC_RELAXED)) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(0);
+		bad += pid < 0 || waitpid(pid, &status, 0) != pid || status;
+		__atomic_store_n(&go_on, 1, __ATOMIC_RELAXED);
+	}
+	return (void *)bad;
+}
+
+static int first(void)
+{
+	pthread_t t[3];
+	size_t bad = 0;
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&t[i], NULL, forker, NULL);
+	while (!__atomic_load_n(&go_on, __ATOMIC_RELAXED))
+		usleep(1000);
+	if (!(jit = dlcreate("first")) || !make("stays", 7))
+		return fail("dlcreate");
+	usleep(20000);
+	__atomic_store_n(&made, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 3; i++) {
+		void *r;
+		pthread_join(t[i], &r);
+		bad += (size_t)r;
+	}
+	printf("first: %zu\n", bad);
+	return dldelete(jit) ? fail("dldelete") : 0;
+}
+
 int rpn_main(const char *what)
 {
 	pthread_t t;
@@ -182,6 +223,8 @@ int rpn_main(const char *what)
 		if (pthread_create(&t, NULL, in_thread, NULL))
 			return 1;
 		pthread_join(t, &r);
+	} else if (strcmp(what, "first") == 0) {
+		r = (void *)(size_t)first();
 	} else {
 		r = (void *)(size_t)(strncmp(what, "storm", 5) ? forks() : storm());
 	}
