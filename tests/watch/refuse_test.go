@@ -81,7 +81,7 @@ func TestTraced(t *testing.T) {
 	_, opener, libs := fixtures(t, false)
 	p := launch(t, opener)
 	w, _ := watch(t, p.pid())
-	refused(t, weldCommand(t, "watch", fmt.Sprint(p.pid())), fmt.Sprintf(`process %d\b`, p.pid()), "traces it already", `\(weld\)|go-weld`)
+	refused(t, weldCommand(t, "watch", fmt.Sprint(p.pid())), fmt.Sprintf(`process %d\b`, p.pid()), "traces it already", `\(weld\)|weld-\d`)
 	if e := look(t, p.pid()); len(e.Namespaces) != 1 {
 		t.Errorf("%+v", e)
 	}
