@@ -18,18 +18,20 @@ import (
 var objects objectSet
 
 type objectSet struct {
-	mu    sync.Mutex
-	m     map[*Object]bool
-	watch sync.Once
+	mu sync.Mutex
+	m  map[*Object]bool
+}
+
+func init() {
+	s := &objects
+	native.WatchForks(&native.ForkWatcher{Before: s.beforeFork, After: s.afterFork, Child: s.inChild})
 }
 
 // dontFork is the advice that a child does not get a mapping (madvise(2)).
 const dontFork = 10
 
 func (s *objectSet) add(o *Object) {
-	s.watch.Do(func() {
-		native.WatchForks(&native.ForkWatcher{Before: s.beforeFork, After: s.afterFork, Child: s.inChild})
-	})
+	native.HandleForks()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m == nil {

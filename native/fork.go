@@ -41,11 +41,8 @@ func (p *Program) watchFork() error {
 		}
 		addr[i] = t.Addr()
 	}
-	if f := SystemFunction("__register_atfork"); f != 0 {
-		libc.onSpawner(f, addr[0], addr[1], addr[2], 0)
-	} else if f := SystemFunction("pthread_atfork"); f != 0 {
-		libc.onSpawner(f, addr[0], addr[1], addr[2])
-	}
+	libc.atFork(0, 0, forkEntry.child) // before forkChild, which finds the copies made
+	libc.atFork(addr[0], addr[1], addr[2])
 	return nil
 }
 

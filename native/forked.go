@@ -30,7 +30,8 @@ type ForkWatcher struct {
 var forks struct {
 	mu      sync.Mutex
 	watch   atomic.Pointer[ForkWatcher]
-	watched bool           // fork calls the handlers; mu guards it
+	wanted  bool           // HandleForks was called; mu guards it
+	handled bool           // fork calls the handlers; mu guards it
 	by      atomic.Uintptr // thread pointer of who has called Before, and is to call After
 }
 
@@ -43,48 +44,46 @@ type forkTable struct {
 
 var forkTableAt uintptr // *forkTable
 
-// WatchForks has w told of forks from now on. There is one watcher.
-func WatchForks(w *ForkWatcher) {
+// WatchForks has w told of forks: those of a Program from then on, others from HandleForks on. There is one watcher, to be
+// given by an init function: what it locks may be taken before a fork that it is not told of, and stay locked in the child.
+func WatchForks(w *ForkWatcher) { forks.watch.Store(w) }
+
+// HandleForks registers the handlers once there is something to tell of. A Program has them from the beginning.
+func HandleForks() {
+	if program != nil {
+		return
+	}
 	forks.mu.Lock()
 	defer forks.mu.Unlock()
-	forks.watch.Store(w)
+	forks.wanted = true
 	if libc.up.Load() {
-		watchForks()
+		handleForks()
 	}
 }
 
-// watchForks registers the handlers once there is somebody to be told; forks.mu is held. Those of a Program do it
-// themselves, on the first thread.
-func watchForks() {
-	if forks.watched || forks.watch.Load() == nil {
+// handleForks is HandleForks where there is a C library; forks.mu is held.
+func handleForks() {
+	if forks.handled || !forks.wanted {
 		return
 	}
-	forks.watched = true
-	var before, after uintptr
-	if program == nil {
-		b, err := NewThunk(beforeFork)
-		if err != nil {
-			return
-		}
-		a, err := NewThunk(afterFork)
-		if err != nil {
-			return
-		}
-		before, after = b.Addr(), a.Addr()
+	forks.handled = true
+	before, err := NewThunk(beforeFork)
+	if err != nil {
+		return
 	}
-	libc.atFork(before, after, forkEntry.child)
+	after, err := NewThunk(afterFork)
+	if err != nil {
+		return
+	}
+	libc.atFork(before.Addr(), after.Addr(), forkEntry.child)
 }
 
 // atFork calls pthread_atfork.
 func (l *clib) atFork(prepare, parent, child uintptr) {
-	call := l.onSpawner
-	if program != nil {
-		call = func(f uintptr, args ...uintptr) uintptr { return Call(f, args...) }
-	}
 	if f := SystemFunction("__register_atfork"); f != 0 {
-		call(f, prepare, parent, child, 0)
+		l.onSpawner(f, prepare, parent, child, 0)
 	} else if f := SystemFunction("pthread_atfork"); f != 0 {
-		call(f, prepare, parent, child)
+		l.onSpawner(f, prepare, parent, child)
 	}
 }
 

@@ -326,7 +326,7 @@ func (l *clib) start() error {
 	atomic.StoreUintptr(&era, 1)
 	l.up.Store(true)
 	forks.mu.Lock()
-	watchForks()
+	handleForks()
 	forks.mu.Unlock()
 	return nil
 }

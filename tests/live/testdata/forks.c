@@ -172,45 +172,61 @@ static int storm(void)
 	return dldelete(jit) ? fail("dldelete") : 0;
 }
 
-/* Threads fork while the first object of all is made: some forks begin before there is one, and end when there is. */
+/*
+ * Threads fork while another makes the first object of all: some forks begin before there is one, and end when there is. If
+ * the first thread forks as well, its children make objects too.
+ */
 static int go_on, made;
 
-static void *forker(void *unused)
+static void *forker(void *makes)
 {
 	size_t bad = 0;
 
-	(void)unused;
 	while (!__atomic_load_n(&made, __ATOMIC_RELAXED)) {
 		int status;
 		pid_t pid = fork();
-		if (pid == 0)
-			_exit(0);
+		if (pid == 0) {
+			void *own = NULL;
+			alarm(10);
+			if (makes && !(own = dlcreate("own")))
+				_exit(1);
+			_exit(own && dldelete(own) ? 2 : 0);
+		}
 		bad += pid < 0 || waitpid(pid, &status, 0) != pid || status;
 		__atomic_store_n(&go_on, 1, __ATOMIC_RELAXED);
 	}
 	return (void *)bad;
 }
 
+static void *maker(void *unused)
+{
+	(void)unused;
+	while (!__atomic_load_n(&go_on, __ATOMIC_RELAXED))
+		usleep(10);
+	usleep(getpid() * 77 % 2000); /* at any time of a fork */
+	if ((jit = dlcreate("first")))
+		make("stays", 7);
+	usleep(20000);
+	__atomic_store_n(&made, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
 static int first(void)
 {
 	pthread_t t[3];
 	size_t bad = 0;
+	void *r;
 
 	for (int i = 0; i < 3; i++)
-		pthread_create(&t[i], NULL, forker, NULL);
-	while (!__atomic_load_n(&go_on, __ATOMIC_RELAXED))
-		usleep(1000);
-	if (!(jit = dlcreate("first")) || !make("stays", 7))
-		return fail("dlcreate");
-	usleep(20000);
-	__atomic_store_n(&made, 1, __ATOMIC_RELAXED);
+		pthread_create(&t[i], NULL, i == 0 ? maker : forker, NULL);
+	if (strcmp(how, "first main") == 0)
+		bad = (size_t)forker("makes");
 	for (int i = 0; i < 3; i++) {
-		void *r;
 		pthread_join(t[i], &r);
 		bad += (size_t)r;
 	}
 	printf("first: %zu\n", bad);
-	return dldelete(jit) ? fail("dldelete") : 0;
+	return !jit || dldelete(jit) ? fail("dlcreate") : 0;
 }
 
 int rpn_main(const char *what)
@@ -223,7 +239,7 @@ int rpn_main(const char *what)
 		if (pthread_create(&t, NULL, in_thread, NULL))
 			return 1;
 		pthread_join(t, &r);
-	} else if (strcmp(what, "first") == 0) {
+	} else if (strncmp(what, "first", 5) == 0) {
 		r = (void *)(size_t)first();
 	} else {
 		r = (void *)(size_t)(strncmp(what, "storm", 5) ? forks() : storm());
