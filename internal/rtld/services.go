@@ -189,7 +189,7 @@ func serveThread11(u native.Upcall) {
 // them: collectors of garbage look through the stack that it tells.
 func serveThreadAttributes(u native.Upcall) {
 	r := native.Call(native.SystemFunction("pthread_getattr_np"), u.Arg(0), u.Arg(1))
-	if lo, size, ok := u.LentStack(); ok && r == 0 && u.Arg(0) == u.ThreadPointer() { // a pthread_t is the thread pointer
+	if lo, size, ok := u.LentStack(); ok && int32(r) == 0 && u.Arg(0) == u.ThreadPointer() { // a pthread_t is the thread pointer
 		r = native.Call(native.SystemFunction("pthread_attr_setstack"), u.Arg(1), lo, size)
 	}
 	u.SetResult(r)
