@@ -98,7 +98,11 @@ func crash() {
 	if os.Getenv("GOTRACEBACK") == "crash" {
 		act := kernelSigaction{flags: 0x04000000, restorer: entry.restorer}
 		sigaction(syscall.SIGABRT, &act, nil)
-		syscall.Kill(syscall.Getpid(), syscall.SIGABRT)
+		// To this thread, which takes it before the call returns: others would take it in their own time.
+		runtime.LockOSThread()
+		mask := uint64(0)
+		sigprocmask(&mask, nil)
+		syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(syscall.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGABRT))
 	}
 	os.Exit(2)
 }
