@@ -256,7 +256,7 @@ int _start(void) { return f(3); }`)
 // TestProcessorDamage changes words of objects of each processor, and cuts them off: the result is an error or an output.
 func TestProcessorDamage(t *testing.T) {
 	step := 4
-	if testenv.Race {
+	if testenv.Race || testing.Short() {
 		step = 68
 	}
 	for name, objs := range crossObjects(t, testenv.NewDir(t)) {

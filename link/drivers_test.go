@@ -110,6 +110,7 @@ func TestRelocatable(t *testing.T) {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			d := testenv.NewDir(t)
 			cc := p.cc
 			if cc == "" {
@@ -130,7 +131,10 @@ func TestRelocatable(t *testing.T) {
 			checkELF(t, d.Join("gnu.o"), d.Join("all.o"))
 			// Combining again changes nothing that matters.
 			tool(t, d.Path, cc, "-r", "-B", weld, "-o", "again.o", "all.o")
-			for _, flags := range p.flags {
+			for i, flags := range p.flags {
+				if testing.Short() && i > 0 {
+					break
+				}
 				var want *testenv.Result
 				for _, args := range [][]string{objs, {"all.o"}, {"all.o", "-B", weld}, {"again.o", "-B", weld}, {"gnu.o", "-B", weld}} {
 					tool(t, d.Path, cc, append(append([]string{"-o", "prog"}, args...), flags...)...)
