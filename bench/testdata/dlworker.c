@@ -202,18 +202,16 @@ static int op_lazy(char **args) {
   return 1;
 }
 
-/* The GDB JIT interface ("JIT Compilation Interface" in gdb's manual). */
-struct jit_code_entry {
-  struct jit_code_entry *next_entry, *prev_entry;
-  const char *symfile_addr;
-  uint64_t symfile_size;
-};
-struct jit_descriptor {
-  uint32_t version, action_flag;
-  struct jit_code_entry *relevant_entry, *first_entry;
-} __jit_debug_descriptor = {1, 0, NULL, NULL};
-enum { JIT_NOACTION, JIT_REGISTER_FN, JIT_UNREGISTER_FN };
-void __attribute__((noinline)) __jit_debug_register_code(void) { __asm__ volatile("" ::: "memory"); }
+#include "gdbjit.h"
+
+static struct jit_descriptor *jit_descriptor;
+static void (*jit_register_code)(void);
+
+/* Opens the library with the interface: gdb is to look for it in the process only when it is used. */
+static int jit_open(void) {
+  void *h = dlopen("libgdbjit.so", RTLD_NOW);
+  return h && (jit_descriptor = dlsym(h, "__jit_debug_descriptor")) && (jit_register_code = (void (*)(void))dlsym(h, "__jit_debug_register_code"));
+}
 
 enum { CODE_SIZE = 64 };
 
@@ -247,15 +245,17 @@ static struct jit_object *jit_make(uintptr_t code, long i) {
 }
 
 static void jit_tell(uint32_t action, struct jit_code_entry *e) {
-  __jit_debug_descriptor.relevant_entry = e;
-  __jit_debug_descriptor.action_flag = action;
-  __jit_debug_register_code();
+  jit_descriptor->relevant_entry = e;
+  jit_descriptor->action_flag = action;
+  jit_register_code();
 }
 
 static long capped(long n, const char *cap) { return atol(cap) > 0 && n > atol(cap) ? atol(cap) : n; }
 
 /* n functions, at most args[2], by the GDB JIT interface, one object each; they stay if args[1] says so. */
 static int op_jit(long n, char **args) {
+  if (!jit_open())
+    return fail("%s", dlerror());
   n = capped(n, args[2]);
   struct jit_object **all = malloc(n * sizeof *all);
   char *code = mmap(NULL, n * CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -267,9 +267,9 @@ static int op_jit(long n, char **args) {
   int64_t t0 = nanoseconds(CLOCK_MONOTONIC);
   for (long i = 0; i < n; i++) {
     struct jit_code_entry *e = &(all[i] = jit_make((uintptr_t)code + i * CODE_SIZE, i))->entry;
-    if ((e->next_entry = __jit_debug_descriptor.first_entry))
+    if ((e->next_entry = jit_descriptor->first_entry))
       e->next_entry->prev_entry = e;
-    __jit_debug_descriptor.first_entry = e;
+    jit_descriptor->first_entry = e;
     jit_tell(JIT_REGISTER_FN, e);
   }
   int64_t t1 = nanoseconds(CLOCK_MONOTONIC), after = resident();
@@ -282,7 +282,7 @@ static int op_jit(long n, char **args) {
     struct jit_code_entry *e = &all[i]->entry;
     if (e->next_entry)
       e->next_entry->prev_entry = e->prev_entry;
-    *(e->prev_entry ? &e->prev_entry->next_entry : &__jit_debug_descriptor.first_entry) = e->next_entry;
+    *(e->prev_entry ? &e->prev_entry->next_entry : &jit_descriptor->first_entry) = e->next_entry;
     jit_tell(JIT_UNREGISTER_FN, e);
     free(all[i]);
   }

@@ -78,7 +78,8 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 	goBuild("cgoworker", f.CgoWorker, "CGO_ENABLED=1", cflags)
 	goBuild("puregoworker", f.PuregoWorker, "CGO_ENABLED=0")
 	goBuild("startworker", f.StartWorker, "CGO_ENABLED=0")
-	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl") })
+	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl", "-Wl,-rpath,$ORIGIN") })
+	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", out("libgdbjit.so"), src("gdbjit.c")) })
 	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
 	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Tiny, src("tiny.c")) })
 	g.Go(func() error { // one bucket: the name can be changed
