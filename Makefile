@@ -60,13 +60,13 @@ test-static:
 	CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./tests
 
 test-cgo:
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(INSIDE)
-	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./tests ./tests/live
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $$(printf '%s\n' $(INSIDE) | grep -v '/link')
+	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./link/... ./tests ./tests/live
 	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) -run '^TestMusl$$|^TestFreestanding$$|^TestThreadEnds$$|^TestStackOfThread$$' ./tests
 	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) ./native
 
 test-noopt:
-	CGO_ENABLED=0 $(GO) test -short -gcflags=all='-N -l' -timeout $(TIMEOUT) $$(printf '%s\n' $(INSIDE) | grep -v '/link') ./tests
+	CGO_ENABLED=0 $(GO) test -short -gcflags=all='-N -l' -timeout $(TIMEOUT) $$(printf '%s\n' $(INSIDE) | grep -v '/link\|/ctype') ./tests
 
 test-user:
 	@.ci/as-user $(GO)

