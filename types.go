@@ -14,7 +14,8 @@ import (
 // TypeError says that a Go type is not what is known of a symbol's C type. Err, a *TypeMismatchError, has each difference in
 // words.
 //
-// What is known comes from a declaration that the caller gives (Declared), from the DWARF or BTF in the library's own
+// What is known comes from a declaration that the caller gives (Declared), from the table of signatures that weld link has put into
+// the library, from the DWARF or BTF in its own
 // file, or, with RequireTypes, from a separate file of debugging information. By default a type that is not known is no
 // error, and binding to a library whose file has no debugging information costs nothing more. That of a file that has some is read
 // at the first bind and kept; more than 128 MB of it only with RequireTypes. See ctype.Check for what fits.
@@ -62,6 +63,21 @@ type libraryTypes struct {
 	info [2]*ctype.Info
 	err  [2]error
 	none bool // its own file has nothing
+
+	tableOnce sync.Once
+	table     *ctype.SigTable // nil: there is none
+	tableErr  error
+}
+
+// signatures returns the library's table of signatures, nil if it has none.
+func (l *Library) signatures() (*ctype.SigTable, error) {
+	t := &l.types
+	t.tableOnce.Do(func() {
+		if f := l.obj.File; f != nil {
+			t.table, t.tableErr = ctype.FindSigTable(f, ctype.NoteExports)
+		}
+	})
+	return t.table, t.tableErr
 }
 
 // noDebugSize is how much a file may have behind its segments for nothing else than the names of sections, .comment and
@@ -122,6 +138,16 @@ func (l *Library) known(s *Symbol, separate bool) (*ctype.Known, *Library, error
 		return nil, l, &ctype.UnknownError{File: l.Path, Name: s.Name, Why: "it is not in a file", Kind: ctype.ErrNoDebugInfo}
 	}
 	of := libraryOf(o)
+	table, err := of.signatures()
+	if err != nil {
+		return nil, of, err
+	}
+	if table != nil {
+		if e := table.Find(s.Name); e != nil && e.Signature.Hash != 0 && e.Value == uint64(s.Addr-of.Base) {
+			k, err := e.Known(of.Path)
+			return k, of, err
+		}
+	}
 	info, err := of.typesOf(separate)
 	if err != nil || info == nil {
 		if err == nil {
@@ -137,7 +163,7 @@ func (l *Library) known(s *Symbol, separate bool) (*ctype.Known, *Library, error
 	return k, of, err
 }
 
-// TypeOf returns what is known of the C type of a symbol, and from where: of the library's own file, and of separate files of
+// TypeOf returns what is known of the C type of a symbol, and from where: of the library's own file, its table of signatures first, and of separate files of
 // debugging information. The error is that of Lookup, or says why nothing is known: a *ctype.UnknownError, or a
 // *ctype.FormatError if the information is damaged.
 func (l *Library) TypeOf(name string) (*ctype.Known, error) {

@@ -44,13 +44,14 @@ type Source uint8
 // The sources, in the order in which they are asked.
 const (
 	FromNowhere   Source = iota
+	FromTable            // a table of signatures, which weld link has made
 	FromDWARF            // the DWARF of the file itself
 	FromDebugFile        // DWARF of a separate file
 	FromBTF              // section .BTF
 	FromDecl             // a C declaration that the caller gave
 )
 
-var sourceNames = [...]string{"nowhere", "DWARF", "a debug file", "BTF", "a declaration"}
+var sourceNames = [...]string{"nowhere", "a table of signatures", "DWARF", "a debug file", "BTF", "a declaration"}
 
 func (s Source) String() string {
 	if int(s) < len(sourceNames) {
