@@ -55,8 +55,9 @@ func HashOf(text string) uint64 {
 
 // canon writes a signature.
 type canon struct {
-	out  []byte
-	seen map[[32]byte]int // structs by value, by the hash of their layout
+	out    []byte
+	seen   map[[32]byte]int // structs by value, by the hash of their layout
+	layout bool             // it is what the hash of a layout is made of
 }
 
 // layoutForm is the layout of a struct, for telling whether two are the same: a hash of its members' and nothing else, so
@@ -246,6 +247,9 @@ func (c *canon) aggregate(t *Type, depth int) error {
 		c.write("byref ")
 		return c.pointee(t, depth)
 	}
+	if c.layout {
+		return c.outline(t)
+	}
 	f := t.layout()
 	if f.err != nil {
 		return f.err
@@ -278,6 +282,30 @@ func (c *canon) aggregate(t *Type, depth int) error {
 	c.write("}")
 	c.write(tail(t, ms))
 	return nil
+}
+
+// outline writes what the hash of a layout has of a struct or union that a function takes or returns by value to which a member points:
+// that function may take the very struct that is hashed.
+func (c *canon) outline(t *Type) error {
+	ms, err := t.Members()
+	if err != nil {
+		return err
+	}
+	if t.body == nil || t.Incomplete {
+		return declaredOnly(t)
+	}
+	c.write(aggregateWord(t) + strconv.FormatInt(t.Size, 10) + "{")
+	for _, m := range ms {
+		c.place(m)
+		s := m.Type.Strip()
+		c.write(s.Kind.String() + scalarText(s) + ";")
+	}
+	c.write("}")
+	return nil
+}
+
+func declaredOnly(t *Type) error {
+	return unknownType(t.Name, "%s %s is declared, not described, and is wanted by value", aggregateWord(t), t.Name)
 }
 
 // place writes where a member is, in bits.
@@ -319,18 +347,18 @@ func (t *Type) layoutDepth(depth int) *layoutForm {
 	}
 	b := t.body
 	if b == nil || t.Incomplete {
-		return &layoutForm{err: unknownType(t.Name, "%s %s is declared, not described, and is wanted by value", aggregateWord(t), t.Name)}
+		return &layoutForm{err: declaredOnly(t)}
 	}
-	b.canonMu.Lock()
+	b.mu.Lock()
 	f := b.canon
-	b.canonMu.Unlock()
+	b.mu.Unlock()
 	if f != nil {
 		return f
 	}
 	f = t.makeLayout(depth)
-	b.canonMu.Lock()
+	b.mu.Lock()
 	b.canon = f
-	b.canonMu.Unlock()
+	b.mu.Unlock()
 	return f
 }
 
@@ -339,7 +367,7 @@ func (t *Type) makeLayout(depth int) *layoutForm {
 	if err != nil {
 		return &layoutForm{err: err}
 	}
-	c := canon{}
+	c := canon{layout: true}
 	if t.Kind == Union {
 		c.write("|")
 	}

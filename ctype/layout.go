@@ -30,7 +30,7 @@ func (m *matcher) structs(c *Type, g reflect.Type, passed bool) (why string, ok 
 	if c.Size != int64(g.Size()) {
 		return fmt.Sprintf(": %s, not %d", bytesOf(int64(g.Size())), c.Size), false
 	}
-	cs, complete := cLeaves(nil, c, "", 0, 0)
+	cs, complete := cLeaves(nil, c, "", 0)
 	if !complete {
 		return "", true
 	}
@@ -92,55 +92,66 @@ func uncovered(cs, gs []leaf) *leaf {
 }
 
 // cLeaves appends the scalars of t at offset off. Complete is false if a part is not known, or there are too many.
-func cLeaves(list []leaf, t *Type, name string, off int64, depth int) (leaves []leaf, complete bool) {
+func cLeaves(list []leaf, t *Type, name string, off int64) (leaves []leaf, complete bool) {
+	l := leafList{list: list, budget: 4 * maxLeaves}
+	complete = l.add(t, name, off, 0)
+	return l.list, complete
+}
+
+// leafList collects leaves. Budget bounds how much is looked at, as what is repeated may have none.
+type leafList struct {
+	list   []leaf
+	budget int
+}
+
+func (l *leafList) add(t *Type, name string, off int64, depth int) bool {
 	t = t.Strip()
-	if depth > maxDepth || len(list) > maxLeaves {
-		return list, false
+	if l.budget--; depth > maxDepth || l.budget < 0 || len(l.list) > maxLeaves {
+		return false
 	}
 	switch t.Kind {
 	case Struct:
 		ms, err := t.Members()
 		if err != nil || t.Incomplete {
-			return list, false
+			return false
 		}
 		for _, m := range ms {
 			if m.Offset < 0 {
-				return list, false
+				return false
 			}
 			at := off + m.Offset/8
 			if m.Bits > 0 {
 				end := off + (m.Offset+m.Bits+7)/8
-				if n := len(list); n > 0 && list[n-1].opaque && list[n-1].off+list[n-1].size >= at {
-					list[n-1].size = max(list[n-1].size, end-list[n-1].off) // share their bytes
-					list[n-1].c = nil
+				if n := len(l.list); n > 0 && l.list[n-1].opaque && l.list[n-1].off+l.list[n-1].size >= at {
+					l.list[n-1].size = max(l.list[n-1].size, end-l.list[n-1].off) // share their bytes
+					l.list[n-1].c = nil
 				} else {
-					list = append(list, leaf{name: join(name, m.Name), off: at, size: end - at, opaque: true})
+					l.list = append(l.list, leaf{name: join(name, m.Name), off: at, size: end - at, opaque: true})
 				}
 				continue
 			}
-			var ok bool
-			if list, ok = cLeaves(list, m.Type, join(name, m.Name), at, depth+1); !ok {
-				return list, false
+			if !l.add(m.Type, join(name, m.Name), at, depth+1) {
+				return false
 			}
 		}
-		return list, true
+		return true
 	case Array:
 		n := t.Elem.size()
-		if t.Len <= 0 {
-			return list, true
+		if t.Len <= 0 || n == 0 {
+			return true
 		}
 		if n < 0 {
-			return list, false
+			return false
 		}
 		for i := range t.Len {
-			var ok bool
-			if list, ok = cLeaves(list, t.Elem, fmt.Sprintf("%s[%d]", name, i), off+i*n, depth+1); !ok {
-				return list, false
+			if !l.add(t.Elem, fmt.Sprintf("%s[%d]", name, i), off+i*n, depth+1) {
+				return false
 			}
 		}
-		return list, true
+		return true
 	}
-	return append(list, leaf{name: name, off: off, size: max(t.size(), 0), c: t, opaque: t.Kind == Union}), true
+	l.list = append(l.list, leaf{name: name, off: off, size: max(t.size(), 0), c: t, opaque: t.Kind == Union})
+	return true
 }
 
 func join(path, name string) string {
@@ -192,7 +203,11 @@ func classes(list []leaf) (sse [2]bool) {
 		if l.opaque && l.c != nil && l.c.Strip().Kind == Union { // its members decide together
 			ms, _ := l.c.Strip().Members()
 			for _, m := range ms {
-				sub, _ := cLeaves(nil, m.Type, "", l.off+m.Offset/8, 0)
+				if budget < 0 {
+					return
+				}
+				sub, _ := cLeaves(nil, m.Type, "", l.off+m.Offset/8)
+				budget -= len(sub)
 				for _, s := range sub {
 					look(s, depth+1)
 				}

@@ -126,9 +126,10 @@ type body struct {
 	enums   []Enumerator
 	err     error
 
-	// The canonical form, see canon.go.
-	canonMu sync.Mutex
-	canon   *layoutForm
+	// What was worked out of them: the alignment, 0 if it was not yet, and the canonical form, see canon.go.
+	mu    sync.Mutex
+	align int64
+	canon *layoutForm
 }
 
 func (t *Type) load() *body {
@@ -219,39 +220,61 @@ const maxTypeSize = 1 << 46
 
 // align returns the alignment in bytes that the psABI gives t: what was asked for, or the largest of its parts. 0: not
 // known.
-func (t *Type) align() int64 { return t.alignDepth(0) }
+func (t *Type) align() int64 { return t.alignWithin(nil) }
 
-func (t *Type) alignDepth(depth int) int64 {
-	if t.Align > 0 || depth > maxDepth {
-		return t.Align
+// nesting is a struct or union and those that it is a member of.
+type nesting struct {
+	t     *Type
+	outer *nesting
+	depth int
+}
+
+func (t *Type) alignWithin(outer *nesting) int64 {
+	for ; t.Align == 0 && (t.Kind == Typedef || t.Kind == Qualified || t.Kind == Array); t = t.Elem {
 	}
-	switch t.Kind {
-	case Typedef, Qualified, Array:
-		return t.Elem.alignDepth(depth + 1)
-	case Struct, Union:
-		ms, err := t.Members()
-		if err != nil || t.Incomplete {
+	switch {
+	case t.Align > 0:
+		return t.Align
+	case t.Kind == Complex:
+		return t.Size / 2
+	case t.Kind != Struct && t.Kind != Union:
+		return min(max(t.Size, 1), 16)
+	}
+	ms, err := t.Members()
+	if err != nil || t.Incomplete || t.body == nil {
+		return 0
+	}
+	b := t.body
+	b.mu.Lock()
+	a := b.align
+	b.mu.Unlock()
+	if a > 0 {
+		return a
+	}
+	here := &nesting{t, outer, 0}
+	for w := outer; w != nil; w = w.outer {
+		if here.depth++; w.t == t || here.depth > maxDepth { // part of itself: damage
 			return 0
 		}
-		a := int64(1)
-		for _, m := range ms {
-			if m.Bits > 0 {
-				continue
-			}
-			n := max(m.Align, m.Type.alignDepth(depth+1))
-			if off := m.Offset / 8; off > 0 { // less in a packed struct
-				n = min(n, off&-off)
-			}
-			if t.Size > 0 {
-				n = min(n, t.Size&-t.Size)
-			}
-			a = max(a, n)
-		}
-		return a
-	case Complex:
-		return t.Size / 2
 	}
-	return min(max(t.Size, 1), 16)
+	a = 1
+	for _, m := range ms {
+		if m.Bits > 0 {
+			continue
+		}
+		n := max(m.Align, m.Type.alignWithin(here))
+		if off := m.Offset / 8; off > 0 { // less in a packed struct
+			n = min(n, off&-off)
+		}
+		if t.Size > 0 {
+			n = min(n, t.Size&-t.Size)
+		}
+		a = max(a, n)
+	}
+	b.mu.Lock()
+	b.align = a
+	b.mu.Unlock()
+	return a
 }
 
 // maxDepth bounds how deep types are within one another.
