@@ -124,6 +124,9 @@
 #define SYS_kill 62
 #define SYS_fcntl 72
 #define SYS_arch_prctl 158
+// The frame of signalSelf (self.go)
+#define signalSelfFrame 24
+
 #define SYS_gettid 186
 #define SYS_futex 202
 #define SYS_prlimit64 302

@@ -88,7 +88,7 @@ func TestOffsets(t *testing.T) {
 		"leafCall": leafCall, "errnoAX": errnoAX, "errnoBX": errnoBX, "heldCall": heldCall, "lentCall": lentCall,
 		"whyDone": whyDone, "whyUpcall": whyUpcall, "whyFault": whyFault,
 		"thunkShift": uintptr(bits.TrailingZeros(thunkSize)), "handlerHalf": handlerHalf, "handlerFirst": handlerFirst,
-		"lastRound": lastRound, "nestShift": nestShift, "nestMultiplier": nestMultiplier,
+		"signalSelfFrame": signalSelfFrame, "lastRound": lastRound, "nestShift": nestShift, "nestMultiplier": nestMultiplier,
 	}
 	for name, v := range want {
 		if g, ok := got[name]; !ok || g != uint64(v) {
@@ -133,6 +133,9 @@ func TestFinishFrame(t *testing.T) {
 	call := Bytes(entry.fromNative+fromNativeSize-5, 5)
 	if entry.fromNativeDone != entry.fromNative+fromNativeSize || call[0] != 0xe8 {
 		t.Errorf("fromNative is at %#x, the function behind it at %#x, and the call before that is % x", entry.fromNative, entry.fromNativeDone, call)
+	}
+	if n := entry.signalSelfDone - entry.signalSelf; n < 64 || n > 128 {
+		t.Errorf("signalSelf is at %#x, the function behind it at %#x", entry.signalSelf, entry.signalSelfDone)
 	}
 	here := 0
 	lo, hi := *word(getg()), *word(getg() + DescribeGate().GoStackEnd)

@@ -94,13 +94,13 @@ var entry struct {
 	tlsGetAddr, tlsdescDynamic, tlsdescStatic, getg          uintptr
 	orphanError, orphanDie, upcallThen, plainStub, entered   uintptr
 	keepWord, threadEnd, fromNative, fromNativeDone          uintptr
-	lazyFixup                                                uintptr
+	lazyFixup, signalSelf, signalSelfDone                    uintptr
 }
 
-func entryPoints(p *[21]uintptr)
+func entryPoints(p *[23]uintptr)
 
 func init() {
-	entryPoints((*[21]uintptr)(unsafe.Pointer(&entry)))
+	entryPoints((*[23]uintptr)(unsafe.Pointer(&entry)))
 	callStub = entry.plainStub
 	gOffset = findGOffset()
 	v, _ := readAuxv()
@@ -316,6 +316,9 @@ func (l *clib) start() error {
 		nativeHeap.Free(first.addr(), unsafe.Sizeof(*first))
 	} else if fini := bootState[3]; fini != 0 && l.family == Glibc { // musl passes nothing in rdx
 		l.onSpawner(l.cxaAtexit, fini, 0, 0)
+	}
+	if !l.adopted && l.family == Musl {
+		l.findTID(first, t)
 	}
 	if threadKey, err = l.newKey(l.keyDone.Addr()); err != nil {
 		return err

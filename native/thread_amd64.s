@@ -152,6 +152,34 @@ TEXT ·keepWord(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	DI, (AX)(CX*1)
 	RET
 
+// signalSelf stands in thunks of functions that signal the kernel thread of the C library's record (self.go), with up to four
+// arguments: while the function runs the record names this one.
+TEXT ·signalSelf(SB), NOSPLIT|NOFRAME, $0
+	SUBQ	$signalSelfFrame, SP // 8 above a multiple of 16: the stack is aligned for the call
+	MOVQ	CX, 0(SP)
+	MOVQ	R11, 8(SP)
+	MOVQ	$SYS_gettid, AX
+	SYSCALL // changes CX and R11
+	MOVQ	0(SP), CX
+	MOVQ	8(SP), R11
+	MOVQ	0(FS), R10
+	ADDQ	·tidOffset(SB), R10
+	MOVL	(R10), R8
+	MOVL	AX, (R10)
+	MOVQ	R10, 0(SP)
+	MOVL	R8, 8(SP)
+	MOVQ	R_data(R11), R11
+	CALL	R11
+	MOVQ	0(SP), R10
+	MOVL	8(SP), R8
+	MOVL	R8, (R10)
+	ADDQ	$signalSelfFrame, SP
+	RET
+
+// signalSelfDone follows signalSelf.
+TEXT ·signalSelfDone(SB), NOSPLIT|NOFRAME, $0
+	INT	$3
+
 // func boot(entry, sp uintptr)
 //
 // boot jumps to the entry point of the system's run-time linker as the kernel would (gABI; RDX = 0: no function to
@@ -193,7 +221,7 @@ TEXT ·booted(SB), NOSPLIT|NOFRAME, $0
 	POPQ	BP
 	RET
 
-// func entryPoints(p *[21]uintptr)
+// func entryPoints(p *[23]uintptr)
 TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	p+0(FP), DI
 	LEAQ	·upcall(SB), AX
@@ -238,5 +266,9 @@ TEXT ·entryPoints(SB), NOSPLIT, $0-8
 	MOVQ	AX, 152(DI)
 	LEAQ	·lazyFixup(SB), AX
 	MOVQ	AX, 160(DI)
+	LEAQ	·signalSelf(SB), AX
+	MOVQ	AX, 168(DI)
+	LEAQ	·signalSelfDone(SB), AX
+	MOVQ	AX, 176(DI)
 	RET
 

@@ -25,6 +25,7 @@ type crashes struct {
 	CallBack    func(f uintptr, n int32) int32 `sym:"call_back"`
 	WaitLong    func(flag *int32) int32        `sym:"wait_long"`
 	RaiseKeeps  func(pid, tid int32) int32     `sym:"raise_keeps"`
+	RaiseOwning func() int32                   `sym:"raise_owning"`
 }
 
 //go:noinline
@@ -97,6 +98,20 @@ func crashChild(args []string) {
 			syscall.Kill(syscall.Getpid(), sig)
 		}()
 		callsWait(f)
+	case "elsewhere": // on a native thread that the C library did not begin with
+		cb, err := weld.NewCallback(func(n int32) int32 {
+			go func() {
+				runtime.LockOSThread()
+				if r := c.RaiseOwning(); r != 0 {
+					die(fmt.Errorf("a mutex that is held while a signal is raised: %#x", r))
+				}
+				callsCrash(c.Crash, n)
+				die(fmt.Errorf("not reached"))
+			}()
+			select {}
+		})
+		die(err)
+		c.CallBack(cb.Addr(), how)
 	}
 	fmt.Println("not reached")
 }
@@ -179,21 +194,20 @@ func TestCrashMusl(t *testing.T) {
 	}
 	testenv.Need(t, "musl-gcc")
 	lib := testenv.NewDir(t).MuslShared("libcrashmusl.so", "crash.c", "raise.s", "-O1", "-Wl,--eh-frame-hdr")
-	for what, want := range map[string]string{
-		"call": "weld: SIGABRT in native code: ", "thread": "weld: SIGABRT in native code, on a thread made by it: ",
+	const reported, foreign = "weld: SIGABRT in native code: ", "weld: SIGABRT in native code, on a thread made by it: "
+	const abort, raise, assert, kill = "0", "1", "7", "8"
+	for _, c := range []struct{ what, how, want, in string }{
+		{"call", abort, reported, "abort"}, {"thread", abort, foreign, "abort"},
+		{"elsewhere", abort, reported, "abort"}, {"elsewhere", raise, reported, "raise"},
+		{"elsewhere", assert, reported, "abort"}, {"elsewhere", kill, reported, "pthread_kill"}, {"thread", kill, foreign, "pthread_kill"},
 	} {
-		r := testenv.Run(t, testenv.ChildCommand(t, "crash", lib, what, "0"), time.Minute)
-		// musl's raise signals the thread whose number it has noted, not the one that runs: abort may come to its last resort, an
-		// instruction that faults while all signals are blocked, before that is seen. See README.
-		if what == "call" && r.Signal == syscall.SIGSEGV && len(r.Stderr) == 0 {
-			continue
-		}
-		if r.Code != 2 || !bytes.Contains(r.Stderr, []byte(want)) || !bytes.Contains(r.Stderr, []byte(" in abort+0x")) ||
+		r := testenv.Run(t, testenv.ChildCommand(t, "crash", lib, c.what, c.how), time.Minute)
+		if r.Code != 2 || !bytes.Contains(r.Stderr, []byte(c.want)) || !bytes.Contains(r.Stderr, []byte(" in "+c.in+"+0x")) ||
 			!bytes.Contains(r.Stderr, []byte(" in crash_inside+0x")) {
-			t.Errorf("%s: %v\n%s", what, r, r.Stderr)
+			t.Errorf("%s %s: %v\n%s", c.what, c.how, r, r.Stderr)
 		}
 		if !bytes.Contains(r.Stderr, []byte("SIGABRT: abort")) || !bytes.Contains(r.Stderr, []byte("weld/tests.callsCrash(")) {
-			t.Errorf("%s: Go does not tell of its callers\n%s", what, r.Stderr)
+			t.Errorf("%s %s: Go does not tell of its callers\n%s", c.what, c.how, r.Stderr)
 		}
 	}
 }

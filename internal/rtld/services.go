@@ -23,6 +23,7 @@ type serviceTable struct {
 	thunks       map[string]*native.Thunk
 	wraps        map[string]bool // those that end in the C library's own, and are nothing without
 	dls          map[string]bool // those that the system's libgcc_s gets too
+	notes        map[string]bool // those that only a C library needs of whose threads native.NotesThreads
 }
 
 var services serviceTable
@@ -41,7 +42,7 @@ func (t *serviceTable) add(name string, addr uintptr) {
 // instead returns the address of weld's own function of a name, if it takes the place of the system's definition of it,
 // or of none.
 func (t *serviceTable) instead(name string, defined bool) uintptr {
-	if !defined && t.wraps[name] {
+	if !defined && t.wraps[name] || t.notes[name] && !native.NotesThreads() {
 		return 0
 	}
 	return t.m[name]
@@ -98,6 +99,16 @@ func setUp() error {
 			}
 			t.add(name, th.Addr())
 			t.wraps[name] = true
+		}
+		t.notes = map[string]bool{}
+		for _, name := range native.SelfSignalers {
+			th, err := native.SignalsSelf(name)
+			if err != nil {
+				t.err = err
+				return
+			}
+			t.add(name, th.Addr())
+			t.wraps[name], t.notes[name] = true, true
 		}
 		t.wraps["backtrace_symbols"], t.wraps["backtrace_symbols_fd"] = true, true
 		t.dls = map[string]bool{"dl_iterate_phdr": true, "_dl_find_object": true}

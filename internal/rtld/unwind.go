@@ -37,6 +37,14 @@ func Unwind(list []Frame, most int, regs []uint64, mem unwind.Memory) []Frame {
 	defer scopes.RUnlock()
 	for first := true; len(list) < most; first = false {
 		at := Frame{uintptr(r[unwind.RIP]), after}
+		if skip, ok := native.SkipSelf(at.PC); ok && !first {
+			ret, ok := mem(r[unwind.RSP] + uint64(skip))
+			if !ok {
+				break
+			}
+			r[unwind.RIP], r[unwind.RSP] = ret, r[unwind.RSP]+uint64(skip)+8
+			continue
+		}
 		o := FindObject(at.Call())
 		if o == nil && !first {
 			break
@@ -85,7 +93,7 @@ func framePointer(r *unwind.Regs, mem unwind.Memory) bool {
 }
 
 // callSite goes to the caller of the exported function that pc is in: to the first word of the stack that is a return
-// address behind a call of that very function. scopes is held.
+// address behind a call of that very function, or in the thunk that it has. scopes is held.
 func (o *Object) callSite(r *unwind.Regs, pc uintptr, mem unwind.Memory) bool {
 	const most = 256
 	name, start := o.Covering(pc)
@@ -97,7 +105,8 @@ func (o *Object) callSite(r *unwind.Regs, pc uintptr, mem unwind.Memory) bool {
 		if !ok {
 			return false
 		}
-		if afterCall(uintptr(ret)) && calls(uintptr(ret), start) {
+		_, thunk := native.SkipSelf(uintptr(ret))
+		if thunk || afterCall(uintptr(ret)) && calls(uintptr(ret), start) {
 			r[unwind.RIP], r[unwind.RSP] = ret, sp+8
 			return true
 		}
