@@ -38,7 +38,8 @@
 //   - A parameter that is a union of pointers is *void, which is how it is passed.
 //   - A function is fn(parameters)result, with ... for variable arguments, and a calling convention if it has one of its own. One
 //     without a prototype has no signature; a pointer to such is *fn(?)result.
-//   - C++: references are pointers, classes structs, a class whose copying is not trivial is byref and the pointer it is passed as.
+//   - C++: references are pointers, classes structs, a class whose copying is not trivial is byref and the pointer it is passed as: clang says which those are,
+//     with gcc the constructors that are declared do.
 //
 // What a change to a declaration does:
 //

@@ -70,6 +70,9 @@ const (
 	atType              = 0x49
 	atRanges            = 0x55
 	atEnumClass         = 0x6d
+	atVirtuality        = 0x4c
+	atDeleted           = 0x8a
+	atDefaulted         = 0x8b
 	atStmtList          = 0x10
 	atSignature         = 0x69
 	atDataBitOffset     = 0x6b

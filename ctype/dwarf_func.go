@@ -1,5 +1,9 @@
 package ctype
 
+import (
+	"cmp"
+)
+
 // chain returns e and what it refers to as its abstract origin or specification, nearest first.
 func (e *die) chain() ([]*die, error) {
 	list := []*die{e}
@@ -40,9 +44,11 @@ func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
 			return nil, err
 		}
 	}
-	if d, _ := inherit(chain, atPrototyped); d == nil || !d.flag(atPrototyped) {
-		t.Unchecked = isC(chain[len(chain)-1].u.lang)
+	lang, prototyped := uint64(0), false
+	for _, d := range chain {
+		lang, prototyped = cmp.Or(lang, d.u.lang), prototyped || d.flag(atPrototyped)
 	}
+	t.Unchecked = !prototyped && isC(lang)
 	if d, a := inherit(chain, atCallingConvention); a != nil && d.tag != tagStructureType {
 		t.Convention = conventionName(a.u)
 	}
@@ -55,7 +61,9 @@ func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
 		err := chain[i].each(func(c *die) (bool, error) {
 			switch c.tag {
 			case tagFormalParameter:
-				found = true
+				if found = true; i > 0 && e.isHidden(c) {
+					return true, nil
+				}
 				if len(t.Params) == 1<<12 {
 					return false, u.corrupt(e.off, "a function of more than %d parameters", 1<<12)
 				}
@@ -76,6 +84,10 @@ func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
 		if found {
 			break
 		}
+	}
+	if lang == 0 && !prototyped && t.Variadic && len(t.Params) == 0 {
+		// The units that dwz makes do not say their language, and in C++ all functions have prototypes. Of C this is ().
+		t.Unchecked, t.Variadic = true, false
 	}
 	return t, nil
 }

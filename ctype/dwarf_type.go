@@ -125,8 +125,12 @@ func (u *unit) makeType(off uint64, depth int) (*Type, error) {
 		if e.tag == tagUnionType {
 			t.Kind = Union
 		}
-		if cc, ok := e.uint(atCallingConvention); ok && cc == 4 {
-			t.ByReference = true
+		if cc, ok := e.uint(atCallingConvention); ok {
+			t.ByReference = cc == 4
+		} else if !t.Incomplete && !isC(u.lang) {
+			if t.ByReference, err = u.copiedByCode(off, 0); err != nil {
+				return nil, err
+			}
 		}
 		if !t.Incomplete {
 			if size < 0 {

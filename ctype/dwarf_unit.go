@@ -19,6 +19,7 @@ type dwarf struct {
 	abbrevWork int // bytes of .debug_abbrev that were read
 
 	types  map[typeKey]*Type // nil while it is being made
+	copied map[typeKey]bool  // classes, by copiedByCode
 	alt    *dwarf            // what dwz moved out
 	altErr error
 	altSet bool

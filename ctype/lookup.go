@@ -286,6 +286,9 @@ func (in *Info) known(q Query, ref dieRef) (*Known, error) {
 		}
 		ref.u.d.types[typeKey(ref)] = k.Type
 	}
+	if len(chain) == 1 && len(k.Type.Params) == 0 && e.flag(atArtificial) { // a thunk of C++
+		return nil, unknown(in.file, q.Name, ErrNotFound, "the compiler has made it")
+	}
 	if k.Type.Unchecked {
 		return nil, unknown(in.file, q.Name, ErrNoPrototype, "it is declared without a prototype")
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -83,5 +84,97 @@ func TestRepeated(t *testing.T) {
 	}
 	if d := time.Since(start); d > 2*time.Second {
 		t.Errorf("it took %v", d)
+	}
+}
+
+// TestClasses compares what g++ and clang++ say of the same C++: of classes that are passed by the address of a copy, of what the kinds of constructors and
+// destructors take, and of thunks.
+func TestClasses(t *testing.T) {
+	const text = `
+		struct plain { plain(const plain &) = default; plain(int); ~plain() = default; int v; };
+		struct only { only(only &&) = default; int v; };
+		struct copied { copied(const copied &); int v; };
+		struct moved { moved(moved &&); int v; };
+		struct gone { ~gone(); int v; };
+		struct later { later(const later &); int v; };
+		later::later(const later &) = default;
+		struct assigned { assigned &operator=(const assigned &); int v; };
+		template <class T> struct tmpl { tmpl(const tmpl &); T v; };
+		struct derived : copied { char c; };
+		typedef const tmpl<int> arr[2];
+		struct within { struct inner { arr a; } in; };
+		union either { either(const either &); int v; };
+		struct other { other(const copied &); int v; };
+		struct base { virtual ~base(); int v; };
+		struct deep : virtual base { deep(int); ~deep(); int a; };
+		base::~base() { }
+		deep::deep(int x) : a(x) { }
+		deep::~deep() { }
+		extern "C" {
+			int f_plain(plain p, only *o, assigned a, other t) { return p.v; }
+			int f_copied(copied c, moved m, gone g, later l) { return c.v; }
+			int f_within(derived d, tmpl<char> t, within w, either e) { return d.v; }
+			copied f_result(copied *c) { return *c; }
+			int f_virtual(base *b, base c) { return b->v; }
+		}`
+	want := map[string]string{
+		"f_plain":      "fn({@0 s32}4,*struct only,#0,#0)s32",
+		"f_copied":     "fn(byref struct copied,byref struct moved,byref struct gone,byref struct later)s32",
+		"f_within":     "fn(byref struct derived,byref struct tmpl<char>,byref struct within,byref union either)s32",
+		"f_result":     "fn(*struct copied)byref struct copied",
+		"f_virtual":    "fn(*struct base,byref struct base)s32",
+		"_ZN4deepC1Ei": "fn(*struct deep,s32)void", "_ZN4deepC2Ei": "fn(*struct deep,**void,s32)void",
+		"_ZN4deepD0Ev": "fn(*struct deep)void", "_ZN4deepD1Ev": "fn(*struct deep)void", "_ZN4deepD2Ev": "fn(*struct deep,**void)void",
+		"_ZN4baseD1Ev": "fn(*struct base)void", "_ZN4baseD2Ev": "fn(*struct base)void",
+	}
+	for _, cc := range [][]string{{"g++", "-O0", "-gdwarf-4"}, {"g++", "-O2", "-gdwarf-5", "-fdebug-types-section"}, {"clang++-19", "-O1", "-fstandalone-debug"}} {
+		in, path := build(t, t.TempDir(), "class.cc", text, cc...)
+		n := 0
+		for _, q := range exports(t, path) {
+			got := sigText(in, q)
+			switch w, ok := want[q.Name]; {
+			case !ok && strings.HasPrefix(q.Name, "_ZT"):
+				if strings.HasPrefix(got, "fn(") {
+					t.Errorf("%v: %s, a thunk: %s", cc, q.Name, got)
+				}
+			case ok:
+				if n++; got != w {
+					t.Errorf("%v: %s: %s, want %s", cc, q.Name, got, w)
+				}
+			}
+		}
+		if n != len(want) {
+			t.Errorf("%v: %d symbols, want %d", cc, n, len(want))
+		}
+	}
+}
+
+// TestShared has a pointer to a function without a prototype in a struct that dwz moves to a unit of its own, which says nothing of the
+// language.
+func TestShared(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.c", "b.c"} {
+		text := `struct h { int a; int (*any)(); int (*none)(void); int (*some)(int, ...); }; int f_` + name[:1] + `(struct h h) { return h.any(1, 2); }`
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dir, "gcc", "-g", "-shared", "-fPIC", "a.c", "b.c", "-o", "lib.so")
+	run(t, dir, "dwz", "lib.so")
+	in := openInfo(t, filepath.Join(dir, "lib.so"), nil)
+	partial := false
+	if _, _, err := in.Source(); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range in.dwarf.units {
+		partial = partial || u.setup() == nil && u.tag == tagPartialUnit && u.lang == 0
+	}
+	if !partial {
+		t.Error("dwz made no partial unit")
+	}
+	for _, q := range exports(t, in.Name()) {
+		if got, want := sigText(in, q), "fn({@0 s32;@64 *fn(?)s32;@128 *fn()s32;@192 *fn(s32,...)s32}32)s32"; got != want {
+			t.Errorf("%s: %s, want %s", q.Name, got, want)
+		}
 	}
 }
