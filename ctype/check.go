@@ -47,11 +47,12 @@ func (e *MismatchError) Error() string {
 //     also to the first element of an array; string for a pointer to bytes or void; what has Addr() uintptr for a
 //     function pointer
 //   - for a pointer to a struct or union: a pointer to a Go struct with the same members in the same places, to an empty one
-//     (an opaque handle), or to bytes, which are taken as raw memory; [N]byte must not be too small. What is declared only is
-//     a pointer to any Go struct
+//     (an opaque handle), or to bytes, which are taken as raw memory; [N]byte must not be too small. Any pointer for one to what is declared
+//     only
 //   - a struct by value for one with the same members in the same places, of the same size and psABI classes; for a union
-//     a struct of its size and classes
-//   - for variable arguments ...any, or nothing; a Go func without a result for any; a last result of type syscall.Errno
+//     a struct of its size and classes; for a struct or union of one scalar also what that scalar takes
+//   - a pointer for a C++ class that is passed by address, and a first argument for where such a result is to be
+//   - for variable arguments ...any, nothing, or arguments of the types that C promotes to; a Go func without a result for any; a last result of type syscall.Errno
 //
 // The error is a *MismatchError.
 func Check(c *Type, g reflect.Type, dir Direction) error {
@@ -78,15 +79,20 @@ func Check(c *Type, g reflect.Type, dir Direction) error {
 			whole("C takes no variable arguments, Go passes %v", g.In(in))
 		}
 	}
-	if in != len(c.Params) {
+	params, result := c.Params, c.Elem
+	if result.Strip().ByReference { // the caller passes where it is to be, and gets that back
+		result = PointerTo(result)
+		params = append([]Param{{"the result", result}}, params...)
+	}
+	if in < len(params) || in > len(params) && !(c.Variadic && promoted(g, len(params), in)) {
 		more := ""
 		if c.Variadic {
 			more = " and variable ones, which are ...any in Go"
 		}
-		whole("C takes %s%s, Go %s %d", count(len(c.Params), "argument"), more, m.verb("passes", "takes"), in)
+		whole("C takes %s%s, Go %s %d", count(len(params), "argument"), more, m.verb("passes", "takes"), in)
 	}
-	for i := range min(in, len(c.Params)) {
-		p := c.Params[i]
+	for i := range min(in, len(params)) {
+		p := params[i]
 		if why, ok := m.param(p.Type, g.In(i)); !ok {
 			where := fmt.Sprintf("argument %d", i+1)
 			if p.Name != "" {
@@ -100,22 +106,36 @@ func Check(c *Type, g reflect.Type, dir Direction) error {
 	if out > 0 && isErrno(g.Out(out-1)) {
 		out--
 	}
-	switch void := c.Elem.Strip().Kind == Void; {
+	switch void := result.Strip().Kind == Void; {
 	case out == 0 && (dir == Call || void): // a result that nobody wants
 	case out == 0:
-		e.All = append(e.All, Mismatch{-1, "result", c.Elem.String(), "", fmt.Sprintf("result: C wants %s, Go returns nothing", describe(c.Elem))})
+		e.All = append(e.All, Mismatch{-1, "result", result.String(), "", fmt.Sprintf("result: C wants %s, Go returns nothing", describe(result))})
 	case void:
 		e.All = append(e.All, Mismatch{-1, "result", "void", g.Out(0).String(), fmt.Sprintf("result: C %s void, Go %s %v", m.verb("returns", "wants"), m.verb("wants", "returns"), g.Out(0))})
 	default:
-		if why, ok := m.param(c.Elem, g.Out(0)); !ok {
-			e.All = append(e.All, Mismatch{-1, "result", c.Elem.String(), g.Out(0).String(),
-				fmt.Sprintf("result: C %s %s, Go %s %s%s", m.verb("returns", "wants"), describe(c.Elem), m.verb("wants", "returns"), goName(g.Out(0)), why)})
+		if why, ok := m.param(result, g.Out(0)); !ok {
+			e.All = append(e.All, Mismatch{-1, "result", result.String(), g.Out(0).String(),
+				fmt.Sprintf("result: C %s %s, Go %s %s%s", m.verb("returns", "wants"), describe(result), m.verb("wants", "returns"), goName(g.Out(0)), why)})
 		}
 	}
 	if len(e.All) > 0 {
 		return e
 	}
 	return nil
+}
+
+// promoted reports whether the arguments of a Go func type from one to another may be variable ones: C promotes what is smaller than an int,
+// and floats.
+func promoted(g reflect.Type, from, to int) bool {
+	for i := from; i < to; i++ {
+		switch g.In(i).Kind() {
+		case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint32, reflect.Uint64, reflect.Uintptr, reflect.Float64,
+			reflect.Pointer, reflect.UnsafePointer, reflect.String, reflect.Slice:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // CheckVariable says whether a Go pointer type may point to a C variable of type c. The error is a *MismatchError.
@@ -174,6 +194,16 @@ func (m *matcher) param(c *Type, g reflect.Type) (why string, ok bool) {
 		return m.param(PointerTo(c.Elem), g)
 	case Func:
 		return m.param(PointerTo(c), g)
+	case Struct, Union:
+		if c.ByReference && g.Kind() == reflect.Struct {
+			return ": C++ passes this class by the address of a copy", false
+		}
+		if c.ByReference {
+			return m.param(PointerTo(c), g)
+		}
+		if e := c.alone(g); e != nil {
+			return m.param(e, g)
+		}
 	}
 	switch g.Kind() {
 	case reflect.String:
@@ -198,6 +228,9 @@ func (m *matcher) value(c *Type, g reflect.Type, passed bool) (why string, ok bo
 	}
 	c = c.Strip()
 	size := int64(g.Size())
+	if c.Kind == Unspecified || c.Kind == MemberPointer { // not to be compared
+		return sizes(c.Size, size), c.Size < 0 || c.Size == size
+	}
 	switch k := g.Kind(); k {
 	case reflect.Bool:
 		return "", c.Kind == Bool && c.Size == 1
@@ -255,9 +288,6 @@ func (m *matcher) value(c *Type, g reflect.Type, passed bool) (why string, ok bo
 		if c.Kind != Struct && c.Kind != Union {
 			return "", false
 		}
-		if c.ByReference {
-			return ": C++ passes this class by the address of a copy", false
-		}
 		return m.structs(c, g, passed)
 	case reflect.Array:
 		if c.Kind != Array {
@@ -305,16 +335,17 @@ func (m *matcher) pointee(c *Type, g reflect.Type) (why string, ok bool) {
 		return m.pointee(c.Elem, g)
 	case Struct, Union:
 		switch {
-		case empty || isByte(g):
+		case empty || isByte(g) || c.Incomplete || c.Size < 0:
 			return "", true
 		case g.Kind() == reflect.Array && isByte(g.Elem()):
-			return fmt.Sprintf(": %d bytes are too few", g.Size()), c.Size < 0 || int64(g.Size()) >= c.Size
+			return fmt.Sprintf(": %d bytes are too few", g.Size()), int64(g.Size()) >= c.Size
 		case g.Kind() == reflect.Array:
 			return m.pointee(c, g.Elem())
 		case g.Kind() != reflect.Struct:
+			if e := c.alone(g); e != nil {
+				return m.pointee(e, g)
+			}
 			return "", false
-		case c.Incomplete || c.Size < 0:
-			return "", true
 		}
 		return m.structs(c, g, false)
 	}

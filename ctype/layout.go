@@ -56,6 +56,9 @@ func (m *matcher) structs(c *Type, g reflect.Type, passed bool) (why string, ok 
 			}
 			continue
 		}
+		if y.hasPart(x, m, passed) {
+			continue
+		}
 		if x.off != y.off {
 			return fmt.Sprintf(": field %s is at offset %d, C's member %s at %d", x.name, x.off, y.name, y.off), false
 		}
@@ -72,6 +75,56 @@ func (m *matcher) structs(c *Type, g reflect.Type, passed bool) (why string, ok 
 		}
 	}
 	return "", true
+}
+
+// hasPart reports whether x is a part of a C scalar that Go has no kind for, or has the parts of too: vectors and complex numbers are of elements, and
+// what is of 16 bytes is two words.
+func (y *leaf) hasPart(x leaf, m *matcher, passed bool) bool {
+	part := &Type{Kind: Enum, Size: 8} // of either sign
+	switch {
+	case y.c.Kind == Vector && !passed:
+		part = y.c.Elem
+	case y.c.Kind == Complex && y.c.Format != NoFormat:
+		part = &Type{Kind: Float, Size: y.c.Size / 2}
+	case y.c.Kind != Int && y.c.Kind != Float || y.c.Size != 16:
+		return false
+	}
+	n := part.size()
+	if n != x.size || n == 0 || (x.off-y.off)%n != 0 || x.off < y.off || x.off+n > y.off+y.size {
+		return false
+	}
+	_, ok := m.value(part, x.g, false)
+	return ok
+}
+
+// alone returns the scalar that a struct or union is the same as where it is passed (psABI, section 3.2.3), if g is one: it is its only member, or
+// one of a union's that decides the class. nil: there is none.
+func (t *Type) alone(g reflect.Type) *Type {
+	if g.Kind() == reflect.Struct {
+		return nil
+	}
+	list, complete := cLeaves(nil, t, "", 0)
+	if !complete || len(list) != 1 || list[0].size != t.Size || list[0].c == nil || t.Size > 16 {
+		return nil
+	}
+	u := list[0].c
+	if u.Kind != Union {
+		return u
+	}
+	ms, err := u.Members()
+	if err != nil || u.Incomplete {
+		return nil
+	}
+	for _, m := range ms {
+		sub, complete := cLeaves(nil, m.Type, "", m.Offset/8)
+		if !complete || len(sub) != 1 || sub[0].size != t.Size || sub[0].c == nil || classes(sub) != classes(list) {
+			continue
+		}
+		if _, ok := (&matcher{budget: maxLeaves, seen: map[pair]bool{}}).param(sub[0].c, g); ok {
+			return sub[0].c
+		}
+	}
+	return nil
 }
 
 // uncovered returns a C member that no Go field stands for. Both lists are in order of their offsets.
@@ -148,6 +201,10 @@ func (l *leafList) add(t *Type, name string, off int64, depth int) bool {
 				return false
 			}
 		}
+		return true
+	case Unspecified:
+		return false
+	case Void: // the empty tuple of Rust
 		return true
 	}
 	l.list = append(l.list, leaf{name: name, off: off, size: max(t.size(), 0), c: t, opaque: t.Kind == Union})

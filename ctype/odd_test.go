@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // build compiles text with a compiler into a library, or, by -c, into an object.
@@ -175,6 +176,42 @@ func TestShared(t *testing.T) {
 	for _, q := range exports(t, in.Name()) {
 		if got, want := sigText(in, q), "fn({@0 s32;@64 *fn(?)s32;@128 *fn()s32;@192 *fn(s32,...)s32}32)s32"; got != want {
 			t.Errorf("%s: %s, want %s", q.Name, got, want)
+		}
+	}
+}
+
+// TestCheckClasses binds what C++ passes by address, which is a pointer in Go.
+func TestCheckClasses(t *testing.T) {
+	in, path := build(t, t.TempDir(), "class.cc", `
+		struct copied { copied(const copied &); int v; };
+		struct holder { copied c; int n; };
+		struct point { int x, y; };
+		extern "C" {
+			int take(copied c, int point::*p, void (point::*f)(int)) { return c.v; }
+			copied make(int n, copied *c) { return *c; }
+			int look(holder &h) { return h.n; }
+		}`, "g++")
+	type member struct{ f, adj uintptr }
+	for _, c := range []struct {
+		name string
+		g    any
+		want string
+	}{
+		{"take", func(*int32, int64, member) int32 { return 0 }, ""},
+		{"take", func(uintptr, uintptr, member) int32 { return 0 }, ""},
+		{"take", func(struct{ v int32 }, int32, member) int32 { return 0 },
+			"argument 1 (c): C wants struct copied (4 bytes), Go passes struct { v int32 } (4 bytes): C++ passes this class by the address of a copy; argument 2 (p): C wants a C++ pointer to member (8 bytes), Go passes int32: 4 bytes, not 8"},
+		{"make", func(unsafe.Pointer, int32, unsafe.Pointer) uintptr { return 0 }, ""},
+		{"make", func(unsafe.Pointer, int32, unsafe.Pointer) {}, ""},
+		{"make", func(int32, unsafe.Pointer) uintptr { return 0 }, "C takes 3 arguments, Go passes 2; argument 1 (the result): C wants struct copied * (4 bytes), Go passes int32, which is no pointer; argument 2 (n): C wants int (4 bytes), Go passes unsafe.Pointer"},
+		{"look", func(*struct{ v, n int32 }) int32 { return 0 }, ""},
+	} {
+		got := ""
+		if err := Check(typeOfSymbol(t, in, path, c.name), reflect.TypeOf(c.g), Call); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s, %T:\n got %s\nwant %s", c.name, c.g, got, c.want)
 		}
 	}
 }
