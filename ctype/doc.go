@@ -40,6 +40,7 @@
 //     without a prototype has no signature; a pointer to such is *fn(?)result.
 //   - C++: references are pointers, classes structs, a class whose copying is not trivial is byref and the pointer it is passed as: clang says which those are,
 //     with gcc the constructors that are declared do.
+//   - Rust: an enum with data has none; c_void and () are void. Of languages that do not call as C does, no function has one.
 //
 // What a change to a declaration does:
 //

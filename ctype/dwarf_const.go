@@ -22,6 +22,7 @@ const (
 	tagConstType         = 0x26
 	tagEnumerator        = 0x28
 	tagPackedType        = 0x2d
+	tagVariantPart       = 0x33
 	tagSubprogram        = 0x2e
 	tagVariable          = 0x34
 	tagVolatileType      = 0x35
@@ -166,7 +167,14 @@ const (
 	langMipsAsm   = 0x8001
 	langSunAsm    = 0x9001
 	langALTIUMAsm = 0x9101
+	langRust      = 0x1c
 )
+
+// unlikeC are the languages whose functions are not called as they are declared, as C's are: of Fortran the arguments are addresses, with the lengths
+// of strings after them, and others have conventions of their own.
+var unlikeC = map[uint64]string{0x03: "Ada", 0x0d: "Ada", 0x2e: "Ada", 0x2f: "Ada", 0x05: "Cobol", 0x06: "Cobol", 0x07: "Fortran", 0x08: "Fortran",
+	0x0e: "Fortran", 0x22: "Fortran", 0x23: "Fortran", 0x2d: "Fortran", 0x09: "Pascal", 0x0a: "Modula-2", 0x17: "Modula-3", 0x0f: "PL/I", 0x16: "Go",
+	0x18: "Haskell", 0x1b: "OCaml", 0x1e: "Swift", 0x1f: "Julia"}
 
 func isC(lang uint64) bool {
 	switch lang {

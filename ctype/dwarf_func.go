@@ -126,24 +126,26 @@ func conventionName(cc uint64) string {
 	switch cc {
 	case 0, 1, 2, 3, 4, 5:
 		return ""
-	case 0xb0:
-		return "gnu_renesas_sh"
-	case 0xb1:
-		return "borland_fastcall"
 	case 0xc0:
 		return "vectorcall"
 	case 0xc1:
 		return "ms_abi"
 	case 0xc2:
 		return "sysv_abi"
+	case 0xc5:
+		return "intel_ocl_bicc"
 	case 0xc8:
-		return "aarch64_vector_pcs"
-	case 0xcb:
+		return "swiftcall"
+	case 0xc9:
 		return "preserve_most"
-	case 0xcc:
+	case 0xca:
 		return "preserve_all"
-	case 0xcd:
+	case 0xcb:
 		return "regcall"
+	case 0xcd:
+		return "preserve_none"
+	case 0xcf:
+		return "swiftasynccall"
 	}
 	return "cc" + hex(cc)
 }

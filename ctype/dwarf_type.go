@@ -125,6 +125,16 @@ func (u *unit) makeType(off uint64, depth int) (*Type, error) {
 		if e.tag == tagUnionType {
 			t.Kind = Union
 		}
+		if !t.Incomplete && !isC(u.lang) { // of what Rust's enums and Ada's records consist depends on their values
+			variant := false
+			err := e.each(func(c *die) (bool, error) {
+				variant = c.tag == tagVariantPart
+				return !variant, nil
+			})
+			if err != nil || variant {
+				return &Type{Kind: Unspecified, Name: t.Name, Size: size, Align: align}, err
+			}
+		}
 		if cc, ok := e.uint(atCallingConvention); ok {
 			t.ByReference = cc == 4
 		} else if !t.Incomplete && !isC(u.lang) {
@@ -150,6 +160,9 @@ func (u *unit) makeType(off uint64, depth int) (*Type, error) {
 // baseType makes an arithmetic type, of what its encoding and size say. Its name matters only where these say too little.
 func (u *unit) baseType(e *die, size int64) (*Type, error) {
 	t := &Type{Name: string(e.name()), Size: size}
+	if size == 0 && !isC(u.lang) { // Rust's ()
+		return voidType, nil
+	}
 	enc, _ := e.uint(atEncoding)
 	if bits, ok := e.uint(atBitSize); ok && bits > 0 && bits <= 1<<24 {
 		if t.Size < 0 {
@@ -284,6 +297,9 @@ func (u *unit) arrayType(e *die, depth int) (*Type, error) {
 
 func (u *unit) enumType(e *die, size int64, name string, depth int) (*Type, error) {
 	t := &Type{Kind: Enum, Name: name, Size: size, Incomplete: e.flag(atDeclaration)}
+	if name == "c_void" && size == 1 && !isC(u.lang) { // Rust's void of C
+		return voidType, nil
+	}
 	if a := e.get(atType); a != nil {
 		of, err := e.typeOf(depth)
 		if err != nil {

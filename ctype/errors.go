@@ -20,6 +20,7 @@ var (
 	ErrIndirect    = errors.New("an indirect function")
 	ErrAssembly    = errors.New("written in assembly")
 	ErrNoPrototype = errors.New("declared without a prototype")
+	ErrLanguage    = errors.New("of a language whose calls are not C's")
 )
 
 // FormatError says what is wrong with debugging information and where.

@@ -118,9 +118,13 @@ func (in *Info) lookupDWARF(q Query) (*Known, error) {
 		}
 		k, err := in.choose(q, refs)
 		if k != nil {
-			if k.Name != q.Name && in.mayFold {
+			merged := k.ref.u.lang == langRust // its compiler leaves nothing of one of two functions with the same code
+			if k.Name != q.Name && (in.mayFold || merged) {
 				if own := in.folded(q); own != nil {
 					return own, nil
+				}
+				if merged {
+					return nil, unknown(in.file, q.Name, ErrNotFound, "the compiler has made it the same as %s", k.Name)
 				}
 			}
 			return k, nil
@@ -279,6 +283,9 @@ func (in *Info) known(q Query, ref dieRef) (*Known, error) {
 		}
 		k.Type, err = d.typeOf(0)
 		return k, err
+	}
+	if l := unlikeC[ref.u.lang]; l != "" {
+		return nil, unknown(in.file, q.Name, ErrLanguage, "it is written in %s, which does not pass arguments as they are declared", l)
 	}
 	if k.Type = ref.u.d.types[typeKey(ref)]; k.Type == nil {
 		if k.Type, err = ref.u.signature(e, chain, 0); err != nil {

@@ -1,6 +1,7 @@
 package ctype
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -212,6 +213,106 @@ func TestCheckClasses(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s, %T:\n got %s\nwant %s", c.name, c.g, got, c.want)
+		}
+	}
+}
+
+// foreign builds what C is in another language by DWARF: numbers are those of a language and, of the second pair, of tags that become others.
+func foreign(t *testing.T, text string, lang string, tags ...string) (*Info, string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "c.c"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "clang-19", "-S", "-g", "-O1", "-fPIC", "-w", "c.c", "-o", "c.s")
+	b, err := os.ReadFile(filepath.Join(dir, "c.s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	lines := strings.Split(string(b), "\n")
+	for i, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "\t.short") && strings.HasSuffix(line, "# DW_AT_language"):
+			lines[i] = "\t.short " + lang
+			n++
+		case len(tags) == 2 && strings.HasSuffix(line, "# "+tags[0]):
+			lines[i] = "\t.byte " + tags[1]
+			n++
+		}
+	}
+	if n < 1+len(tags)/2 {
+		t.Fatalf("only %d of clang's lines are as they should be", n)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "c.s"), []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "c.so")
+	run(t, dir, "clang-19", "-shared", "c.s", "-o", path)
+	return openInfo(t, path, nil), path
+}
+
+// TestLanguages has what Rust does that C does not, and functions that are not called as they are declared.
+func TestLanguages(t *testing.T) {
+	const rust, fortran = "0x1c", "0x0e"
+	find := func(in *Info, path, name string) (*Known, error) {
+		for _, q := range exports(t, path) {
+			if q.Name == name {
+				return in.Lookup(q)
+			}
+		}
+		return nil, os.ErrNotExist
+	}
+
+	// Functions of the same code are merged, and only one of them is described.
+	const alias = `int f(int a) { return a; } unsigned g(unsigned) __attribute__((alias("f")));
+		enum __attribute__((packed)) c_void { A, B }; enum c_void *h(enum c_void *p) { return p; }`
+	in, path := foreign(t, alias, rust)
+	if _, err := find(in, path, "g"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a merged function: %v", err)
+	}
+	for name, want := range map[string]string{"f": "fn(s32)s32", "h": "fn(*void)*void"} {
+		k, err := find(in, path, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := SignatureOf(k.Type); s.Text != want || err != nil {
+			t.Errorf("%s: %s %v, want %s", name, s.Text, err, want)
+		}
+	}
+
+	// An enum with data may be passed as anything of its size.
+	in, path = foreign(t, `struct opt { void *p; }; int f(struct opt o, struct opt *p) { return o.p != 0; }`, rust, "DW_TAG_member", "0x33")
+	k, err := find(in, path, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range []any{func(uintptr, *uintptr) int32 { return 0 }, func(*int32, unsafe.Pointer) int32 { return 0 }, func(struct{ v int64 }, uintptr) int32 { return 0 }} {
+		if err := Check(k.Type, reflect.TypeOf(g), Call); err != nil {
+			t.Errorf("%T: %v", g, err)
+		}
+	}
+	if err := Check(k.Type, reflect.TypeFor[func(int32, uintptr) int32](), Call); err == nil {
+		t.Error("4 bytes were taken for 8")
+	}
+
+	in, path = foreign(t, "int f(int a) { return a; } int v;", fortran)
+	if _, err := find(in, path, "f"); !errors.Is(err, ErrLanguage) {
+		t.Errorf("a function of Fortran: %v", err)
+	}
+	if k, err := find(in, path, "v"); err != nil || k.Type.Kind != Int {
+		t.Errorf("a variable of Fortran: %v", err)
+	}
+}
+
+// TestConventions reads the names that clang's conventions have.
+func TestConventions(t *testing.T) {
+	for _, cc := range []string{"ms_abi", "preserve_most", "preserve_all", "preserve_none", "regcall", "swiftcall"} {
+		in, path := build(t, t.TempDir(), "cc.c", "__attribute__((visibility(\"default\"), "+cc+")) int f(int a) { return a; }", "clang-19")
+		for _, q := range exports(t, path) {
+			if k, err := in.Lookup(q); err != nil || k.Type.Convention != cc {
+				t.Errorf("%s: %v %+v", cc, err, k)
+			}
 		}
 	}
 }
