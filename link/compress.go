@@ -29,7 +29,7 @@ func (l *linker) compressDebug() error {
 			continue
 		}
 		buf := make([]byte, out.size)
-		err := l.parErr(len(out.members), func(i int) error { return l.writeMember(buf, out, out.members[i]) })
+		err := l.parErr(len(out.members), func(i int) error { return l.writeMember(buf, 0, out, out.members[i]) })
 		if err != nil {
 			return err
 		}

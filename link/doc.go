@@ -36,6 +36,6 @@
 //	dynamic.go hash.go versions.go relr.go notes.go symtab.go emit.go gdbindex.go compress.go    tables of the output
 //	layout.go segments.go    order, addresses, segments
 //	apply.go plt.go       relocations, stubs, tables of addresses
-//	output.go mapfile.go summary.go    writing
+//	output.go fill.go mapfile.go summary.go    writing
 //	relocatable.go        combining objects, in place of all that follows resolve.go
 package link

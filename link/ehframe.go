@@ -283,7 +283,7 @@ func (l *linker) writeEhFrame(buf []byte) error {
 	}
 	all := slices.Concat(entries...)
 	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.pc, b.pc) })
-	hdr := l.buf[t.hdr.out.off+t.hdr.off:][:t.hdr.size]
+	hdr := l.synthBytes(t.hdr)
 	at := t.hdr.addr()
 	hdr[0], hdr[1], hdr[2], hdr[3] = 1, elf.DW_EH_PE_pcrel|elf.DW_EH_PE_sdata4, elf.DW_EH_PE_udata4, elf.DW_EH_PE_datarel|elf.DW_EH_PE_sdata4
 	le.PutUint32(hdr[4:], uint32(base-at-4))

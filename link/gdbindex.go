@@ -48,7 +48,7 @@ func (l *linker) makeGDBIndex() (err error) {
 			continue
 		}
 		buf := make([]byte, out.size)
-		if err := l.parErr(len(out.members), func(i int) error { return l.writeMember(buf, out, out.members[i]) }); err != nil {
+		if err := l.parErr(len(out.members), func(i int) error { return l.writeMember(buf, 0, out, out.members[i]) }); err != nil {
 			return err
 		}
 		debug[out.name] = buf

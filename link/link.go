@@ -100,7 +100,7 @@ type linker struct {
 	shoff, shstrOff uint64
 	fileSize        uint64
 	marks           struct{ end, edata, etext, bss mark }
-	buf             []byte // the output
+	buf             []byte // the output, if it is in memory
 }
 
 // Link links opt.Inputs. The error is a [*FileError], an [*UndefinedError], a [*DuplicateError], an [*OptionError] or [Errors], a

@@ -28,9 +28,9 @@ type mergeKey struct {
 	entsize uint32
 }
 
-// A mergedSection is the merged content of sections of one kind.
+// A mergedSection is the merged content of sections of one kind. Its shards are parts of the output, one after the other.
 type mergedSection struct {
-	*synth
+	out     *outSection
 	strings bool
 	entsize uint64
 	align   uint64
@@ -40,17 +40,16 @@ type mergedSection struct {
 
 // A mergeShard is the pieces whose hash begins alike.
 type mergeShard struct {
+	synth
 	frags []frag
 	slots []uint32
-	base  uint64 // offset in the merged section
-	size  uint64
 }
 
 // A frag is a piece that is in the output.
 type frag struct {
 	hash  uint64
 	data  []byte
-	off   uint64 // from the base of the shard
+	off   uint64 // in the shard
 	align uint8
 }
 
@@ -133,31 +132,24 @@ func (m *mergeInput) piece(o *object, k uint32) ([]byte, uint8) {
 	return b[lo:hi], align
 }
 
+// newMerged adds a merged section to an output section.
+func (l *linker) newMerged(out *outSection, s *section) *mergedSection {
+	m := &mergedSection{out: out, strings: s.flags&shfStrings != 0, entsize: uint64(s.entsize)}
+	for n := range m.shards {
+		sh := &m.shards[n]
+		sh.out, sh.alone, sh.write = out, true, sh.copy
+		l.addPart(&sh.synth)
+	}
+	l.merged = append(l.merged, m)
+	return m
+}
+
 // mergeAll merges the pieces of all merged sections and lays them out.
 func (l *linker) mergeAll() error {
 	l.par(len(l.merged)*mergeShards, func(i int) {
 		m, n := l.merged[i/mergeShards], i%mergeShards
 		m.fill(l, n)
 	})
-	for _, m := range l.merged {
-		var off uint64
-		for n := range m.shards {
-			sh := &m.shards[n]
-			off = alignUp(off, m.align)
-			sh.base = off
-			off += sh.size
-		}
-		m.synth.size, m.synth.align = off, m.align
-		m.synth.write = func(buf []byte) error {
-			for n := range m.shards {
-				sh := &m.shards[n]
-				for i := range sh.frags {
-					copy(buf[sh.base+sh.frags[i].off:], sh.frags[i].data)
-				}
-			}
-			return nil
-		}
-	}
 	return l.ctx.Err()
 }
 
@@ -187,7 +179,19 @@ func (m *mergedSection) fill(l *linker, n int) {
 		f.off = alignUp(sh.size, 1<<f.align)
 		sh.size = f.off + uint64(len(f.data))
 	}
+	sh.align = m.align
 	sh.slots = nil
+}
+
+// copy writes the pieces to the output.
+func (sh *mergeShard) copy(buf []byte) error {
+	end := uint64(0)
+	for i := range sh.frags {
+		f := &sh.frags[i]
+		clear(buf[end:f.off])
+		end = f.off + uint64(copy(buf[f.off:], f.data))
+	}
+	return nil
 }
 
 func (sh *mergeShard) add(hash uint64, data []byte, align uint8) uint32 {
@@ -232,5 +236,5 @@ func (o *object) mergeAddr(s *section, off uint64) uint64 {
 	k = max(k, 0)
 	sh := &m.to.shards[m.frags[k]>>(32-mergeShardBits)]
 	f := &sh.frags[m.frags[k]&fragMask]
-	return m.to.addr() + sh.base + f.off + off - uint64(m.starts[k])
+	return sh.addr() + f.off + off - uint64(m.starts[k])
 }

@@ -167,30 +167,3 @@ func (l *linker) addNoteOf(owner, name string, align uint64, typ uint32, desc []
 	s.write = func(buf []byte) error { copy(buf, b); return nil }
 	return s
 }
-
-// idBlock is how much of the output each goroutine hashes at a time for the build ID.
-const idBlock = 1 << 20
-
-// writeBuildID hashes the output: the digest of the digests of its blocks, so that they are made in parallel.
-func (l *linker) writeBuildID() {
-	if l.buildID == nil || l.opt.BuildID != BuildIDSHA1 && l.opt.BuildID != BuildIDMD5 {
-		return
-	}
-	sum := func(b []byte) []byte {
-		if l.opt.BuildID == BuildIDMD5 {
-			d := md5.Sum(b)
-			return d[:]
-		}
-		d := sha1.Sum(b)
-		return d[:]
-	}
-	n := (len(l.buf) + idBlock - 1) / idBlock
-	size := len(sum(nil))
-	digests := make([]byte, n*size)
-	l.par(n, func(i int) {
-		copy(digests[i*size:], sum(l.buf[i*idBlock:min((i+1)*idBlock, len(l.buf))]))
-	})
-	id := sum(digests)
-	copy(l.synthBytes(l.buildID)[16:], id)
-	l.result.BuildID = id
-}

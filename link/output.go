@@ -2,31 +2,25 @@ package link
 
 import (
 	"cmp"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"weld/image/elf"
 )
-
-// writeChunk is about how many bytes of a section one goroutine copies at a time.
-const writeChunk = 1 << 18
-
-// synthBytes returns the bytes of a part in the output.
-func (l *linker) synthBytes(s *synth) []byte {
-	at := s.out.off + s.off
-	return l.buf[at:][:s.size:s.size]
-}
 
 // write makes the output in memory or in a file.
 func (l *linker) write() error {
 	l.result.Size = int64(l.fileSize)
 	if l.opt.Output == "" {
 		l.buf = make([]byte, l.fileSize)
-		if err := l.fill(); err != nil {
+		if err := l.fill(nil); err != nil {
 			return err
 		}
 		if l.opt.Writer == nil {
@@ -49,33 +43,27 @@ func (l *linker) write() error {
 // a regular file, such as /dev/null, is written to.
 func (l *linker) writeFile() (err error) {
 	path := l.opt.Output
-	fail := func(err error) error {
-		if pe := new(fs.PathError); errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return &FileError{File: path, What: "cannot write it: " + err.Error(), Kind: err}
-	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		if info.IsDir() {
 			return fileErr(fs.ErrInvalid, path, "", "cannot write it: it is a directory")
 		}
 		l.buf = make([]byte, l.fileSize)
-		if err := l.fill(); err != nil {
+		if err := l.fill(nil); err != nil {
 			return err
 		}
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
-			return fail(err)
+			return l.cannotWrite(err)
 		}
 		_, err = f.Write(l.buf)
 		if err = cmp.Or(err, f.Close()); err != nil {
-			return fail(err)
+			return l.cannotWrite(err)
 		}
 		return nil
 	}
 	f, err := createTemp(path)
 	if err != nil {
-		return fail(err)
+		return l.cannotWrite(err)
 	}
 	defer func() {
 		f.Close()
@@ -83,26 +71,27 @@ func (l *linker) writeFile() (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	buf, unmap, err := mapOutput(f, int(l.fileSize))
-	if err != nil {
-		return fail(err)
+	if err := reserve(f, int64(l.fileSize)); err != nil {
+		return l.cannotWrite(err)
 	}
-	l.buf = buf
-	err = l.fill()
-	l.buf = nil
-	if ferr := unmap(); err == nil && ferr != nil {
-		err = fail(ferr)
-	}
-	if err != nil {
+	if err := l.fill(f); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return fail(err)
+		return l.cannotWrite(err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return fail(err)
+		return l.cannotWrite(err)
 	}
 	return nil
+}
+
+// cannotWrite makes the error that the output could not be written.
+func (l *linker) cannotWrite(err error) error {
+	if pe := new(fs.PathError); errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return &FileError{File: l.opt.Output, What: "cannot write it: " + err.Error(), Kind: err}
 }
 
 // createTemp creates a file beside path, executable as the process's mask allows.
@@ -116,78 +105,28 @@ func createTemp(path string) (*os.File, error) {
 	}
 }
 
-// fill writes the content of the output to l.buf.
-func (l *linker) fill() error {
-	l.writeHeaders()
-	type job struct {
-		out    *outSection
-		lo, hi int // members
-	}
-	var jobs []job
-	for _, out := range l.order {
-		if out.typ == shtNobits {
-			continue
-		}
-		if out.compressed != nil {
-			copy(l.buf[out.off:], out.compressed)
-			continue
-		}
-		var size uint64
-		lo := 0
-		for i, m := range out.members {
-			if m.obj >= 0 {
-				size += l.objs[m.obj].secs[m.sec].size
-			} else {
-				size += l.synths[m.sec].size
-			}
-			if size >= writeChunk {
-				jobs = append(jobs, job{out, lo, i + 1})
-				lo, size = i+1, 0
-			}
-		}
-		if lo < len(out.members) {
-			jobs = append(jobs, job{out, lo, len(out.members)})
-		}
-	}
-	l.writeGot()
-	err := l.parErr(len(jobs), func(i int) error {
-		j := &jobs[i]
-		var errs errorList
-		for k := j.lo; k < j.hi; k++ {
-			errs.add(l.writeMember(l.buf[j.out.off:][:j.out.size:j.out.size], j.out, j.out.members[k]))
-		}
-		return errs.err()
-	})
-	if err != nil {
-		return err
-	}
-	if l.hasGNU.Load() {
-		l.buf[7] = uint8(elf.ELFOSABI_GNU) // gABI, "ELF Identification": its symbols are GNU's own
-	}
-	l.sortRelocs()
-	l.writeBuildID()
-	if l.opt.FatalWarnings && l.warned.Load() {
-		return ErrWarning
-	}
-	return l.ctx.Err()
+func randomSuffix() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // writeMember copies a section of an object to its place in the content of an output section and relocates it, or has a part of the
-// linker's own written.
-func (l *linker) writeMember(content []byte, out *outSection, m secRef) error {
+// linker's own written. content begins at offset base of the section.
+func (l *linker) writeMember(content []byte, base uint64, out *outSection, m secRef) error {
 	if m.obj < 0 {
 		s := l.synths[m.sec]
 		if s.write == nil || s.size == 0 {
 			return nil
 		}
-		return s.write(content[s.off:][:s.size:s.size])
+		return s.write(content[s.off-base:][:s.size:s.size])
 	}
 	o := l.objs[m.obj]
 	s := &o.secs[m.sec]
 	if s.typ == shtNobits {
 		return nil
 	}
-	buf := content[s.outOff:][:s.size:s.size]
+	buf := content[s.outOff-base:][:s.size:s.size]
 	data := o.bytes(m.sec)
 	a := applier{
 		l: l, o: o, sec: m.sec, buf: buf, addr: s.addr, alloc: s.flags&shfAlloc != 0,
@@ -229,9 +168,9 @@ func (o *object) flipped(sec uint32, out *outSection, word uint64) bool {
 	return hasPart(name, ".ctors") || hasPart(name, ".dtors")
 }
 
-// writeHeaders writes the ELF header, the program headers and the section headers.
-func (l *linker) writeHeaders() {
-	b, c := l.buf, l.class
+// writeHeaders writes the ELF header and the program headers to b, the names of the sections and the section headers to tail.
+func (l *linker) writeHeaders(b, tail []byte) {
+	c := l.class
 	copy(b, "\x7fELF\x02\x01\x01")
 	b[4] = uint8(c.id)
 	typ := elf.ET_DYN
@@ -254,21 +193,21 @@ func (l *linker) writeHeaders() {
 	}
 	c.putWord(b[24+2*w:], l.shoff)
 	n := len(l.order) + 2
-	tail := b[24+3*w:]
-	le.PutUint32(tail, l.flags)
-	le.PutUint16(tail[4:], uint16(c.ehdr))
+	rest := b[24+3*w:]
+	le.PutUint32(rest, l.flags)
+	le.PutUint16(rest[4:], uint16(c.ehdr))
 	if typ != elf.ET_REL {
-		le.PutUint16(tail[6:], uint16(c.phdr))
+		le.PutUint16(rest[6:], uint16(c.phdr))
 	}
-	le.PutUint16(tail[8:], uint16(len(l.segments)))
-	le.PutUint16(tail[10:], uint16(c.shdr))
-	le.PutUint16(tail[12:], uint16(n))
-	le.PutUint16(tail[14:], uint16(n-1))
+	le.PutUint16(rest[8:], uint16(len(l.segments)))
+	le.PutUint16(rest[10:], uint16(c.shdr))
+	le.PutUint16(rest[12:], uint16(n))
+	le.PutUint16(rest[14:], uint16(n-1))
 	for i, s := range l.segments {
 		c.putProg(b[c.ehdr+uint64(i)*c.phdr:], s)
 	}
-	copy(b[l.shstrOff:], l.symtab.shstr.data)
-	sh := b[l.shoff:]
+	copy(tail, l.symtab.shstr.data)
+	sh := tail[l.shoff-l.shstrOff:]
 	for i, out := range l.order {
 		h := shdr{name: out.nameOff, typ: out.typ, flags: uint64(out.flags), addr: out.addr, off: out.off, size: out.size, align: out.align, entsize: out.entsize}
 		if out.link != nil {
@@ -305,3 +244,6 @@ func (l *linker) entry() uint64 {
 	l.warn("cannot find the entry symbol %s; there is no entry point", name)
 	return 0
 }
+
+// parseUint reads a number as C has it: decimal, 0x or 0.
+func parseUint(s string) (uint64, error) { return strconv.ParseUint(s, 0, 64) }

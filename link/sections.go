@@ -23,6 +23,8 @@ type synth struct {
 	out   *outSection
 	// write fills in the part; buf has size bytes. It may run at the same time as others.
 	write func(buf []byte) error
+	// alone says that write fills in every byte of buf, whatever it held, and that nothing else writes there.
+	alone bool
 }
 
 func (s *synth) addr() uint64 { return s.out.addr + s.off }
@@ -47,6 +49,7 @@ type outSection struct {
 	keep    bool // even if it is empty
 	// compressed is what is written in place of the members.
 	compressed []byte
+	data       []byte // what is written, if it is kept until all is known
 }
 
 // Names of output sections that take in sections with a longer name, as in the default script of GNU ld.
@@ -124,9 +127,14 @@ func (l *linker) output(name string, typ, flags uint32) *outSection {
 // addSynth adds a part to an output section.
 func (l *linker) addSynth(out *outSection, align uint64) *synth {
 	s := &synth{align: align, out: out}
-	l.synths = append(l.synths, s)
-	out.members = append(out.members, secRef{-1, uint32(len(l.synths) - 1)})
+	l.addPart(s)
 	return s
+}
+
+// addPart adds a part to its output section.
+func (l *linker) addPart(s *synth) {
+	l.synths = append(l.synths, s)
+	s.out.members = append(s.out.members, secRef{-1, uint32(len(l.synths) - 1)})
 }
 
 // makeSections assigns the live sections of objects to output sections.
@@ -158,9 +166,8 @@ func (l *linker) makeSections() {
 				key := mergeKey{out, s.flags & (shfStrings | shfMerge), s.entsize}
 				m := merged[key]
 				if m == nil {
-					m = &mergedSection{synth: l.addSynth(out, 1), strings: s.flags&shfStrings != 0, entsize: uint64(s.entsize)}
+					m = l.newMerged(out, s)
 					merged[key] = m
-					l.merged = append(l.merged, m)
 				}
 				m.align = max(m.align, 1<<s.align)
 				m.inputs = append(m.inputs, secRef{int32(oi), uint32(i)})
@@ -179,7 +186,7 @@ func (l *linker) makeSections() {
 	}
 	order := l.ordered()
 	for _, out := range l.outs {
-		if out.flags&shfMerge != 0 && (len(out.members) != 1 || out.flags&shfAlloc != 0) {
+		if out.flags&shfMerge != 0 && (len(out.members) != mergeShards || out.flags&shfAlloc != 0) {
 			out.flags &^= shfMerge | shfStrings
 			out.entsize = 0
 		}
