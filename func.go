@@ -214,7 +214,10 @@ func Bind(lib *Library, dst any, opts ...FuncOption) error {
 }
 
 // Callback is a Go func that native code can call.
-type Callback struct{ t *native.Thunk }
+type Callback struct {
+	t    *native.Thunk
+	addr uintptr // of CallbackAt, which has no thunk
+}
 
 // NewCallback makes a C function of a Go func; the C signature is what the func type stands for, as for Func. It may be
 // called from any native thread, also from those that libraries make, and may itself call native functions, block and
@@ -226,17 +229,34 @@ func NewCallback(fn any) (*Callback, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Callback{t}, nil
+	return &Callback{t: t}, nil
 }
 
 // Addr returns the address to give to native code, valid until Close.
-func (c *Callback) Addr() uintptr { return c.t.Addr() }
+func (c *Callback) Addr() uintptr {
+	if c.t == nil {
+		return c.addr
+	}
+	return c.t.Addr()
+}
 
 // Close frees the callback. Native code must not call it any more: if it does, the call panics with a *CallbackError as
 // long as the address has not been given to another callback.
 func (c *Callback) Close() error {
-	if c.t.Close() != nil {
+	if c.t != nil && c.t.Close() != nil {
 		return ErrClosed
 	}
 	return nil
+}
+
+// GoString returns a copy of the NUL-terminated string at p, which native code has handed out; "" if p is nil.
+func GoString(p *byte) string {
+	if p == nil {
+		return ""
+	}
+	n := 0
+	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice(p, n))
 }

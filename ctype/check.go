@@ -45,7 +45,7 @@ func (e *MismatchError) Error() string {
 //     vectors
 //   - unsafe.Pointer and uintptr for any pointer, any pointer for void *, *T and []T for a pointer to what T stands for,
 //     also to the first element of an array; string for a pointer to bytes or void; what has Addr() uintptr for a
-//     function pointer
+//     function pointer, and if it has FuncType() reflect.Type too, as *weld.CallbackOf has, a Go func type that fits what C calls
 //   - for a pointer to a struct or union: a pointer to a Go struct with the same members in the same places, to an empty one
 //     (an opaque handle), or to bytes, which are taken as raw memory; [N]byte must not be too small. Any pointer for one to what is declared
 //     only
@@ -89,7 +89,7 @@ func Check(c *Type, g reflect.Type, dir Direction) error {
 		if c.Variadic {
 			more = " and variable ones, which are ...any in Go"
 		}
-		whole("C takes %s%s, Go %s %d", count(len(params), "argument"), more, m.verb("passes", "takes"), in)
+		whole("C %s %s%s, Go %s %d", m.verb("takes", "passes"), count(len(params), "argument"), more, m.verb("passes", "takes"), in)
 	}
 	for i := range min(in, len(params)) {
 		p := params[i]
@@ -281,6 +281,11 @@ func (m *matcher) value(c *Type, g reflect.Type, passed bool) (why string, ok bo
 		}
 		if isAddr(g) {
 			e := c.Elem.Strip()
+			if f, ok := reflect.Zero(g).Interface().(functyper); ok && e.Kind == Func && m.dir == Call {
+				if err := Check(e, f.FuncType(), Callback); err != nil {
+					return ": what it calls: " + err.Error(), false
+				}
+			}
 			return "", e.Kind == Func || e.Kind == Void
 		}
 		return m.pointee(c.Elem, g.Elem())

@@ -84,7 +84,9 @@ const (
 	atDwoName           = 0x76
 	atCompDir           = 0x1b
 	atAlignment         = 0x88
+	atMacros            = 0x79
 	atMIPSLinkageName   = 0x2007
+	atGNUMacros         = 0x2119
 	atGNUVector         = 0x2107
 	atGNUDwoName        = 0x2130
 	atGNUDwoID          = 0x2131

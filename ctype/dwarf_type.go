@@ -146,7 +146,7 @@ func (u *unit) makeType(off uint64, depth int) (*Type, error) {
 			if size < 0 {
 				return nil, u.corrupt(off, "a struct or union without a size")
 			}
-			t.body = &body{read: u.lazyMembers(off)}
+			t.body = &body{read: u.lazyMembers(off), at: e.declared()}
 		}
 		return t, nil
 	case tagEnumerationType:
@@ -317,7 +317,7 @@ func (u *unit) enumType(e *die, size int64, name string, depth int) (*Type, erro
 		t.Size = 4 // a declaration; C has no other
 	}
 	off := e.off
-	t.body = &body{read: func(t *Type) ([]Member, []Enumerator, error) {
+	t.body = &body{at: e.declared(), read: func(t *Type) ([]Member, []Enumerator, error) {
 		in := u.d.in
 		in.mu.Lock()
 		defer in.mu.Unlock()

@@ -27,6 +27,12 @@ type dwarf struct {
 	isDWO  bool
 	dwp    *dwpIndex
 	dwos   map[string]*dwarf // by path; nil: not to be had
+
+	object    bool   // it is of a relocatable object
+	line      []byte // .debug_line, see dwarf_line.go
+	lineSet   bool
+	fileWork  int
+	fileLists map[uint64][]string // by where the line table is
 }
 
 type typeKey struct {
@@ -73,6 +79,9 @@ type unit struct {
 
 	split      *unit // of a skeleton: what it stands for
 	splitReady bool
+
+	files    []string // by DW_AT_decl_file; see fileNames
+	filesSet bool
 
 	places  []place // functions and variables by address; see ranges.go and index.go
 	scanned bool

@@ -44,6 +44,7 @@ func look(t *testing.T, in *Info) {
 			continue
 		}
 		_ = k.Type.String()
+		_ = k.Declared()
 		_, err = SignatureOf(k.Type)
 		check(err)
 		Diff(k.Type, &Type{Kind: Func, Elem: voidType, Params: []Param{{"", PointerTo(voidType)}}})
@@ -51,6 +52,10 @@ func look(t *testing.T, in *Info) {
 		walk(k.Type, map[*Type]bool{}, check)
 	}
 	_, err = in.TypeNamed(Struct, "node")
+	check(err)
+	_, err = in.Macros()
+	check(err)
+	_, err = in.Enums()
 	check(err)
 }
 
@@ -82,7 +87,7 @@ func FuzzDWARF(f *testing.F) {
 	dir := f.TempDir()
 	src := source(f, dir, "kinds.c")
 	for _, args := range [][]string{
-		{"gcc", "-gdwarf-4", "-shared"}, {"gcc", "-gdwarf-5", "-shared"}, {"clang-19", "-gdwarf-5", "-c"}, {"gcc", "-gdwarf-4", "-c", "-fdebug-types-section"},
+		{"gcc", "-gdwarf-4", "-shared"}, {"gcc", "-gdwarf-5", "-g3", "-shared"}, {"clang-19", "-gdwarf-5", "-c"}, {"gcc", "-gdwarf-4", "-c", "-fdebug-types-section"},
 		{"gcc", "-gz=zlib", "-g", "-c"},
 	} {
 		run(f, dir, args[0], append(args[1:], "-fPIC", "-w", src, "-o", "out")...)
@@ -175,7 +180,7 @@ func TestDamaged(t *testing.T) {
 		var debug []elf.Section
 		for _, s := range secs {
 			switch s.Name {
-			case ".debug_info", ".debug_abbrev", ".debug_types", ".debug_str_offsets", ".debug_aranges", ".debug_rnglists", ".debug_ranges", ".debug_addr":
+			case ".debug_info", ".debug_abbrev", ".debug_types", ".debug_str_offsets", ".debug_aranges", ".debug_rnglists", ".debug_ranges", ".debug_addr", ".debug_line", ".debug_line_str", ".debug_macro":
 				debug = append(debug, s)
 			}
 		}

@@ -8,6 +8,10 @@ import (
 // addresser is what a Go type that stands for a C function pointer has, such as *weld.Callback.
 type addresser interface{ Addr() uintptr }
 
+// functyper is what such a type has that says which Go func stands behind it, also as a nil pointer, such as
+// *weld.CallbackOf.
+type functyper interface{ FuncType() reflect.Type }
+
 var (
 	addrType     = reflect.TypeFor[addresser]()
 	anySliceType = reflect.TypeFor[[]any]()

@@ -106,7 +106,7 @@ func (u *unit) scan(visit func(e *die)) error {
 		if ab == nil {
 			return u.corrupt(uint64(start), "an entry has the code %d, which has no abbreviation", code)
 		}
-		wanted := ab.has&(hasName|hasPlace|hasLink) != 0
+		wanted := ab.has&(hasName|hasPlace|hasLink) != 0 || ab.tag == tagEnumerationType
 		if !wanted && (!ab.children || ab.has&hasSibling == 0) || ab.tag == tagNamespace {
 			r.skipAttrs(ab, &u.key)
 			switch {

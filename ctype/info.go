@@ -186,7 +186,7 @@ func (in *Info) find0() error {
 
 // readDWARF reads the sections of f. It reports whether there are units.
 func (in *Info) readDWARF(f *elfFile, source Source) (bool, error) {
-	d := &dwarf{in: in, name: f.name}
+	d := &dwarf{in: in, name: f.name, object: f.fake != nil}
 	if err := d.sec.read(f, ""); err != nil {
 		return false, err
 	}

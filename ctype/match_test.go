@@ -186,7 +186,7 @@ func TestCheckCallback(t *testing.T) {
 		{func(*int32, float64) int { return 0 }, "result: C wants int (4 bytes), Go returns int (8 bytes): 8 bytes, not 4"},
 		{func(*int32, float64) {}, "result: C wants int (4 bytes), Go returns nothing"},
 		{func(*int64, float64) int32 { return 0 }, "argument 1: C passes const int *, Go takes *int64: behind the pointer 8 bytes, not 4"},
-		{func(*int32) int32 { return 0 }, "C takes 2 arguments, Go takes 1"},
+		{func(*int32) int32 { return 0 }, "C passes 2 arguments, Go takes 1"},
 	} {
 		got := ""
 		if err := Check(f, reflect.TypeOf(c.g), Callback); err != nil {

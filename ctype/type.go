@@ -125,6 +125,7 @@ type body struct {
 	members []Member
 	enums   []Enumerator
 	err     error
+	at      declAt
 
 	// What was worked out of them: the alignment, 0 if it was not yet, and the canonical form, see canon.go.
 	mu    sync.Mutex
@@ -217,6 +218,9 @@ func (t *Type) size() int64 {
 
 // maxTypeSize bounds the sizes that are believed.
 const maxTypeSize = 1 << 46
+
+// Alignment returns the alignment of t in bytes: what was asked for, or what the psABI gives it by its parts. 0: not known.
+func (t *Type) Alignment() int64 { return t.align() }
 
 // align returns the alignment in bytes that the psABI gives t: what was asked for, or the largest of its parts. 0: not
 // known.

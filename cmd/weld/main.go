@@ -8,6 +8,7 @@
 //
 //	weld call LIB 'PROTOTYPE' ARGS... (or a NAME whose type is known)
 //	weld diff OLD NEW
+//	weld gen LIB
 //	weld info FILE
 //	weld link OPTIONS AND FILES OF GNU LD
 //	weld run PROG ARGS...
@@ -54,6 +55,7 @@ func main() {
 type commands struct {
 	Call  callCmd  `cmd:"" help:"Call a C function of a shared library."`
 	Diff  diffCmd  `cmd:"" help:"Compare two versions of a library: symbols, types, struct layouts."`
+	Gen   genCmd   `cmd:"" help:"Write a Go package that binds a library, from its debugging information."`
 	Info  infoCmd  `cmd:"" help:"Show what an ELF file holds for a run-time linker."`
 	Link  linkCmd  `cmd:"" passthrough:"" help:"Link objects, archives and shared libraries, with the options of GNU ld."`
 	Run   runCmd   `cmd:"" help:"Run a program with weld as its run-time linker."`
@@ -136,6 +138,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 var usages = map[string]string{
 	"call":  "weld call [flags] LIB 'PROTOTYPE'|NAME [ARGS...]",
 	"diff":  "weld diff [flags] OLD NEW",
+	"gen":   "weld gen [flags] LIB",
 	"info":  "weld info [flags] FILE",
 	"link":  "weld link [options of GNU ld] FILE...",
 	"run":   "weld run [flags] PROG [ARGS...]",
