@@ -68,7 +68,9 @@ func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
 					return false, u.corrupt(e.off, "a function of more than %d parameters", 1<<12)
 				}
 				p, err := param(c, depth)
-				t.Params = append(t.Params, p)
+				if p.Name != "__in_chrg" { // of g++'s destructors: it is there before they are cloned, and nobody passes it
+					t.Params = append(t.Params, p)
+				}
 				return true, err
 			case tagUnspecifiedParams:
 				found = true

@@ -273,7 +273,8 @@ func (in *Info) known(q Query, ref dieRef) (*Known, error) {
 			k.Name = string(e.name())
 		}
 	}
-	if strings.HasPrefix(string(e.name()), "__builtin_") {
+	// What compilers declare by themselves has no place in a source, and g++'s operator new no parameters.
+	if strings.HasPrefix(string(e.name()), "__builtin_") || e.flag(atDeclaration) && e.tag != tagVariable && !slices.ContainsFunc(chain, func(e *die) bool { return e.get(atDeclFile) != nil }) {
 		return nil, unknown(in.file, q.Name, ErrNoPrototype, "only the compiler's own declaration of it is there")
 	}
 	if e.tag == tagVariable {

@@ -48,6 +48,7 @@ type linker struct {
 	files       []string
 	syms        *symTable
 	lto         ltoState
+	module      *moduleTables // nil: there are no tables of signatures
 
 	versions    *matcher
 	verdefs     []versionDef
@@ -122,6 +123,9 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		}
 	}()
 	defer l.closePlugins()
+	if err := l.readModuleLists(); err != nil {
+		return nil, err
+	}
 	if err := l.checkOptions(); err != nil {
 		return nil, err
 	}
@@ -141,6 +145,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"icf", func() error { l.foldIdentical(); return nil }},
 		{"sections", l.assign},
 		{"scan", l.scanRelocations},
+		{"signatures", l.makeModuleTables},
 		{"tables", l.tables},
 		{"layout", l.place},
 		{"gdb-index", l.makeGDBIndex},

@@ -235,6 +235,17 @@ type Options struct {
 	Plugins    []PluginRef
 	OpenPlugin func(PluginConfig) (Plugin, error)
 
+	// Module makes a module, for package module to load: a shared library that needs no others, with tables of what it imports and
+	// exports and the signatures of their types. The objects have to be compiled with debugging information, for x86-64. Mode
+	// and what else modules have no choice of is set. ModuleImports lists what it may import; nil for whatever it refers to. A list
+	// is names, with prototypes of those whose types objects do not tell: see docs/modules.md.
+	Module        bool
+	ModuleImports []Text
+	// ExportTable puts a table of exports into any other output. With ExportList, of a module too, it has what that lists, else all
+	// that others can see and whose type is known.
+	ExportTable bool
+	ExportList  []Text
+
 	// Map is called with the text of a link map, if set.
 	Map func(text []byte)
 	// Warn is called with warnings, from one goroutine at a time; nil to have none.

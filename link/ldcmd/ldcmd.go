@@ -322,6 +322,8 @@ Links relocatable objects, archives and shared libraries to an executable or a s
   --gc-sections, --print-gc-sections, -s, -S, -x, -X
                               what is left out
   --build-id[=KIND], --eh-frame-hdr, -z KEYWORD, -Map FILE, --dependency-file FILE, --threads=N
+  --module[=FILE], --export-table[=FILE]
+                              a module of signed symbols for package module, with what it may import; a table of exports
   --time, --json[=FILE], --timeline=FILE
                               the phases and their times, a summary, a picture of the phases
   @FILE                       more arguments from a file

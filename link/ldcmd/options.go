@@ -134,6 +134,7 @@ func init() {
 		"omagic":       shortOptions["N"], "pack-dyn-relocs": {argValue, (*parser).packRelocs},
 	}
 	addLayoutOptions()
+	addModuleOptions()
 	addIgnored()
 }
 
