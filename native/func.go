@@ -19,6 +19,7 @@ type desc struct {
 	nkeep int
 	keep  [keepMany]int // general: offsets in the GoFrame plus eight; negative ones are into its stack area
 	plan  *abi.Plan
+	guard *Guard // nil: nobody counts the calls
 }
 
 // How many pointers the general entries keep alive.
@@ -43,16 +44,21 @@ type Func struct{ d *desc }
 // package abi). A leaf function is called without telling the scheduler: for calls that take well under a
 // microsecond and do not block, since the garbage collector waits for them. The error is an *abi.SignatureError.
 func NewFunc(addr uintptr, t reflect.Type, leaf bool) (*Func, error) {
+	return NewGuarded(addr, t, leaf, nil)
+}
+
+// NewGuarded is NewFunc for a function whose calls a Guard counts, if it is not nil. They take some nanoseconds longer.
+func NewGuarded(addr uintptr, t reflect.Type, leaf bool, guard *Guard) (*Func, error) {
 	plan, err := abi.New(t, abi.Call)
 	if err != nil {
 		return nil, err
 	}
 	joinHost()
-	d := &desc{fn: addr, plan: plan}
+	d := &desc{fn: addr, plan: plan, guard: guard}
 	if leaf {
 		d.flags = leafCall
 	}
-	if !plan.Direct || !d.planDirect() {
+	if guard != nil || !plan.Direct || !d.planDirect() {
 		if err := d.planGeneral(); err != nil {
 			return nil, err
 		}
@@ -127,6 +133,22 @@ func (f *Func) SetAddr(addr uintptr) { atomic.StoreUintptr(&f.d.fn, addr) }
 // call makes a general call. The goroutine's stack may move wherever Go code is called: that adjusts g and stack, but
 // not g.Stack, since g lies in a frame of assembly. A signature that uses it gets a frame of Go's.
 func (d *desc) call(g *abi.GoFrame, stack unsafe.Pointer) (text unsafe.Pointer) {
+	if d.guard != nil {
+		return d.guarded(g, stack)
+	}
+	return d.callOn(g, stack)
+}
+
+// guarded is call with the call counted, also if a callback panics or ends the goroutine.
+func (d *desc) guarded(g *abi.GoFrame, stack unsafe.Pointer) (text unsafe.Pointer) {
+	if !d.guard.Enter() {
+		panic(d.guard.err)
+	}
+	defer d.guard.Leave()
+	return d.callOn(g, stack)
+}
+
+func (d *desc) callOn(g *abi.GoFrame, stack unsafe.Pointer) (text unsafe.Pointer) {
 	if d.plan.GoStackBytes == 0 {
 		return d.callFrame(g)
 	}

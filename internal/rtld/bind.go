@@ -69,6 +69,9 @@ func (b *binder) plain(idx uint32, plt bool) (addr uintptr, ok bool) {
 		}
 		return 0, true
 	}
+	if b.o.imports != nil {
+		return 0, false
+	}
 	f := b.o.File
 	if idx == 0 || int(idx) >= f.NumSymbols() {
 		return 0, false
@@ -137,6 +140,9 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 	if s.Bind() == elf.STB_LOCAL || s.Defined() && s.Visibility() != elf.STV_DEFAULT {
 		return cached{definition{o: o, sym: s, idx: idx}, 1, plt}
 	}
+	if o.imports != nil {
+		return b.imported(idx, s, plt)
+	}
 	flags := elf.LookupOldest
 	if plt {
 		flags |= elf.LookupPLT
@@ -161,6 +167,31 @@ func (b *binder) look(idx uint32, s elf.Sym, plt bool) cached {
 		return cached{d, 2, plt}
 	}
 	return cached{d, 3, plt}
+}
+
+// imported is look for an object that is bound to itself and to what it is given. What finds its thread-local variables is the
+// run-time linker's.
+func (b *binder) imported(idx uint32, s elf.Sym, plt bool) cached {
+	if s.Defined() {
+		return cached{definition{o: b.o, sym: s, idx: idx}, 1, plt}
+	}
+	name := b.o.File.SymName(s)
+	if name == "__tls_get_addr" {
+		if d, ok := own(name, definition{}, false); ok {
+			return cached{d, 1, plt}
+		}
+	}
+	addr, owner, ok := b.o.imports(name)
+	if ok {
+		if owner != nil {
+			b.dependsOn(owner)
+		}
+		return cached{definition{o: &itself, sym: elf.Sym{Value: uint64(addr), Shndx: elf.SHN_ABS, Info: uint8(elf.STT_FUNC)}}, 1, plt}
+	}
+	if s.Bind() == elf.STB_WEAK {
+		return cached{definition{}, 2, plt}
+	}
+	return cached{definition{}, 3, plt}
 }
 
 // warm reads the symbols that the next relocations refer to, and what their hashes are taken from. Lookups wait for

@@ -161,7 +161,7 @@ func (p *plan) readRoot(src Source) error {
 		}
 		p.root = p.add(s, nil)
 		p.traceLoad(p.root, s, src.Name, nil)
-		p.root.fsys = src.FS
+		p.root.fsys, p.root.imports = src.FS, src.Imports
 		p.root.search.Path = ""
 		return nil
 	}

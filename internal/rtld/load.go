@@ -39,7 +39,15 @@ type Source struct {
 	Size int64
 
 	Caller uintptr // where the call of dlopen returns to, 0 if Go code opens it
+
+	// Imports, if it is not nil, is where undefined symbols of an object from memory are looked up, and nowhere else: package module's
+	// checked imports. What the object defines itself it is bound to. Nothing else is ever bound to it, and no name finds it.
+	Imports Imports
 }
+
+// Imports finds what an object imports. With the address comes the object that has to stay mapped for that, nil if none has
+// to. It is called while the run-time linker is locked.
+type Imports func(name string) (addr uintptr, owner *Object, ok bool)
 
 // source is an image that is mapped and not yet an object's.
 type source struct {

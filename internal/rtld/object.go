@@ -33,6 +33,7 @@ type Object struct {
 	again   *remembered // what is known of the image, if that is kept and not of another one by now
 	number  uint64      // see numberFor
 	id      fileID
+	imports Imports  // see Source
 	fsys    fs.FS    // where it came from, if not the machine's own file system
 	plan    *plan    // the open that loads it, until that is over
 	names   []string // other names that it was found under
@@ -113,6 +114,9 @@ func (o *Object) addr(vaddr uint64) uintptr { return o.Mapping.Bias + uintptr(va
 
 // answersTo reports whether a DT_NEEDED name or a dlopen argument means this object.
 func (o *Object) answersTo(name string) bool {
+	if o.imports != nil {
+		return false
+	}
 	if o.Path == name {
 		return true
 	}
