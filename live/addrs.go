@@ -1,6 +1,7 @@
 package live
 
 import (
+	"math/bits"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -21,16 +22,21 @@ const (
 
 type addrLeaf [1 << leafBits]atomic.Pointer[addrPage]
 
-// addrPage is the symbols of a page, by address. For each granule of the page it has how many of them begin up to its end. So
-// to find one is to look at three places, each of which is in no cache mostly: there, at the pointer, and at the symbol.
+// addrPage is the symbols of a page, by address. marks has a bit for each granule of the page in which one begins, so that how many
+// bits are set up to a place says which symbol begins last before it, if no two begin in one granule; else first says
+// where those of each marked granule are. All that is read of it is in a line of the processor's cache: to find a symbol is
+// to wait for three, that one, the pointer's and the symbol's.
 type addrPage struct {
+	marks [pageSize / granule / 64]uint64
 	syms  []*sym
-	reach []uint32 // for each the largest end up to there, if they overlap
-	upTo  [pageSize / granule]uint8
+	more  *addrMore // nil if there is no need
 }
 
-// maxUpTo is how many symbols of a page upTo can count. In pages of more they are searched for.
-const maxUpTo = 1<<8 - 1
+// addrMore is of pages in which symbols overlap, or several begin in a granule.
+type addrMore struct {
+	first []int    // for each marked granule the first symbol, and how many symbols there are; nil if there is one in each
+	reach []uint32 // for each symbol the largest end up to there, nil if none overlap
+}
 
 func (s *sym) end() uint32 { return s.at + max(s.size, 1) }
 
@@ -57,51 +63,72 @@ func (t *addrTable) find(off uint64) *sym {
 }
 
 func (l *addrPage) find(at uint32) *sym {
-	n := len(l.syms)
-	if n <= maxUpTo {
-		n = int(l.upTo[at%pageSize/granule])
-		for n > 0 && l.syms[n-1].at > at { // begins in the granule, behind
-			n--
-		}
-	} else {
-		n = sort.Search(n, func(i int) bool { return l.syms[i].at > at })
+	g := at % pageSize / granule
+	n := 0 // of the granules in which symbols begin, up to that of the address
+	for i := range g / 64 {
+		n += bits.OnesCount64(l.marks[i])
+	}
+	w := l.marks[g/64] << (63 - g%64)
+	n += bits.OnesCount64(w)
+	m := l.more
+	if m != nil && m.first != nil && n > 0 {
+		// Those of the last granule may begin behind the address.
+		from := m.first[n-1]
+		n = from + sort.Search(m.first[n]-from, func(i int) bool { return l.syms[from+i].at > at })
+	} else if n > 0 && l.syms[n-1].at > at {
+		n--
 	}
 	for n--; n >= 0; n-- {
 		if s := l.syms[n]; s.end() > at {
 			return s
 		}
-		if l.reach == nil || l.reach[n] <= at {
+		if m == nil || m.reach == nil || m.reach[n] <= at {
 			return nil
 		}
 	}
 	return nil
 }
 
-// index makes what finds the symbols of a page that begins at an address.
-func (l *addrPage) index(at uint32) {
-	reach := uint32(0)
+// index makes what finds the symbols of a page that begins at an address. Those that begin on a page before count as beginning in
+// the first granule.
+func (l *addrPage) index(page uint32) {
+	more := addrMore{}
+	end := uint32(0)
+	marked, last := 0, -1
 	for i, s := range l.syms {
-		if s.at < reach && l.reach == nil {
-			l.reach = make([]uint32, len(l.syms))
-			for j, s := range l.syms[:i] {
-				l.reach[j] = s.end() // as none of these overlap
+		g := 0
+		if s.at > page {
+			g = int((s.at - page) / granule)
+		}
+		if g == last && more.first == nil {
+			more.first = make([]int, marked, len(l.syms)+1)
+			for j := range more.first {
+				more.first[j] = j
 			}
 		}
-		reach = max(reach, s.end())
-		if l.reach != nil {
-			l.reach[i] = reach
+		if g != last {
+			l.marks[g/64] |= 1 << (g % 64)
+			if last = g; more.first != nil {
+				more.first = append(more.first, i)
+			}
+			marked++
+		}
+		if s.at < end && more.reach == nil {
+			more.reach = make([]uint32, len(l.syms))
+			for j, s := range l.syms[:i] {
+				more.reach[j] = s.end() // as none of these overlap
+			}
+		}
+		end = max(end, s.end())
+		if more.reach != nil {
+			more.reach[i] = end
 		}
 	}
-	if len(l.syms) > maxUpTo {
-		return
+	if more.first != nil {
+		more.first = append(more.first, len(l.syms))
 	}
-	n := 0
-	for i := range l.upTo {
-		at += granule
-		for n < len(l.syms) && l.syms[n].at < at {
-			n++
-		}
-		l.upTo[i] = uint8(n)
+	if more.first != nil || more.reach != nil {
+		l.more = &more
 	}
 }
 
@@ -139,6 +166,9 @@ func (s *sym) compare(t *sym) int {
 	}
 	return int(t.size) - int(s.size)
 }
+
+// addrsAtOnce is how many changes are collected before they are made, about.
+const addrsAtOnce = 1 << 12
 
 // apply changes the table. It may reorder the changes.
 func (t *addrTable) apply(list []addrChange) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"weld/image/elf"
 )
@@ -230,19 +231,28 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 	}
 	if e == nil {
 		e = o.entries.next()
-		e.name, e.gnu, e.sysv, e.version = name, gnu, elf.SysVHash(name), v
+		e.name, e.gnu, e.version = name, gnu, v
 		o.names.insert(e)
 	}
 	return e, nil
 }
 
-// slab has several of what there are many of made at a time.
-type slab[T any] struct{ rest []T }
+// slab has several of what there are many of made at a time. As much as a slab has is at multiples of its size: what is
+// as large as a line of the processor's cache is one. (What the Go allocator takes from its smaller pages is not, but for up to 512 bytes.)
+type slab[T any] struct {
+	rest  []T
+	slabs int
+}
 
 func (s *slab[T]) next() *T {
-	const n = 64
+	const little, much, some = 512, 40 << 10, 32
 	if len(s.rest) == 0 {
-		s.rest = make([]T, n)
+		size := much
+		if s.slabs < some {
+			size = little
+		}
+		s.slabs++
+		s.rest = make([]T, size/int(unsafe.Sizeof(*new(T))))
 	}
 	p := &s.rest[0]
 	s.rest = s.rest[1:]
@@ -275,7 +285,7 @@ func (o *Object) change(e *entry, s *sym) {
 	e.next = s
 	if !e.listed {
 		e.listed = true
-		o.changed = append(o.changed, e)
+		o.changed = push(o.changed, e)
 	}
 }
 

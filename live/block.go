@@ -18,13 +18,13 @@ type Block struct {
 	now       bool // freed by FreeNow
 	stale     bool // it is in Object.stale
 	rewritten bool // it is in Object.rewritten
+	nested    bool // functions begin in others
+	nfns      uint32
 	ext       extent
-	size      uint64    // as asked for
-	names     *entry    // that lead to it, when all is committed
-	fns       *function // that were bound in it
-	nfns      int
+	size      uint64               // as asked for
+	names     *entry               // that lead to it, when all is committed
+	fns       *function            // that were bound in it
 	fnAt      map[uint32]*function // the same by offset, if there are many
-	nested    bool                 // functions begin in others
 	pieces    []*function          // what is described then
 }
 

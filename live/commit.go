@@ -52,9 +52,9 @@ type commitPlan struct {
 	eh       ehPlan
 	debug    debugPlan
 	tab      counts
-	strs     list    // a new .strtab
-	phdrs    *extent // a new program header table
-	list     []change
+	strs     list     // a new .strtab
+	phdrs    *extent  // a new program header table
+	list     []*entry // Object.changed
 	addrs    []addrChange
 	notified committed
 }
@@ -63,6 +63,18 @@ type commitPlan struct {
 type change struct {
 	e        *entry
 	was, now *sym
+}
+
+// change returns what the commit that is in work does to an entry, also when it is done.
+func (e *entry) change() change {
+	was := e.cur.Load()
+	if was != nil && (was == e.next || was.nobody && e.next == nil) {
+		was = was.prev.Load()
+	}
+	if was != nil && was.nobody {
+		was = nil
+	}
+	return change{e, was, e.next}
 }
 
 // counts is how many symbols come to a table and go from it, and the bytes of the names that come.
@@ -115,10 +127,10 @@ func (p *commitPlan) begin(o *Object, op string) {
 
 // end lets go of what the lists hold.
 func (p *commitPlan) end() {
-	p.list, p.addrs, p.eh.list = emptied(p.list), emptied(p.addrs), emptied(p.eh.list)
+	p.list, p.addrs, p.eh.list = nil, emptied(p.addrs), emptied(p.eh.list)
 	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
 	p.eh.rows = nil
-	if cap(p.list) > maxKept {
+	if cap(p.eh.list) > maxKept {
 		*p = commitPlan{}
 	}
 }
@@ -131,21 +143,27 @@ func emptied[T any](s []T) []T {
 	return s[:0]
 }
 
+// push is append for what is to become long: the room is doubled.
+func push[T any](s []T, v T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, len(s)+64)
+	}
+	return append(s, v)
+}
+
 // plan sorts what has changed, and allocates what that needs.
 func (p *commitPlan) plan() (err error) {
 	o := p.o
-	p.list = slices.Grow(p.list, len(o.changed))
+	n := 0
 	for _, e := range o.changed {
-		was := e.cur.Load()
-		if was != nil && was.nobody {
-			was = nil
-		}
-		if was == e.next {
+		if was := e.cur.Load(); e.next == nil && (was == nil || was.nobody) {
+			e.listed = false
 			continue
 		}
-		c := change{e, was, e.next}
-		p.list = append(p.list, c)
-		if was == nil {
+		o.changed[n] = e
+		n++
+		c := e.change()
+		if c.was == nil {
 			p.tab.add(e)
 		}
 		switch {
@@ -155,6 +173,9 @@ func (p *commitPlan) plan() (err error) {
 			p.dyn.gone++
 		}
 	}
+	clear(o.changed[n:])
+	o.changed = o.changed[:n]
+	p.list = o.changed
 	for _, b := range o.rewritten {
 		b.rewritten = false
 		for f := b.fns; f != nil; f = f.next {
@@ -185,7 +206,8 @@ func (p *commitPlan) describe() {
 		return
 	}
 	p.notified.symbols = slices.Grow(p.notified.symbols, len(p.list))[:len(p.list)]
-	for i, c := range p.list {
+	for i, e := range p.list {
+		c := e.change()
 		if c.was != nil {
 			p.notified.symbols[i].was = o.symbol(c.was)
 		}
@@ -205,8 +227,9 @@ func (p *commitPlan) apply() (err error) {
 	o.dyn.apply(&p.tx, &p.dyn, p.list)
 	o.writeHeads(&p.tx, p.phdrs)
 
-	p.addrs = slices.Grow(p.addrs, len(p.list))
-	for _, c := range p.list {
+	p.addrs = slices.Grow(p.addrs, min(len(p.list), addrsAtOnce+addrsAtOnce/8))
+	for _, e := range p.list {
+		c := e.change()
 		now := c.now
 		if c.was != nil {
 			p.addrs = appendChanges(p.addrs, c.was, true)
@@ -221,17 +244,16 @@ func (p *commitPlan) apply() (err error) {
 		now.seq = seq
 		now.prev.Store(c.e.cur.Load())
 		c.e.cur.Store(now)
-	}
-	for _, e := range o.changed {
-		e.listed, e.next = false, nil
+		if len(p.addrs) >= addrsAtOnce {
+			o.addrs.apply(p.addrs)
+			p.addrs = emptied(p.addrs)
+		}
 	}
 	o.addrs.apply(p.addrs)
 	for _, f := range o.fresh {
 		f.listed = false
 	}
-	clear(o.changed)
-	clear(o.fresh)
-	o.changed, o.fresh = o.changed[:0], o.fresh[:0]
+	o.fresh = reused(o.fresh)
 	o.seq.Store(seq)
 	if o.loader != nil && seq > 1 {
 		if e := o.loader.published(o, &p.notified); e != nil {
@@ -239,6 +261,10 @@ func (p *commitPlan) apply() (err error) {
 		}
 		o.imports.fresh = nil
 	}
+	for _, e := range o.changed {
+		e.listed, e.next = false, nil
+	}
+	o.changed = reused(o.changed)
 	for _, b := range o.freed {
 		o.limbo = append(o.limbo, waiting{b, seq})
 		o.urgent = o.urgent || b.now
@@ -247,6 +273,14 @@ func (p *commitPlan) apply() (err error) {
 	o.reclaim()
 	p.done()
 	return err
+}
+
+// reused returns room for as many, if that is not too much to keep.
+func reused[T any](s []T) []T {
+	if cap(s) > maxKept {
+		return nil
+	}
+	return emptied(s)
 }
 
 // settle makes what was written visible: text on pages that are not the file's any more, and first values of data in the

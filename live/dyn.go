@@ -152,10 +152,10 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 }
 
 // apply does what was planned.
-func (t *dynTable) apply(x *tx, p *dynPlan, list []change) {
+func (t *dynTable) apply(x *tx, p *dynPlan, list []*entry) {
 	o := x.o
 	for i := range list {
-		switch c := &list[i]; {
+		switch c := list[i].change(); {
 		case c.goes():
 			t.drop(o, c.e)
 		case c.stays():
@@ -173,13 +173,13 @@ func (t *dynTable) apply(x *tx, p *dynPlan, list []change) {
 	}
 	t.unsort(o)
 	for i := range list {
-		if c := &list[i]; c.comes() {
+		if c := list[i].change(); c.comes() {
 			t.name(o, c.e)
 		}
 	}
 	o.put64(t.strszAt, t.strUsed)
 	for i := range list {
-		if c := &list[i]; c.comes() {
+		if c := list[i].change(); c.comes() {
 			t.append(o, c.now)
 		}
 	}
@@ -222,12 +222,13 @@ func (t *dynTable) append(o *Object, s *sym) {
 	if t.vers != nil {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
 	}
-	t.rows = append(t.rows, dynRow{s.e.gnu, s.e.sysv, s.e})
+	h := elf.SysVHash(s.name)
+	t.rows = append(t.rows, dynRow{s.e.gnu, h, s.e})
 	t.n++
 	o.put32(t.chain(i), 0)
 	o.put32(t.hash.off+4, t.n)
 	// At the end of its chain: who has read how many symbols there are stops at one that is beyond.
-	at := t.bucket(s.e.sysv)
+	at := t.bucket(h)
 	for j := o.get32(at); j != 0; j = o.get32(at) {
 		at = t.chain(j)
 	}
@@ -244,7 +245,7 @@ func (t *dynTable) find(o *Object, e *entry) uint32 {
 	if t.n == 0 || e.str == 0 {
 		return 0
 	}
-	for i := o.get32(t.bucket(e.sysv)); i != 0; i = o.get32(t.chain(i)) {
+	for i := o.get32(t.bucket(elf.SysVHash(e.name))); i != 0; i = o.get32(t.chain(i)) {
 		if o.get32(t.syms.off+uint64(i)*symSize) == e.str {
 			return i
 		}
@@ -271,7 +272,7 @@ func (t *dynTable) drop(o *Object, e *entry) {
 	if i == 0 {
 		return
 	}
-	for at := t.bucket(e.sysv); ; at = t.chain(o.get32(at)) {
+	for at := t.bucket(t.rows[i].sysv); ; at = t.chain(o.get32(at)) {
 		if o.get32(at) == i {
 			o.put32(at, o.get32(t.chain(i)))
 			break
@@ -292,7 +293,7 @@ func (t *dynTable) drop(o *Object, e *entry) {
 }
 
 // remake makes new tables of what there is and what is added, in the order of the buckets of DT_GNU_HASH.
-func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
+func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
 	o := x.o
 	f := &p.fresh
 	f.strs, f.strUsed, f.strDead, f.verNames, f.imports, f.needs, f.wants = t.strs, t.strUsed, t.strDead, t.verNames, t.imports, t.needs, t.wants
@@ -317,7 +318,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 		f.putName(o, w.version)
 	}
 	for i := range list {
-		if c := &list[i]; c.comes() {
+		if c := list[i].change(); c.comes() {
 			f.name(o, c.e)
 		}
 	}
@@ -332,7 +333,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 		}
 	}
 	for i := range list {
-		if c := &list[i]; c.comes() {
+		if c := list[i].change(); c.comes() {
 			next[c.e.gnu%f.gbuckets+1]++
 		}
 	}
@@ -372,14 +373,14 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []change) {
 		}
 	}
 	for i := range list {
-		c := &list[i]
+		c := list[i].change()
 		if !c.comes() {
 			continue
 		}
 		b := c.e.gnu % f.gbuckets
 		j := next[b]
 		next[b]++
-		f.rows[j] = dynRow{c.e.gnu, c.e.sysv, c.e}
+		f.rows[j] = dynRow{c.e.gnu, elf.SysVHash(c.e.name), c.e}
 		putSym(syms[j*symSize:], c.e.str, c.now)
 		if vers != nil {
 			le.PutUint16(vers[2*j:], versym(c.now))

@@ -71,7 +71,7 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh []*function) (err error) {
 		f.doomed = false // that commit failed
 	}
 	*p = ehPlan{list: slices.Grow(p.list[:0], len(fresh)), gone: p.gone[:0]}
-	o.buf = slices.Grow(o.buf[:0], 16*len(fresh))
+	o.buf = o.buf[:0]
 	for _, f := range fresh {
 		if f.b != nil && !f.b.nested {
 			t.add(o, p, f)
@@ -133,7 +133,12 @@ func (t *ehTable) add(o *Object, p *ehPlan, f *function) {
 		o.buf = o.buf[:from]
 		return
 	}
-	p.list = append(p.list, ehNew{uint32(f.vaddr()), f.size, uint32(from), uint32(len(o.buf)), f})
+	n := ehNew{uint32(f.vaddr()), f.size, uint32(from), uint32(len(o.buf)), f}
+	if k := len(p.list); k > 0 && bytes.Equal(p.list[k-1].rules(o), n.rules(o)) { // as most have
+		n.from, n.end = p.list[k-1].from, p.list[k-1].end
+		o.buf = o.buf[:from]
+	}
+	p.list = append(p.list, n)
 }
 
 // same reports whether a function is described like that already.

@@ -9,12 +9,12 @@ type function struct {
 	off, size uint32
 	fde       uint32
 	listed    bool         // it is in Object.fresh
+	doomed    bool         // the description, of a piece, is to go
 	unwind    *Unwind      // nil is DefaultFrame
 	source    *debugSource // nil if it has no lines
 
 	// Of a piece of a function in which others begin:
-	of     *function
-	doomed bool // its description is to go
+	of *function
 }
 
 func (f *function) vaddr() uint64 { return f.b.ext.off + uint64(f.off) }
@@ -79,7 +79,7 @@ func (o *Object) function(s *sym, r *request) {
 func (o *Object) describe(f *function) {
 	if !f.listed {
 		f.listed = true
-		o.fresh = append(o.fresh, f)
+		o.fresh = push(o.fresh, f)
 	}
 }
 

@@ -50,7 +50,7 @@ const (
 	page = native.PageSize
 	// A chunk is mapped in steps, each a few system calls.
 	minStep = 4 * page
-	maxStep = 1 << 20
+	maxStep = 1 << 18
 )
 
 func pageUp(n uint64) uint64 { return (n + page - 1) &^ (page - 1) }
@@ -175,10 +175,11 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 			return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrNoSpace, Detail: fmt.Sprintf("%d bytes more", n), Err: err}
 		}
 		const rw = syscall.PROT_READ | syscall.PROT_WRITE
-		// It is about to be written: a fault for each page would take longer than the writing.
-		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed|syscall.MAP_POPULATE, o.file.fd, off); err != nil {
+		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
 			return noMemory(err)
 		}
+		// It is about to be written: a fault for each page would take longer than the writing. Kernels before 5.14 fault.
+		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), populateWrite)
 		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), dontFork)
 	}
 	if r.prot != 0 {
@@ -246,6 +247,8 @@ func (o *Object) owns(a uintptr) bool {
 func (o *Object) truncated(op string) error {
 	return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated}
 }
+
+const populateWrite = 23 // madvise(2)
 
 // discard gives the pages of anonymous memory back; they read as zeroes then.
 func discard(addr, size uintptr) {

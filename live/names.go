@@ -9,16 +9,16 @@ import (
 
 // entry is a name, with its version. It stays in the table when it is unbound, until the table is made anew.
 type entry struct {
-	name      string
-	gnu, sysv uint32 // hashes
-	version   uint16 // 1 and the index into Object.versionList, 0 for none
-	listed    bool   // it is in Object.changed
-	str       uint32 // in .dynstr, 0 if it is not there
-	row       uint32 // in .symtab
-	cur       atomic.Pointer[sym]
-	next      *sym   // if listed, what cur is to be; nil to unbind
-	left      *entry // of those that lead to the block when all is committed
-	right     *entry
+	name    string
+	gnu     uint32 // hash
+	str     uint32 // in .dynstr, 0 if it is not there
+	row     uint32 // in .symtab
+	version uint16 // 1 and the index into Object.versionList, 0 for none
+	listed  bool   // it is in Object.changed
+	cur     atomic.Pointer[sym]
+	next    *sym   // if listed, what cur is to be; nil to unbind
+	left    *entry // of those that lead to the block when all is committed
+	right   *entry
 }
 
 // sym is what a name is bound to. It does not change once it is published, but for what chains it. It is a line of the
@@ -80,28 +80,38 @@ type nameTable struct {
 	idle int // at most so many are of no use
 }
 
-type nameSlots struct {
-	tags  []atomic.Uint32 // the hashes, so that of an entry that is not meant nothing is read
-	slots []atomic.Pointer[entry]
+type nameSlots []nameSlot
+
+// nameSlot has the hash, so that of an entry that is not meant nothing is read.
+type nameSlot struct {
+	hash atomic.Uint32
+	e    atomic.Pointer[entry]
 }
 
 // first returns the slot where entries of a hash begin. Names that are alike, as those of generated code are, have hashes
-// close to each other: left so, they are found where the processor's caches have been.
-func (t *nameSlots) first(hash uint32) uint32 { return hash & uint32(len(t.slots)-1) }
+// close to each other: they would make long runs. So hashes are scattered, but by lines of the processor's cache, each of four
+// slots: names that follow each other are found where the caches have been.
+func (t nameSlots) first(hash uint32) uint32 {
+	const golden, together = 0x9e3779b1, 2 // multiplicative hashing: Knuth, volume 3, 6.4
+	m := hash >> together * golden
+	m ^= m >> 15
+	return (m<<together | hash&(1<<together-1)) & uint32(len(t)-1)
+}
 
 // find calls f for the entries of a name until it returns true.
 func (t *nameTable) find(hash uint32, name string, f func(*entry) bool) *entry {
-	s := t.t.Load()
-	if s == nil {
+	p := t.t.Load()
+	if p == nil {
 		return nil
 	}
-	mask := uint32(len(s.slots) - 1)
+	s := *p
+	mask := uint32(len(s) - 1)
 	for i := s.first(hash); ; i = (i + 1) & mask {
-		e := s.slots[i].Load()
+		e := s[i].e.Load()
 		if e == nil {
 			return nil
 		}
-		if s.tags[i].Load() == hash && e.name == name && f(e) {
+		if s[i].hash.Load() == hash && e.name == name && f(e) {
 			return e
 		}
 	}
@@ -109,50 +119,50 @@ func (t *nameTable) find(hash uint32, name string, f func(*entry) bool) *entry {
 
 func (t *nameTable) insert(e *entry) {
 	s := t.t.Load()
-	if s == nil || (t.n+1)*2 > len(s.slots) {
+	if s == nil || (t.n+1)*8 > len(*s)*5 {
 		s = t.remake(s)
 	}
 	s.put(e.gnu, e)
 	t.n++
 }
 
-func (t *nameSlots) put(hash uint32, e *entry) {
-	mask := uint32(len(t.slots) - 1)
+func (t nameSlots) put(hash uint32, e *entry) {
+	mask := uint32(len(t) - 1)
 	i := t.first(hash)
-	for t.slots[i].Load() != nil {
+	for t[i].e.Load() != nil {
 		i = (i + 1) & mask
 	}
-	t.tags[i].Store(hash)
-	t.slots[i].Store(e)
+	t[i].hash.Store(hash)
+	t[i].e.Store(e)
 }
 
 // remake makes a table with room, without the entries that are bound to nothing.
 func (t *nameTable) remake(old *nameSlots) *nameSlots {
 	live := t.n
-	keep := func(e *entry) bool { return t.idle == 0 || e.listed || e.bound() != nil }
+	keep := func(e *entry) bool { return e != nil && (t.idle == 0 || e.listed || e.bound() != nil) }
 	if old != nil && t.idle > 0 {
 		live = 0
-		for i := range old.slots {
-			if e := old.slots[i].Load(); e != nil && keep(e) {
+		for i := range *old {
+			if keep((*old)[i].e.Load()) {
 				live++
 			}
 		}
 	}
 	log := uint8(6)
-	for 1<<log < 4*live {
+	for 1<<log < 3*live {
 		log++
 	}
-	s := &nameSlots{make([]atomic.Uint32, 1<<log), make([]atomic.Pointer[entry], 1<<log)}
+	s := make(nameSlots, 1<<log)
 	if old != nil {
-		for i := range old.slots {
-			if e := old.slots[i].Load(); e != nil && keep(e) {
-				s.put(old.tags[i].Load(), e)
+		for i := range *old {
+			if e := (*old)[i].e.Load(); keep(e) {
+				s.put((*old)[i].hash.Load(), e)
 			}
 		}
 	}
 	t.n, t.idle = live, 0
-	t.t.Store(s)
-	return s
+	t.t.Store(&s)
+	return &s
 }
 
 // versionIndex returns the index of a version, 0 if there is none of that name yet.
@@ -227,8 +237,8 @@ func (o *Object) published(f func(*sym) bool) {
 	if t == nil || o.shut.Load() {
 		return
 	}
-	for i := range t.slots {
-		if e := t.slots[i].Load(); e != nil {
+	for i := range *t {
+		if e := (*t)[i].e.Load(); e != nil {
 			if s := e.published(o); s != nil && !f(s) {
 				return
 			}

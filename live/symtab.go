@@ -52,7 +52,7 @@ func (t *symTable) row(o *Object, i uint32) []byte {
 }
 
 // apply does what was planned.
-func (t *symTable) apply(x *tx, fresh list, changes []change) {
+func (t *symTable) apply(x *tx, fresh list, changes []*entry) {
 	o := x.o
 	if t.rows == nil {
 		t.begin()
@@ -61,8 +61,8 @@ func (t *symTable) apply(x *tx, fresh list, changes []change) {
 		t.compact(x, fresh)
 	}
 	t.rows = slices.Grow(t.rows, len(changes))
-	for _, c := range changes {
-		switch {
+	for _, e := range changes {
+		switch c := e.change(); {
 		case c.was == nil:
 			t.add(o, c.now)
 		case c.now == nil:

@@ -239,8 +239,8 @@ func (v *view) markStale(o *Object) {
 		}
 	}
 	w := &o.work
-	for i := range w.list {
-		c := &w.list[i]
+	for _, e := range w.list {
+		c := e.change()
 		if c.was != nil {
 			mark(uint64(c.was.at))
 		}
