@@ -218,7 +218,7 @@ func (l *linker) putSym(b []byte, s *symbol, name uint32, local bool) {
 		default:
 			shndx = elf.SHN_ABS
 		}
-		if typ == elf.STT_GNU_IFUNC && s.flags&needCanonical != 0 && l.opt.Mode != Shared {
+		if typ == elf.STT_GNU_IFUNC && s.flags&needCanonical != 0 && s.flags&isImported == 0 {
 			typ, size = elf.STT_FUNC, 0
 			shndx = l.shndx(l.stubSection(l.auxAt(s)))
 		} else if typ == elf.STT_GNU_IFUNC {

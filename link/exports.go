@@ -201,8 +201,8 @@ func (l *linker) decideExport(s *symbol, excluded []bool) {
 	if !shared || s.flags&isExported == 0 || s.vis != elf.STV_DEFAULT || s.kind == symLinker {
 		return
 	}
-	function := s.typ == elf.STT_FUNC || s.typ == elf.STT_GNU_IFUNC
-	bound := l.opt.Symbolic || l.opt.SymbolicFuncs && function || l.dynamicList != nil || l.opt.DynamicData
+	// As with GNU ld and lld, -Bsymbolic-functions is not for indirect functions: their address would be that of a stub.
+	bound := l.opt.Symbolic || l.opt.SymbolicFuncs && s.typ == elf.STT_FUNC || l.dynamicList != nil || l.opt.DynamicData
 	if !bound || listed {
 		s.flags |= isImported // another file's definition may come first
 	}

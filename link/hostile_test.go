@@ -267,24 +267,46 @@ func TestCancelledLate(t *testing.T) {
 func TestCommonInArchive(t *testing.T) {
 	d := testenv.NewDir(t)
 	a := assemble(t, d, "a", "\t.globl _start, other\n_start:\tnop\n\t.comm x, 8, 8\n\t.data\nother:\t.quad x\n")
-	for name, c := range map[string]struct {
-		source string
-		linked bool
-	}{
-		"strong": {"\t.globl x\n\t.data\nx:\t.quad 1\n", true},
-		"weak":   {"\t.weak x\n\t.globl other\n\t.data\nx:\t.quad 1\nother:\t.quad 2\n", false},
-		"common": {"\t.comm x, 16, 8\n\t.globl other\n\t.data\nother:\t.quad 2\n", false},
+	for name, source := range map[string]string{
+		"strong": "\t.globl x\n\t.data\nx:\t.quad 1\n",
+		"weak":   "\t.weak x\n\t.globl other\n\t.data\nx:\t.quad 1\nother:\t.quad 2\n",
+		"common": "\t.comm x, 16, 8\n\t.globl other\n\t.data\nother:\t.quad 2\n",
 	} {
-		assemble(t, d, name, c.source)
+		assemble(t, d, name, source)
 		tool(t, d.Path, "ar", "rcs", name+".a", name+".o")
-		res, err := link.Link(t.Context(), link.Options{Inputs: []link.Input{{Path: a}, {Path: d.Join(name + ".a")}}})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		} else if linked := len(res.Files) == 2; linked != c.linked {
-			t.Errorf("%s: linked %v, wanted %v", name, linked, c.linked)
+	}
+	tool(t, d.Path, "ar", "rcs", "both.a", "common.o", "strong.o")
+	for _, c := range []struct {
+		archives       []string
+		linked, member string // the archive and its member
+	}{
+		{[]string{"strong.a"}, "strong.a", "strong.o"},
+		{[]string{"weak.a"}, "", ""},
+		{[]string{"common.a"}, "", ""},
+		{[]string{"both.a"}, "both.a", "strong.o"},
+		{[]string{"weak.a", "common.a", "both.a", "strong.a"}, "both.a", "strong.o"},
+	} {
+		inputs := []link.Input{{Path: a}}
+		for _, n := range c.archives {
+			inputs = append(inputs, link.Input{Path: d.Join(n)})
 		}
-		if out := tool(t, d.Path, "ld", "-t", "-o", "ld.out", a, name+".a"); strings.Contains(out, name+".o") != c.linked {
-			t.Errorf("%s: GNU ld links %s", name, out)
+		res, err := link.Link(t.Context(), link.Options{Inputs: inputs})
+		if err != nil {
+			t.Errorf("%q: %v", c.archives, err)
+			continue
+		}
+		var linked string
+		for _, f := range res.Files {
+			if strings.Contains(f, ".a(") {
+				linked += f
+			}
+		}
+		if (linked != "") != (c.linked != "") || c.linked != "" && !strings.HasSuffix(linked, c.linked+"("+c.member+")") {
+			t.Errorf("%q: linked %q, wanted %s of %s", c.archives, linked, c.member, c.linked)
+		}
+		out := tool(t, d.Path, "ld", append([]string{"-t", "-t", "-o", "ld.out", a}, c.archives...)...)
+		if strings.Contains(out, ".a)") != (c.linked != "") || c.linked != "" && !strings.Contains(out, "("+c.linked+")"+c.member) {
+			t.Errorf("%q: GNU ld links %s", c.archives, out)
 		}
 	}
 }

@@ -86,6 +86,7 @@ type linker struct {
 	buildID     *synth
 	places      []place
 	defsyms     []place
+	lateCommons []string // while files are searched for: common symbols that the first archive with their name has nothing better for
 	commons     []*symbol
 	commonOffs  []uint64
 	commonParts [2]*synth

@@ -378,12 +378,14 @@ func (l *linker) index(lb *lib) error {
 	return nil
 }
 
+// A want is a member of an archive that is to be linked.
+type want struct {
+	lib *lib
+	off uint64
+}
+
 // pull returns the members of archives that define what has become wanted.
 func (l *linker) pull() (batch, error) {
-	type want struct {
-		lib *lib
-		off uint64
-	}
 	var wants []want
 	for n := range l.syms.shards {
 		sh := &l.syms.shards[n]
@@ -401,6 +403,7 @@ func (l *linker) pull() (batch, error) {
 				if ok, err := l.betterThanCommon(lb, off, s.name); err != nil {
 					return batch{}, err
 				} else if !ok {
+					l.lateCommons = append(l.lateCommons, s.name)
 					continue
 				}
 			}
@@ -408,6 +411,12 @@ func (l *linker) pull() (batch, error) {
 			wants = append(wants, want{lb, off})
 		}
 		sh.touched = sh.touched[:0]
+	}
+	if len(wants) == 0 {
+		var err error
+		if wants, err = l.pullForCommons(); err != nil {
+			return batch{}, err
+		}
 	}
 	slices.SortFunc(wants, func(a, b want) int {
 		return cmp.Or(cmp.Compare(a.lib.pos, b.lib.pos), cmp.Compare(a.off, b.off))
@@ -428,6 +437,40 @@ func (l *linker) pull() (batch, error) {
 		b.objs = append(b.objs, o)
 	}
 	return b, nil
+}
+
+// pullForCommons finds what defines the symbols that are common in objects and whose first definition in an archive is not better:
+// the first member, in the order of the command line, that is.
+func (l *linker) pullForCommons() ([]want, error) {
+	names := map[string]bool{}
+	for _, n := range l.lateCommons {
+		if s := l.syms.at(l.syms.find(n)); s.kind == symLazy && s.flags&refStrong == 0 {
+			names[n] = true
+		}
+	}
+	l.lateCommons = l.lateCommons[:0]
+	if len(names) == 0 {
+		return nil, nil
+	}
+	libs := slices.Clone(l.libs)
+	slices.SortStableFunc(libs, func(a, b *lib) int { return cmp.Compare(a.pos, b.pos) })
+	var wants []want
+	for _, lb := range libs {
+		for k, n := range lb.symNames {
+			off := lb.symOffs[k]
+			if !names[n] || lb.pulled[off] {
+				continue
+			}
+			if ok, err := l.betterThanCommon(lb, off, n); err != nil {
+				return nil, err
+			} else if ok {
+				delete(names, n)
+				lb.pulled[off] = true
+				wants = append(wants, want{lb, off})
+			}
+		}
+	}
+	return wants, nil
 }
 
 // betterThanCommon reports whether a member of an archive has a definition of a symbol that is neither weak nor common itself: only

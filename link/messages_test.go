@@ -287,6 +287,23 @@ func TestNeededLibraries(t *testing.T) {
 			t.Errorf("%q: status %d, GNU ld %d\n%s", c.args, status, want, out)
 		}
 	}
+	// What an object defines hidden, a library cannot bind to: it would be missing at run time.
+	d.Object("hides.o", d.Write("hides.c", "int outer(int); int _start(void) { return outer(1); }\n__attribute__((visibility(\"hidden\"))) int lost(void) { return 1; }\n"), "-fPIC")
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"hides.o", "libouter.so", "deep/libinner.so"}, true},
+		{[]string{"hides.o", "libouter.so", "deep/libinner.so", "--allow-shlib-undefined"}, false},
+	} {
+		status, _, msg := command(t, d, append(c.args, "-o", "out")...)
+		if found := strings.Contains(msg, "undefined symbol: lost\n\treferenced by libouter.so\n\tit is defined in hides.o, but hidden there"); found != c.want || (status != 0) != c.want {
+			t.Errorf("%q: status %d\n%s", c.args, status, msg)
+		}
+	}
+	if status, out := gnu(t, d, "hides.o", "libouter.so", "deep/libinner.so", "-o", "out"); status == 0 || !strings.Contains(out, "is referenced by DSO") {
+		t.Errorf("GNU ld: status %d\n%s", status, out)
+	}
 	d.Write("a version.map", "{ global: *; };\n")
 	d.Write("stub.so", "INPUT ( libgood.so )\n")
 	if status, _, msg := command(t, d, "main.o", "stub.so", "-o", "out put", "--version-script", "a version.map", "--dependency-file=dep"); status != 0 {

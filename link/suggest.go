@@ -40,6 +40,9 @@ type wish struct {
 func (l *linker) suggest(list []*UndefinedError) {
 	var wishes []*wish
 	for _, e := range list[:min(len(list), maxSuggest)] {
+		if e.Hint != "" {
+			continue
+		}
 		w := &wish{e: e, lower: strings.ToLower(e.Symbol), base: e.Symbol}
 		if d := demangleName(e.Symbol); d != e.Symbol && strings.HasPrefix(e.Symbol, "_Z") {
 			w.cxx = true

@@ -148,13 +148,19 @@ func (l *linker) sharedUndefined(get func(symID) *UndefinedError) {
 		}
 		for k, id := range d.names.ids {
 			e := d.sym(d.syms[k])
-			if s := l.syms.at(id); !e.Defined() && e.Bind() != elf.STB_WEAK && s.kind == symUndef && e.Type() != elf.STT_TLS {
+			s := l.syms.at(id)
+			// What an object defines hidden is not for shared libraries.
+			hidden := s.defined() && (s.vis == elf.STV_HIDDEN || s.vis == elf.STV_INTERNAL) && s.flags&defShared == 0
+			if !e.Defined() && e.Bind() != elf.STB_WEAK && (s.kind == symUndef || hidden) && e.Type() != elf.STT_TLS {
 				// One with a version is looked for in the library of that version only.
 				v := d.f.SymVersion(d.syms[k])
 				if (v != nil || len(needs.found) > 0) && needs.define(d.f.SymName(e), v) {
 					continue
 				}
 				u := get(id)
+				if hidden && s.kind != symLinker {
+					u.Hint = "it is defined in " + l.objs[s.file].name + ", but hidden there: shared libraries cannot see it"
+				}
 				u.Refs = append(u.Refs, Ref{File: d.name})
 			}
 		}

@@ -131,6 +131,14 @@ var differences = []difference{
 	{"relocations", "ifunc ifunc_static", func(v *variant, gnu, weld string) bool {
 		return without(gnu, "IRELATIVE", "RELATIVE") == without(weld, "IRELATIVE", "RELATIVE") || fewer(gnu, weld, "64", 1)
 	}},
+	// With -Bsymbolic an indirect function of a library has its stub as address, for others too: it is exported as a plain function,
+	// as with lld. GNU ld leaves it to the run-time linker to bind. Its stub shares the entry of .got with what takes the address.
+	{"symbols", "ifunc_symbolic", func(v *variant, gnu, weld string) bool {
+		return v.libflags == "-Bsymbolic" && strings.Replace(gnu, "pick@ defined STB_GLOBAL STT_LOOS", "pick@ defined STB_GLOBAL STT_FUNC", 1) == weld
+	}},
+	{"relocations", "ifunc_symbolic", func(v *variant, gnu, weld string) bool {
+		return fewer(gnu, weld, "JMP_SLOT", 1) || weld == "1 IRELATIVE, 4 GLOB_DAT, 5 RELATIVE"
+	}},
 	// A pointer in writable data to what a library defines is bound at run time, as with lld and mold. GNU ld, which needs a
 	// stub or a copy for the code of fixed address anyway, stores the address of that.
 	{"relocations", "function_address stdio_copy weak_undefined environ_alias cxx_exceptions", func(v *variant, gnu, weld string) bool { return fewer(weld, gnu, "64", 1) }},
