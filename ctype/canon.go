@@ -322,14 +322,20 @@ func (c *canon) place(m Member) {
 }
 
 // tail is the size, and the alignment where more was asked for than the members' types have. gcc says so of the struct, clang of
-// the member.
+// the member, and both of a typedef, clang in DWARF 5 only.
 func tail(t *Type, ms []Member) string {
 	s := strconv.FormatInt(t.Size, 10)
 	asked, natural := t.Align, int64(1)
 	for _, m := range ms {
 		asked = max(asked, m.Align)
+		mt := m.Type
+		for ; mt.Kind == Typedef || mt.Kind == Qualified; mt = mt.Elem {
+			if mt.Align > 0 && t.Size%mt.Align == 0 { // else the struct is packed
+				asked = max(asked, mt.Align)
+			}
+		}
 		if m.Bits == 0 {
-			natural = max(natural, m.Type.align())
+			natural = max(natural, mt.align())
 		}
 	}
 	if asked > natural {

@@ -316,3 +316,14 @@ func TestConventions(t *testing.T) {
 		}
 	}
 }
+
+// TestAlignedTypedef has a member of a typedef with an alignment of its own, which clang says of the typedef in DWARF 5 only.
+func TestAlignedTypedef(t *testing.T) {
+	for _, cc := range [][]string{{"gcc", "-gdwarf-5"}, {"clang-19", "-gdwarf-4"}, {"clang-19", "-gdwarf-5"}} {
+		in, path := build(t, t.TempDir(), "a.c", `typedef int big __attribute__((aligned(32)));
+			struct s { const big b; short c; }; int f(struct s s) { return s.b; }`, append(cc, "-O1")...)
+		if s, err := SignatureOf(typeOfSymbol(t, in, path, "f")); err != nil || s.Text != "fn({@0 s32;@32 s16}32/32)s32" {
+			t.Errorf("%v: %s %v", cc, s.Text, err)
+		}
+	}
+}
