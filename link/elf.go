@@ -82,10 +82,13 @@ type esym struct {
 func (s *esym) bind() elf.SymBind { return elf.SymBind(s.info >> 4) }
 func (s *esym) typ() elf.SymType  { return elf.SymType(s.info & 15) }
 func (s *esym) vis() elf.SymVis   { return elf.SymVis(s.other & 3) }
-func (s *esym) isCommon() bool {
-	return s.shndx == shnBase|shnCommon || s.shndx == shnBase|shnLarge
+func (s *esym) isCommon() bool    { return isCommon(s.shndx) }
+func (s *esym) isAbs() bool       { return s.shndx == shnBase|shnAbs }
+
+// isCommon reports whether a symbol is common by the index of its section.
+func isCommon(shndx uint32) bool {
+	return shndx == shnBase|shnCommon || shndx == shnBase|shnLarge
 }
-func (s *esym) isAbs() bool { return s.shndx == shnBase|shnAbs }
 
 // A rela is a decoded relocation.
 type rela struct {
@@ -124,6 +127,9 @@ func cstr(strs []byte, off uint64) ([]byte, bool) {
 func viewString(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
+
+// viewBytes is the inverse of viewString. The bytes are not to be changed.
+func viewBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // inRange reports whether size bytes at off are within n bytes.
 func inRange(off, size, n uint64) bool { return off <= n && size <= n-off }

@@ -47,6 +47,7 @@ type linker struct {
 	dsos        []*shared
 	files       []string
 	syms        *symTable
+	binSorts    sync.Pool // of *binSort
 	lto         ltoState
 	module      *moduleTables // nil: there are no tables of signatures
 

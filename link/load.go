@@ -285,7 +285,7 @@ func (l *linker) read(b *batch) error {
 	}
 	err = l.parErr(len(b.libs), func(i int) error {
 		lb := b.libs[i]
-		lb.names.build(len(lb.symNames), func(k uint32) []byte { return []byte(lb.symNames[k]) })
+		lb.names.build(l, len(lb.symNames), func(k uint32, _ *nameRef) []byte { return viewBytes(lb.symNames[k]) })
 		return nil
 	})
 	if err != nil {
@@ -306,22 +306,28 @@ func (l *linker) enter(b *batch) {
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
 		for _, o := range b.objs {
-			for _, k := range o.names.of(n) {
-				i := sh.intern(o.names.hash[k], o.globalName(k))
-				o.names.ids[k] = symID(uint32(n)<<idBits | i)
-				sh.wantObject(i, o, k)
+			refs := o.names.of(n)
+			for j := range refs {
+				r := &refs[j]
+				i := sh.intern(r.hash, o.refName(r))
+				r.id = symID(uint32(n)<<idBits | i)
+				sh.wantObject(i, o, r)
 			}
 		}
 		for _, d := range b.shared {
-			for _, k := range d.names.of(n) {
-				i := sh.intern(d.names.hash[k], d.globalName(k))
-				d.names.ids[k] = symID(uint32(n)<<idBits | i)
-				sh.wantShared(i, d, k)
+			refs := d.names.of(n)
+			for j := range refs {
+				r := &refs[j]
+				i := sh.intern(r.hash, d.globalName(r.k))
+				r.id = symID(uint32(n)<<idBits | i)
+				sh.wantShared(i, d, r.k)
 			}
 		}
 		for _, lb := range b.libs {
-			for _, k := range lb.names.of(n) {
-				i := sh.intern(lb.names.hash[k], lb.symNames[k])
+			refs := lb.names.of(n)
+			for j := range refs {
+				k := refs[j].k
+				i := sh.intern(refs[j].hash, lb.symNames[k])
 				s := &sh.syms[i]
 				rank := rankOf(classShared, lb.pos|lb.symOffs[k]&(1<<memberBits-1))
 				if s.rank == 0 || rank < s.rank {
@@ -331,6 +337,8 @@ func (l *linker) enter(b *batch) {
 			}
 		}
 	})
+	l.par(len(b.objs), func(i int) { b.objs[i].names.number() })
+	l.par(len(b.shared), func(i int) { b.shared[i].names.number() })
 }
 
 // index makes the symbol index of an archive that has none.
@@ -387,13 +395,19 @@ type want struct {
 // pull returns the members of archives that define what has become wanted.
 func (l *linker) pull() (batch, error) {
 	var wants []want
-	for n := range l.syms.shards {
+	var lists [nShards][]uint32 // of each shard, symbols that archives define and something wants
+	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
 		for _, i := range sh.touched {
-			s := &sh.syms[i]
-			if s.kind != symLazy || s.flags&(refStrong|refCommon) == 0 {
-				continue
+			if s := &sh.syms[i]; s.kind == symLazy && s.flags&(refStrong|refCommon) != 0 {
+				lists[n] = append(lists[n], i)
 			}
+		}
+		sh.touched = sh.touched[:0]
+	})
+	for n, list := range lists {
+		for _, i := range list {
+			s := &l.syms.shards[n].syms[i]
 			lb := l.libs[s.file]
 			off := lb.symOffs[s.idx]
 			if lb.pulled[off] {
@@ -410,7 +424,6 @@ func (l *linker) pull() (batch, error) {
 			lb.pulled[off] = true
 			wants = append(wants, want{lb, off})
 		}
-		sh.touched = sh.touched[:0]
 	}
 	if len(wants) == 0 {
 		var err error

@@ -264,8 +264,8 @@ func (l *linker) markRegular() {
 			if o.ir == irClaim {
 				continue
 			}
-			for _, k := range o.names.of(n) {
-				sh.syms[o.names.ids[k]&idMask].flags |= refRegular
+			for _, r := range o.names.of(n) {
+				sh.syms[r.id&idMask].flags |= refRegular
 			}
 		}
 	})

@@ -63,6 +63,7 @@ func (s *section) alloc() bool { return s.flags&shfAlloc != 0 }
 // A group is a section group (gABI, "Section Groups").
 type group struct {
 	sym     uint32      // index of the signature symbol
+	id      symID       // of the signature, if that is a global symbol of some file
 	name    string      // the signature if that is no global symbol
 	members []byte      // indices of sections, 4 bytes each
 	sec     uint32      // the section that lists them
@@ -88,7 +89,6 @@ type object struct {
 	groups   []group
 
 	names    nameBin
-	nameLens []uint32          // of the global symbols
 	aliases  map[uint32]string // global symbols that go by another name: --wrap, name@@version
 	versions map[uint32]string // versions of symbols defined as name@version and name@@version
 
@@ -460,20 +460,18 @@ func (o *object) parseGroup(i uint32) error {
 
 // parseNames finds, hashes and bins the names of the global symbols.
 func (o *object) parseNames(l *linker) error {
-	n := o.nsyms - o.first
-	o.nameLens = make([]uint32, n)
 	left := o.maxNames()
-	o.names.build(int(n), func(k uint32) []byte {
+	o.names.build(l, int(o.nsyms-o.first), func(k uint32, r *nameRef) []byte {
 		if left < 0 {
 			return nil
 		}
 		e := o.sym(o.first + k)
 		name := o.strName(e.name)
-		o.nameLens[k] = uint32(len(name))
+		r.off, r.size, r.shndx, r.info, r.other = e.name, uint32(len(name)), e.shndx, e.info, e.other
 		left -= int64(len(name))
 		if e.shndx == 0 {
 			if w, ok := l.wrapped(name); ok {
-				o.alias(k, w)
+				o.alias(r, w)
 				return []byte(w)
 			}
 			return name
@@ -490,7 +488,7 @@ func (o *object) parseNames(l *linker) error {
 		}
 		if def, ok := bytes.CutPrefix(name[at+1:], []byte("@")); ok {
 			o.versions[k] = string(bytes.TrimPrefix(def, []byte("@")))
-			o.alias(k, string(name[:at]))
+			o.alias(r, string(name[:at]))
 			return name[:at]
 		}
 		o.versions[k] = string(name[at+1:])
@@ -510,26 +508,30 @@ func (o *object) errNames() error {
 	return o.err(ErrTooLarge, "", "the names of its symbols have more than %d bytes", o.maxNames())
 }
 
-func (o *object) alias(k uint32, name string) {
+func (o *object) alias(r *nameRef, name string) {
 	if o.aliases == nil {
 		o.aliases = map[uint32]string{}
 	}
-	o.aliases[k] = name
+	o.aliases[r.k], r.alias = name, true
+}
+
+// refName returns the name that a global symbol goes by.
+func (o *object) refName(r *nameRef) string {
+	switch {
+	case r.alias:
+		return o.aliases[r.k]
+	case r.size == 0:
+		return ""
+	}
+	return viewString(o.strtab[r.off:][:r.size])
 }
 
 // globalName returns the name that global symbol k goes by.
 func (o *object) globalName(k uint32) string {
-	if o.aliases != nil {
-		if s, ok := o.aliases[k]; ok {
-			return s
-		}
+	if s, ok := o.aliases[k]; ok {
+		return s
 	}
-	off := le.Uint32(o.symtab[uint64(o.first+k)*symSize:])
-	n := o.nameLens[k]
-	if n == 0 {
-		return ""
-	}
-	return viewString(o.strtab[off : uint64(off)+uint64(n)])
+	return viewString(o.strName(o.sym(o.first + k).name))
 }
 
 // relas returns the relocations of a section as they stand in the file.

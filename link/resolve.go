@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"weld/image/elf"
 )
@@ -30,29 +31,28 @@ func mergeVis(a, b elf.SymVis) elf.SymVis {
 	return min(a, b)
 }
 
-// wantObject enters global symbol k of an object while files are still searched for: what matters is whether the symbol is
-// wanted or defined.
-func (sh *symShard) wantObject(i uint32, o *object, k uint32) {
+// wantObject enters a global symbol of an object while files are still searched for: what matters is whether the symbol is wanted or
+// defined.
+func (sh *symShard) wantObject(i uint32, o *object, r *nameRef) {
 	s := &sh.syms[i]
-	e := o.sym(o.first + k)
-	if e.bind() == elf.STB_LOCAL {
+	if r.bind() == elf.STB_LOCAL {
 		return
 	}
 	class := classStrong
 	switch {
-	case e.shndx == 0:
-		if e.bind() != elf.STB_WEAK && s.flags&refStrong == 0 {
+	case r.shndx == 0:
+		if r.bind() != elf.STB_WEAK && s.flags&refStrong == 0 {
 			s.flags |= refStrong
 			sh.touched = append(sh.touched, i)
 		}
 		return
-	case e.isCommon():
+	case r.isCommon():
 		class = classLateCommon
 		if s.flags&(refStrong|refCommon) == 0 {
 			s.flags |= refCommon
 			sh.touched = append(sh.touched, i)
 		}
-	case e.bind() == elf.STB_WEAK:
+	case r.bind() == elf.STB_WEAK:
 		class = classWeak
 	}
 	if rank := rankOf(class, o.pos); s.rank == 0 || rank < s.rank {
@@ -121,15 +121,16 @@ func (l *linker) resolveSymbols() error {
 			s.rank, s.kind, s.flags, s.file, s.idx, s.weak = 0, symUndef, 0, -1, 0, false
 		}
 		for _, o := range l.objs {
-			for _, k := range o.names.of(n) {
-				if sh.syms[o.names.ids[k]&idMask].resolveObject(o, k, l.opt.MultipleDefs) {
-					dups[n] = append(dups[n], duplicate{o.names.ids[k], o, k})
+			refs := o.names.of(n)
+			for j := range refs {
+				if r := &refs[j]; sh.syms[r.id&idMask].resolveObject(o, r, l.opt.MultipleDefs) {
+					dups[n] = append(dups[n], duplicate{r.id, o, r.k})
 				}
 			}
 		}
 		for _, d := range l.dsos {
-			for _, k := range d.names.of(n) {
-				sh.syms[d.names.ids[k]&idMask].resolveShared(d, k)
+			for _, r := range d.names.of(n) {
+				sh.syms[r.id&idMask].resolveShared(d, r.k)
 			}
 		}
 	})
@@ -142,37 +143,37 @@ func (l *linker) resolveSymbols() error {
 	return l.reportDuplicates(slices.Concat(dups...))
 }
 
-// resolveObject enters global symbol k of an object and reports whether it is the second strong definition.
-func (s *symbol) resolveObject(o *object, k uint32, muldefs bool) (dup bool) {
-	e := o.sym(o.first + k)
-	if e.bind() == elf.STB_LOCAL {
+// resolveObject enters a global symbol of an object and reports whether it is the second strong definition.
+func (s *symbol) resolveObject(o *object, r *nameRef, muldefs bool) (dup bool) {
+	if r.bind() == elf.STB_LOCAL {
 		return false
 	}
-	s.vis = mergeVis(s.vis, e.vis())
-	if e.other&stoVariant != 0 {
+	s.vis = mergeVis(s.vis, elf.SymVis(r.other&3))
+	if r.other&stoVariant != 0 {
 		s.flags |= isVariant
 	}
-	if e.shndx == 0 || e.shndx < shnBase && o.secs[e.shndx].state != secLive && !o.secs[e.shndx].isMeta() {
+	if r.shndx == 0 || r.lost {
 		// Symbols of a group that another file has given are references to that file's.
 		s.flags |= refObject
-		if e.bind() != elf.STB_WEAK {
+		if r.bind() != elf.STB_WEAK {
 			s.flags |= refStrong
 		}
-		if s.kind == symUndef && (e.typ() == elf.STT_TLS || s.typ == elf.STT_NOTYPE) {
-			s.typ = e.typ()
+		if s.kind == symUndef && (r.typ() == elf.STT_TLS || s.typ == elf.STT_NOTYPE) {
+			s.typ = r.typ()
 		}
 		return false
 	}
 	class := classStrong
 	switch {
-	case e.isCommon():
+	case r.isCommon():
 		class = classCommon
 		if s.kind == symCommon {
+			e := o.sym(o.first + r.k)
 			s.size = max(s.size, e.size)
 			s.value = max(s.value, e.value, 1)
 			return false
 		}
-	case e.bind() == elf.STB_WEAK:
+	case r.bind() == elf.STB_WEAK:
 		class = classWeak
 	case s.kind == symObject && s.rank>>60 == classStrong && !muldefs:
 		dup = s.flags&isDup == 0
@@ -183,16 +184,14 @@ func (s *symbol) resolveObject(o *object, k uint32, muldefs bool) (dup bool) {
 	if s.rank != 0 && rank >= s.rank {
 		return false
 	}
-	s.rank, s.kind, s.file, s.idx = rank, symObject, o.index, o.first+k
-	s.typ, s.size, s.weak, s.abs = e.typ(), e.size, class == classWeak, e.isAbs()
+	e := o.sym(o.first + r.k)
+	s.rank, s.kind, s.file, s.idx = rank, symObject, o.index, o.first+r.k
+	s.typ, s.size, s.weak, s.abs = r.typ(), e.size, class == classWeak, e.isAbs()
 	if class == classCommon {
 		s.kind, s.value = symCommon, max(e.value, 1)
 	}
 	return false
 }
-
-// isMeta reports whether a section is one of those that are read and not linked, whose symbols stand nonetheless.
-func (s *section) isMeta() bool { return s.state == secDropped }
 
 func (s *symbol) resolveShared(d *shared, k uint32) {
 	e := d.sym(d.syms[k])
@@ -226,38 +225,27 @@ func (l *linker) dedupShared() {
 
 // chooseGroups keeps the first group of each signature and drops the sections of the others.
 func (l *linker) chooseGroups() {
-	named := map[string]int32{}
-	drop := func(o *object, i uint32) {
-		if s := &o.secs[i]; s.state == secLive {
-			s.state = secGroup
-		}
-	}
-	for _, o := range l.objs {
+	l.par(len(l.objs), func(i int) {
+		o := l.objs[i]
 		for gi := range o.groups {
 			g := &o.groups[gi]
-			if g.lost {
-				continue
-			}
-			var owner *int32
-			if g.sym >= o.first {
-				owner = &l.syms.at(o.names.ids[g.sym-o.first]).comdat
-			} else if id := l.syms.find(g.name); id != 0 {
-				owner = &l.syms.at(id).comdat // the name counts, and in another file the symbol is global
+			if g.id = 0; g.sym >= o.first {
+				g.id = o.names.ids[g.sym-o.first]
 			} else {
-				v := named[g.name]
-				owner = &v
-				if v == 0 {
-					named[g.name] = o.index + 1
-				}
+				g.id = l.syms.find(g.name) // the name counts, and in another file the symbol is global
 			}
-			switch {
-			case *owner == 0:
-				*owner = o.index + 1
-			default: // also a second group of the signature in the same file
-				g.lost = true
-				for m := g.members; len(m) > 0; m = m[4:] {
-					drop(o, le.Uint32(m))
-				}
+			if g.id != 0 && !g.lost {
+				l.syms.at(g.id).claimGroup(o.index + 1)
+			}
+		}
+	})
+	// Groups and sections .gnu.linkonce whose signature is no global symbol are few.
+	named := map[string]int32{}
+	for _, o := range l.objs {
+		for gi := range o.groups {
+			if g := &o.groups[gi]; g.id == 0 && !g.lost {
+				g.lost = named[g.name] != 0
+				named[g.name] = o.index + 1
 			}
 		}
 		for _, i := range o.linkOnce {
@@ -265,9 +253,48 @@ func (l *linker) chooseGroups() {
 			if owner := named[name]; owner == 0 {
 				named[name] = o.index + 1
 			} else if owner != o.index+1 {
-				drop(o, i)
+				o.loseSection(i)
 			}
 		}
+	}
+	l.par(len(l.objs), func(i int) {
+		o := l.objs[i]
+		for gi := range o.groups {
+			g := &o.groups[gi]
+			g.lost = g.lost || g.id != 0 && !l.syms.at(g.id).takeGroup(o.index+1)
+			if g.lost {
+				for m := g.members; len(m) > 0; m = m[4:] {
+					o.loseSection(le.Uint32(m))
+				}
+			}
+		}
+		for k := range o.names.refs {
+			if r := &o.names.refs[k]; r.shndx != 0 && r.shndx < shnBase {
+				r.lost = o.secs[r.shndx].state == secGroup
+			}
+		}
+	})
+}
+
+// claimGroup has the group of this signature be that of an object, or of one before it. Objects are counted from 1.
+func (s *symbol) claimGroup(object int32) {
+	for {
+		owner := atomic.LoadInt32(&s.comdat)
+		if owner != 0 && owner <= object || atomic.CompareAndSwapInt32(&s.comdat, owner, object) {
+			return
+		}
+	}
+}
+
+// takeGroup reports whether a group of an object is the one that is linked. A second one of the signature in the same object is not.
+func (s *symbol) takeGroup(object int32) bool {
+	return atomic.CompareAndSwapInt32(&s.comdat, object, -object)
+}
+
+// loseSection drops a section because another file has given its group.
+func (o *object) loseSection(i uint32) {
+	if s := &o.secs[i]; s.state == secLive {
+		s.state = secGroup
 	}
 }
 
@@ -379,12 +406,12 @@ func (l *linker) forgetShared() {
 			s.flags &^= refShared | defShared
 		}
 		for _, d := range l.dsos {
-			for _, k := range d.names.of(n) {
+			for _, r := range d.names.of(n) {
 				flag := defShared
-				if !d.sym(d.syms[k]).Defined() {
+				if !d.sym(d.syms[r.k]).Defined() {
 					flag = refShared
 				}
-				sh.syms[d.names.ids[k]&idMask].flags |= flag
+				sh.syms[r.id&idMask].flags |= flag
 			}
 		}
 	})

@@ -64,7 +64,7 @@ func (d *shared) parse(l *linker) error {
 		}
 		d.syms = append(d.syms, uint32(i))
 	}
-	d.names.build(len(d.syms), func(k uint32) []byte { return tab.NameBytes(tab.At(int(d.syms[k]))) })
+	d.names.build(l, len(d.syms), func(k uint32, _ *nameRef) []byte { return tab.NameBytes(tab.At(int(d.syms[k]))) })
 	return nil
 }
 

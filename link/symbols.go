@@ -65,7 +65,7 @@ type symbol struct {
 	flags   uint32
 	idx     uint32
 	file    int32
-	comdat  int32 // the object whose group of this signature is linked, plus 1
+	comdat  int32 // the object whose group of this signature is linked, plus 1; negative when that group is found
 	aux     int32 // index of its places in tables, plus 1
 	out     int32 // output section of symLinker and symCommon; outNone for absolute
 	version uint16
@@ -140,9 +140,8 @@ func hashName(b []byte) uint64 {
 
 func shardOf(hash uint64) uint32 { return uint32(hash >> (64 - shardBits)) }
 
-// intern returns the index in the shard of the symbol of a name, making it if it is new.
-func (s *symShard) intern(hash uint64, name string) uint32 {
-	h := uint32(hash)
+// intern returns the index in the shard of the symbol of a name, making it if it is new. h is the lower bits of the name's hash.
+func (s *symShard) intern(h uint32, name string) uint32 {
 	mask := uint32(len(s.slots) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		k := s.slots[i]
@@ -162,8 +161,7 @@ func (s *symShard) intern(hash uint64, name string) uint32 {
 	}
 }
 
-func (s *symShard) find(hash uint64, name string) uint32 {
-	h := uint32(hash)
+func (s *symShard) find(h uint32, name string) uint32 {
 	mask := uint32(len(s.slots) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		k := s.slots[i]
@@ -193,7 +191,7 @@ func (s *symShard) grow() {
 func (t *symTable) find(name string) symID {
 	h := hashName([]byte(name))
 	n := shardOf(h)
-	if k := t.shards[n].find(h, name); k != 0 {
+	if k := t.shards[n].find(uint32(h), name); k != 0 {
 		return symID(n<<idBits | k)
 	}
 	return 0
@@ -203,7 +201,7 @@ func (t *symTable) find(name string) symID {
 func (t *symTable) intern(name string) symID {
 	h := hashName([]byte(name))
 	n := shardOf(h)
-	return symID(n<<idBits | t.shards[n].intern(h, name))
+	return symID(n<<idBits | t.shards[n].intern(uint32(h), name))
 }
 
 // anonymous adds a symbol that no name leads to. It is not for concurrent use.
@@ -213,27 +211,56 @@ func (t *symTable) anonymous(s symbol) symID {
 	return symID(extraShard<<idBits | uint32(len(sh.syms)-1))
 }
 
-// A nameBin is the names of a file's global symbols, sorted by the shards they belong to.
-type nameBin struct {
-	hash  []uint64
-	order []uint32 // indices by shard, in each in order
-	start [nShards + 1]uint32
-	ids   []symID
+// A nameRef is a global symbol of a file: what resolution asks of it, so that the file's own table is not read again for each.
+type nameRef struct {
+	hash  uint32 // the lower bits
+	k     uint32 // which of the file's
+	id    symID  // once it is entered
+	off   uint32 // of the name in the string table of an object
+	size  uint32 // of the name
+	shndx uint32
+	info  uint8
+	other uint8
+	alias bool // the name is in object.aliases
+	lost  bool // a group in another file is linked in place of the one that defines it
 }
 
-// build hashes n names.
-func (b *nameBin) build(n int, name func(k uint32) []byte) {
+func (r *nameRef) bind() elf.SymBind { return elf.SymBind(r.info >> 4) }
+func (r *nameRef) typ() elf.SymType  { return elf.SymType(r.info & 15) }
+func (r *nameRef) isCommon() bool    { return isCommon(r.shndx) }
+
+// A nameBin is a file's global symbols, sorted by the shards that their names belong to, in each in order.
+type nameBin struct {
+	refs  []nameRef
+	start [nShards + 1]uint32
+	ids   []symID // in the order of the file, once they are entered
+}
+
+// A binSort is memory for sorting names, which is used again.
+type binSort struct {
+	refs   []nameRef
+	shards []uint8
+}
+
+// build sorts n names. fill fills in a nameRef, but not its hash, and returns the name.
+func (b *nameBin) build(l *linker, n int, fill func(k uint32, r *nameRef) []byte) {
 	if n == 0 {
 		return
 	}
-	b.hash = make([]uint64, n)
-	b.ids = make([]symID, n)
-	b.order = make([]uint32, n)
+	t, _ := l.binSorts.Get().(*binSort)
+	if t == nil || len(t.refs) < n {
+		t = &binSort{make([]nameRef, max(n, 1024)), make([]uint8, max(n, 1024))}
+	}
+	defer l.binSorts.Put(t)
+	refs, shards := t.refs[:n], t.shards[:n]
 	var count [nShards]uint32
-	for k := range n {
-		h := hashName(name(uint32(k)))
-		b.hash[k] = h
-		count[shardOf(h)]++
+	for k := range refs {
+		r := &refs[k]
+		*r = nameRef{k: uint32(k)}
+		h := hashName(fill(uint32(k), r))
+		r.hash = uint32(h)
+		shards[k] = uint8(shardOf(h))
+		count[shards[k]]++
 	}
 	var sum uint32
 	for i, c := range count {
@@ -241,13 +268,22 @@ func (b *nameBin) build(n int, name func(k uint32) []byte) {
 		sum += c
 	}
 	b.start[nShards] = sum
+	b.ids = make([]symID, n)
+	b.refs = make([]nameRef, n)
 	at := b.start
-	for k, h := range b.hash {
-		n := shardOf(h)
-		b.order[at[n]] = uint32(k)
+	for k := range refs {
+		n := shards[k]
+		b.refs[at[n]] = refs[k]
 		at[n]++
 	}
 }
 
-// of returns the indices of the names in a shard.
-func (b *nameBin) of(shard int) []uint32 { return b.order[b.start[shard]:b.start[shard+1]] }
+// of returns the names in a shard.
+func (b *nameBin) of(shard int) []nameRef { return b.refs[b.start[shard]:b.start[shard+1]] }
+
+// number fills in ids.
+func (b *nameBin) number() {
+	for i := range b.refs {
+		b.ids[b.refs[i].k] = b.refs[i].id
+	}
+}
