@@ -2,6 +2,7 @@ package ctype
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -325,5 +326,24 @@ func TestAlignedTypedef(t *testing.T) {
 		if s, err := SignatureOf(typeOfSymbol(t, in, path, "f")); err != nil || s.Text != "fn({@0 s32;@32 s16}32/32)s32" {
 			t.Errorf("%v: %s %v", cc, s.Text, err)
 		}
+	}
+}
+
+// TestManyGroups reads an object with a section group for each of many types, whose relocations share a symbol table: what may be read
+// suffices if that is read once.
+func TestManyGroups(t *testing.T) {
+	var b strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&b, "struct s%d { int v%d; void m%d(); }; void s%d::m%d() { }\n", i, i, i, i, i)
+	}
+	b.WriteString("int last(s299 s) { return s.v299; }")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "many.cc"), []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "g++", "-c", "-g", "-fdebug-types-section", "many.cc")
+	in := openInfo(t, filepath.Join(dir, "many.o"), &Options{MaxBytes: 1 << 20})
+	if got := sigText(in, Query{Name: "_Z4last4s299"}); got != "fn({@0 s32}4)s32" {
+		t.Error(got)
 	}
 }

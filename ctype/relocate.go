@@ -7,7 +7,7 @@ import (
 // How a relocation of debugging information changes its place: stores, adds or subtracts so many bytes.
 type relocAction struct {
 	size int
-	op   byte // '=', '+', '-', or 's' and 'u' for the ULEB128 ones of RISC-V, '6' for its lower six bits
+	op   byte // '=', '+', '-', or '6' for the lower six bits
 }
 
 // relocActions is what the relocations of .debug_ sections do (the psABIs of the processors). All others are not to be
@@ -19,13 +19,41 @@ var relocActions = map[weldelf.Machine]map[uint32]relocAction{
 		53: {1, '6'}, 54: {1, '='}, 55: {2, '='}, 56: {4, '='}},
 }
 
+// relocationsOf returns the sections with the relocations of section i. An object may have thousands of sections.
+func (f *elfFile) relocationsOf(i int) []int {
+	f.linkOnce.Do(func() {
+		f.relocs = map[int][]int{}
+		for j := range f.sections {
+			if s := &f.sections[j]; s.Type == weldelf.SHT_RELA {
+				f.relocs[int(s.Info)] = append(f.relocs[int(s.Info)], j)
+			}
+		}
+	})
+	return f.relocs[i]
+}
+
+// symbolTable reads the symbol table in section i, once.
+func (f *elfFile) symbolTable(i int) ([]byte, error) {
+	f.symMu.Lock()
+	defer f.symMu.Unlock()
+	if b, ok := f.syms[i]; ok {
+		return b, nil
+	}
+	b, err := f.raw(&f.sections[i])
+	if err != nil {
+		return nil, err
+	}
+	if f.syms == nil {
+		f.syms = map[int][]byte{}
+	}
+	f.syms[i] = b
+	return b, nil
+}
+
 // relocate applies the relocations of section i of a relocatable object to its data.
 func (f *elfFile) relocate(i int, data []byte) error {
-	for j := range f.sections {
+	for _, j := range f.relocationsOf(i) {
 		s := &f.sections[j]
-		if s.Type != weldelf.SHT_RELA || int(s.Info) != i {
-			continue
-		}
 		actions := relocActions[f.header.Machine]
 		if actions == nil {
 			return f.err(s, ErrUnsupported, "relocations of the machine %v", f.header.Machine)
@@ -37,7 +65,7 @@ func (f *elfFile) relocate(i int, data []byte) error {
 		if err != nil {
 			return err
 		}
-		syms, err := f.raw(&f.sections[s.Link])
+		syms, err := f.symbolTable(int(s.Link))
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zlib"
@@ -28,6 +29,11 @@ type elfFile struct {
 	sections []weldelf.Section
 	fake     []uint64      // of a relocatable object: the addresses that its sections are taken to have
 	budget   *atomic.Int64 // bytes that may still be read
+
+	linkOnce sync.Once // of what relocations want; see links
+	relocs   map[int][]int
+	symMu    sync.Mutex
+	syms     map[int][]byte
 }
 
 func readELF(name string, r io.ReaderAt, size int64, budget *atomic.Int64) (*elfFile, error) {

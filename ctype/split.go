@@ -135,6 +135,7 @@ func (d *dwarf) openSplit(path string) *dwarf {
 	if err != nil || w.readUnits() != nil || len(w.units) == 0 {
 		return nil
 	}
+	_, _ = w.altFile() // it has none; several goroutines may ask
 	return w
 }
 
