@@ -70,8 +70,13 @@ func Compare(old, now *Info) (*Comparison, error) {
 		}
 		return nil, err
 	}
+	bare, used := unversioned(before, after), map[string]bool{}
 	for name, q := range before {
 		n, ok := after[name]
+		if now := bare[name]; !ok && now != "" {
+			n, ok = after[now]
+			used[now] = true
+		}
 		s := SymbolChange{Name: name, Gone: !ok}
 		if s.Old, err = known(old, q); err != nil {
 			return nil, err
@@ -93,7 +98,7 @@ func Compare(old, now *Info) (*Comparison, error) {
 		}
 	}
 	for name, q := range after {
-		if _, ok := before[name]; ok {
+		if _, ok := before[name]; ok || used[name] {
 			continue
 		}
 		s := SymbolChange{Name: name, Added: true}
@@ -104,6 +109,30 @@ func Compare(old, now *Info) (*Comparison, error) {
 	}
 	slices.SortFunc(c.Symbols, func(a, b SymbolChange) int { return cmp.Compare(a.Name, b.Name) })
 	return &c, nil
+}
+
+// unversioned returns which new symbol stands for an old one that has a version where the new one has none, or the other way round: ld.so binds what has
+// been linked against a library without versions to the symbols of one with them, as it binds what wants a version to a library that has none.
+func unversioned(before, after map[string]Query) map[string]string {
+	count := map[string]int{} // versions of a name, in the new library
+	latest := map[string]string{}
+	any := false
+	for key, q := range after {
+		count[q.Name]++
+		latest[q.Name] = key
+		any = any || key != q.Name
+	}
+	list := map[string]string{}
+	for key, q := range before {
+		now := latest[q.Name]
+		if _, ok := after[key]; ok || count[q.Name] != 1 {
+			continue
+		}
+		if _, taken := before[now]; !taken && (key == q.Name || !any) {
+			list[key] = now
+		}
+	}
+	return list
 }
 
 // exported returns what other files can bind to, by name, and @ and the version if it has one: of a linked file

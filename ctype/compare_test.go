@@ -2,6 +2,7 @@ package ctype
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +33,49 @@ func TestCompare(t *testing.T) {
 	c, err := Compare(file("gcc.so"), file("other.so"))
 	if err != nil || len(c.Symbols) != 2 || !c.Symbols[0].Gone || c.Symbols[0].Name != "v_int" || !c.Symbols[1].Added || c.Effect() != Breaks {
 		t.Errorf("%+v %v", c, err)
+	}
+}
+
+// TestCompareVersions gives the symbols of a library versions, which its old callers do not see.
+func TestCompareVersions(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.c": "int f(int a) { return a; } int g(int a) { return a; }",
+		"b.c": "int f(int a) { return a; } int old(int a) { return a; } long now(long a) { return a; }\n" +
+			"__asm__(\".symver old,g@V1\"); __asm__(\".symver now,g@@V2\");",
+		"v1.map": "V1 { global: f; g; };", "v2.map": "V1 { global: f; g; local: *; }; V2 { global: g; } V1;",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dir, "gcc", "-shared", "-fPIC", "-g", "a.c", "-o", "none.so")
+	run(t, dir, "gcc", "-shared", "-fPIC", "-g", "a.c", "-o", "v1.so", "-Wl,--version-script=v1.map")
+	run(t, dir, "gcc", "-shared", "-fPIC", "-g", "b.c", "-o", "v2.so", "-Wl,--version-script=v2.map")
+	for _, c := range []struct {
+		old, now string
+		want     string
+	}{
+		{"none.so", "v1.so", ""}, {"v1.so", "none.so", ""}, {"v1.so", "v2.so", "+g@V2"}, {"v2.so", "v1.so", "-g@V2"}, {"v2.so", "none.so", "!g@V2"},
+	} {
+		r, err := Compare(openInfo(t, filepath.Join(dir, c.old), nil), openInfo(t, filepath.Join(dir, c.now), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, s := range r.Symbols {
+			switch {
+			case s.Gone:
+				got += "-" + s.Name
+			case s.Added:
+				got += "+" + s.Name
+			default:
+				got += "!" + s.Name
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s to %s: %q, want %q", c.old, c.now, got, c.want)
+		}
 	}
 }
 
