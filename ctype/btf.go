@@ -40,6 +40,7 @@ type btfData struct {
 	made   []*Type
 	making []bool
 	names  map[string]uint32 // functions and variables
+	static map[uint32]bool   // those that others cannot see, of which another of the name is not
 }
 
 // NewBTF reads bare BTF, such as /sys/kernel/btf/vmlinux. The error is a *FormatError.
@@ -80,7 +81,7 @@ func readBTF(in *Info, file string, data []byte) (*btfData, error) {
 		return nil, b.err(8, ErrTruncated, "types or strings extend past its end at %#x", n)
 	}
 	b.types, b.strs = data[hdr+typeOff:][:typeLen], data[hdr+strOff:][:strLen]
-	b.names = map[string]uint32{}
+	b.names, b.static = map[string]uint32{}, map[uint32]bool{}
 	for pos := 0; pos < len(b.types); {
 		if len(b.offs) == maxBTFTypes {
 			return nil, b.err(pos, ErrTooLarge, "more than %d types", maxBTFTypes)
@@ -109,8 +110,15 @@ func readBTF(in *Info, file string, data []byte) (*btfData, error) {
 		}
 		b.offs = append(b.offs, uint32(pos))
 		if kind == btfFunc || kind == btfVar {
-			if name := b.str(le.Uint32(b.types[pos:])); name != "" && b.names[name] == 0 {
-				b.names[name] = uint32(len(b.offs))
+			linkage := info & 0xffff // of a function; of a variable it follows
+			if kind == btfVar {
+				linkage = le.Uint32(b.types[pos+12:])
+			}
+			name := b.str(le.Uint32(b.types[pos:]))
+			if old := b.names[name]; name != "" && (old == 0 || b.static[old] && linkage != 0) {
+				if b.names[name] = uint32(len(b.offs)); linkage == 0 {
+					b.static[uint32(len(b.offs))] = true
+				}
 			}
 		}
 		pos += 12 + extra

@@ -151,6 +151,28 @@ func TestBTFSample(t *testing.T) {
 	}
 }
 
+// TestBTFStatic has a static function before the one of the same name that others see.
+func TestBTFStatic(t *testing.T) {
+	b := btfSample()
+	put := func(v ...uint32) []byte {
+		var b []byte
+		for _, x := range v {
+			b = le.AppendUint32(b, x)
+		}
+		return b
+	}
+	// Type 5 is void (void), and 6 a static f of it; the f of the sample becomes type 7.
+	types, strs := b[24:24+96-12], b[24+96:]
+	all := append(bytes.Clone(types), put(0, btfFuncProto<<24, 0, 11, btfFunc<<24, 5, 11, btfFunc<<24|1, 4)...)
+	in, err := NewBTF("static", append(append(put(0x0001eb9f, 24, 0, uint32(len(all)), uint32(len(all)), uint32(len(strs))), all...), strs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sigText(in, Query{Name: "f"}); got != "fn(*struct s)s32" {
+		t.Error(got)
+	}
+}
+
 // TestDamaged changes bytes of debugging information, each time at a few places, and cuts it short. Nothing may panic, take
 // long, or take much memory.
 func TestDamaged(t *testing.T) {
