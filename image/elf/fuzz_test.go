@@ -114,7 +114,11 @@ func TestMutations(t *testing.T) {
 		tables, _ := f.Offset(f.Dynamic.Init)
 		dynamic, _ := f.Offset(f.Dynamic.Addr)
 		areas := [][]byte{data, data[:512], data[:tables], data[dynamic : dynamic+uint64(len(f.DynEntries()))*16]}
-		for i := range 10000 {
+		n := 10000
+		if testing.Short() {
+			n = 2000
+		}
+		for i := range n {
 			undo := mutate(r, areas[i%len(areas)])
 			start := time.Now()
 			tryFile(t, data)

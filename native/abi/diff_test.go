@@ -13,6 +13,14 @@ import (
 	"weld/native/abi/internal/abitest"
 )
 
+// fewer is how many of n generated signatures short tests try.
+func fewer(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
+
 // table ends a C source with the table of its n functions.
 func (c *cSource) table(n int) []byte {
 	c.WriteString("typedef void (*function)(void);\nstatic const function functions[] = {\n")
@@ -142,7 +150,7 @@ func (r *reply) check(n int, d called) {
 
 // TestCall calls C functions compiled by gcc through plans.
 func TestCall(t *testing.T) {
-	const sigs = 600
+	sigs := fewer(600)
 	g := newGen(10)
 	var src cSource
 	var req request
@@ -219,7 +227,7 @@ func (a *fixedAddr) Addr() uintptr { return a.at }
 
 // TestCallVariadic calls variadic C functions compiled by gcc through plans.
 func TestCallVariadic(t *testing.T) {
-	const sigs = 300
+	sigs := fewer(300)
 	g := newGen(11)
 	var src cSource
 	var req request
@@ -279,7 +287,7 @@ func TestCallVariadic(t *testing.T) {
 
 // TestCallback has C code compiled by gcc call Go funcs made by reflect.
 func TestCallback(t *testing.T) {
-	const sigs = 500
+	sigs := fewer(500)
 	type callback struct {
 		plan *Plan
 		fn   *reflect.Value
