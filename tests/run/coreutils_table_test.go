@@ -70,7 +70,7 @@ func TestCoreutils(t *testing.T) {
 		{Name: "id", Argv: words("id"), Want: "uid="},
 		{Name: "id-user", User: true, Argv: words("id -un"), Want: "nobody"},
 		{Name: "uname", Argv: words("uname -sm"), Want: "Linux"},
-		{Name: "nice", Argv: words("{run} nice -n 5 {run} nice"), Want: "5"},
+		{Name: "nice", Argv: words("{run} nice -n 19 {run} nice"), Want: "19"},
 		{Name: "stdbuf-preload", Argv: words("{run} stdbuf -oL {run} cut -c 1-3"), Stdin: "abcdef\n", Want: "abc"},
 		{Name: "yes-sigpipe", Argv: []string{"bash", "-c", `"$@" | head -n 2; echo "${PIPESTATUS[0]}"`, "bash", "{run}", "yes"}, Want: "y\ny\n141\n"},
 		{Name: "full-device", Argv: []string{"sh", "-c", `"$@" >/dev/full`, "sh", "{run}", "/bin/echo", "text"}, Status: 1, Want: "No space left on device"},
