@@ -39,16 +39,22 @@ const maxChanges = 200
 // Diff says how type to differs from type from, of the same symbol in two versions of a library, or in two files that are to work
 // together. It looks through pointers as far as both sides know what is there. Names of parameters and of typedefs do not matter,
 // nor do qualifiers. No changes: nil.
-func Diff(from, to *Type) []Change {
-	d := differ{seen: map[[2]*Type]bool{}, budget: 1 << 16}
+func Diff(from, to *Type) []Change { return diff(from, to, false) }
+
+// Disagree says how a definition is not of the type that it is declared with in another file of the same program: what [Diff] says in other words,
+// less what does no harm there. A pointer to void stands for any, and members may be called otherwise.
+func Disagree(declared, defined *Type) []Change { return diff(declared, defined, true) }
+
+func diff(from, to *Type, sides bool) []Change {
+	d := differ{sides: sides, seen: map[[2]*Type]bool{}, budget: 1 << 16}
 	a, b := from.Strip(), to.Strip()
 	if a.Kind == Array && b.Kind == Array { // of a variable
 		if a.Len >= 0 && b.Len >= 0 && a.Len != b.Len {
 			effect := MayBreak
-			if b.Len > a.Len {
+			if b.Len > a.Len && !sides {
 				effect = Harmless
 			}
-			d.add("", effect, a, b, "%d elements became %d", a.Len, b.Len)
+			d.add("", effect, a, b, d.say("%d elements became %d", "%d elements here, %d there"), a.Len, b.Len)
 		}
 		a, b = a.Elem, b.Elem
 	}
@@ -57,13 +63,22 @@ func Diff(from, to *Type) []Change {
 }
 
 type differ struct {
+	sides  bool // of a declaration and a definition, not of two versions
 	list   []Change
 	seen   map[[2]*Type]bool
 	budget int
 }
 
+// say chooses between words for two versions, and for what is declared here and defined there.
+func (d *differ) say(versions, sides string) string {
+	if d.sides {
+		return sides
+	}
+	return versions
+}
+
 func (d *differ) add(where string, effect Effect, a, b *Type, format string, args ...any) {
-	if len(d.list) >= maxChanges {
+	if len(d.list) >= maxChanges || d.sides && effect == Harmless {
 		return
 	}
 	c := Change{Where: where, Text: fmt.Sprintf(format, args...), Effect: effect}
@@ -78,7 +93,7 @@ func (d *differ) add(where string, effect Effect, a, b *Type, format string, arg
 
 // became says that a type is another now.
 func (d *differ) became(where string, a, b *Type) {
-	d.add(where, Breaks, a, b, "%s became %s", describe(a), describe(b))
+	d.add(where, Breaks, a, b, d.say("%s became %s", "%s here, %s there"), describe(a), describe(b))
 }
 
 func within(where, what string) string {
@@ -120,7 +135,7 @@ func (d *differ) compare(where string, a, b *Type, depth int) {
 	default:
 		if x, y := scalarText(a), scalarText(b); x != y {
 			if a.Kind == Int && a.Size == b.Size {
-				d.add(where, Breaks, whole, whole2, "%s became %s: the sign differs", whole, whole2)
+				d.add(where, Breaks, whole, whole2, d.say("%s became %s: the sign differs", "%s here, %s there: the sign differs"), whole, whole2)
 				return
 			}
 			d.became(where, whole, whole2)
@@ -132,6 +147,9 @@ func (d *differ) compare(where string, a, b *Type, depth int) {
 func (d *differ) pointer(where string, a, b *Type, depth int) {
 	x, y := a.Strip().Elem.Strip(), b.Strip().Elem.Strip()
 	if (x.Kind == Void) != (y.Kind == Void) {
+		if d.sides {
+			return
+		}
 		d.add(where, MayBreak, a, b, "%s became %s", describe(a), describe(b))
 		return
 	}
@@ -160,22 +178,26 @@ func (d *differ) functions(where string, a, b *Type, depth int) {
 		return
 	}
 	if n, m := len(a.Params), len(b.Params); n != m {
-		d.add(where, Breaks, a, b, "it took %s, now %d", count(n, "argument"), m)
+		d.add(where, Breaks, a, b, d.say("it took %s, now %d", "%s here, %d there"), count(n, "argument"), m)
 	}
 	for i := range min(len(a.Params), len(b.Params)) {
 		d.compare(within(where, fmt.Sprintf("argument %d", i+1)), a.Params[i].Type.asParam(), b.Params[i].Type.asParam(), depth+1)
 	}
 	switch {
 	case a.Variadic && !b.Variadic:
-		d.add(where, Breaks, a, b, "it took variable arguments")
+		d.add(where, Breaks, a, b, "%s", d.say("it took variable arguments", "variable arguments here, none there"))
 	case b.Variadic && !a.Variadic:
-		d.add(where, MayBreak, a, b, "it takes variable arguments now")
+		d.add(where, MayBreak, a, b, "%s", d.say("it takes variable arguments now", "variable arguments there, none here"))
 	}
 	if a.Convention != b.Convention {
-		d.add(where, Breaks, a, b, "the calling convention %q became %q", a.Convention, b.Convention)
+		d.add(where, Breaks, a, b, d.say("the calling convention %q became %q", "the calling convention %q here, %q there"), a.Convention, b.Convention)
 	}
 	if a.Elem.Strip().Kind == Void && b.Elem.Strip().Kind != Void {
-		d.add(within(where, "result"), Harmless, a.Elem, b.Elem, "there was none, now it is %s", describe(b.Elem))
+		effect := Harmless
+		if d.sides {
+			effect = MayBreak
+		}
+		d.add(within(where, "result"), effect, a.Elem, b.Elem, d.say("there was none, now it is %s", "none here, %s there"), describe(b.Elem))
 		return
 	}
 	d.compare(within(where, "result"), a.Elem, b.Elem, depth+1)
@@ -203,9 +225,9 @@ func (d *differ) enums(where string, a, b *Type) {
 	for _, e := range x {
 		switch v, ok := values[e.Name]; {
 		case !ok:
-			d.add(where, MayBreak, a, b, "%s has no %s any more", b, e.Name)
+			d.add(where, MayBreak, a, b, d.say("%s has no %s any more", "%s there has no %s"), b, e.Name)
 		case v != e.Value:
-			d.add(where, Breaks, a, b, "%s of %s was %d, now %d", e.Name, b, e.Value, v)
+			d.add(where, Breaks, a, b, d.say("%s of %s was %d, now %d", "%s of %s is %d here, %d there"), e.Name, b, e.Value, v)
 		}
 	}
 }
@@ -245,17 +267,17 @@ func (d *differ) structs(where string, a, b *Type, byValue bool, depth int) {
 			}
 		}
 		if !ok || used[j] {
-			d.add(where, Breaks, a, b, "member %s is gone", memberName(m, i))
+			d.add(where, Breaks, a, b, d.say("member %s is gone", "member %s is here only"), memberName(m, i))
 			continue
 		}
 		used[j] = true
 		n := y[j]
 		at := within(where, "member "+memberName(m, i))
 		if m.Offset != n.Offset {
-			d.add(at, Breaks, m.Type, n.Type, "moved from offset %s to %s", place8(m.Offset), place8(n.Offset))
+			d.add(at, Breaks, m.Type, n.Type, d.say("moved from offset %s to %s", "at offset %s here, %s there"), place8(m.Offset), place8(n.Offset))
 		}
 		if m.Bits != n.Bits {
-			d.add(at, Breaks, m.Type, n.Type, "%d bits became %d", m.Bits, n.Bits)
+			d.add(at, Breaks, m.Type, n.Type, d.say("%d bits became %d", "%d bits here, %d there"), m.Bits, n.Bits)
 		}
 		if m.Name != n.Name {
 			d.add(at, Harmless, m.Type, n.Type, "is called %s now", memberName(n, j))
@@ -265,21 +287,21 @@ func (d *differ) structs(where string, a, b *Type, byValue bool, depth int) {
 	for j, n := range y {
 		if !used[j] {
 			effect := Harmless
-			if byValue {
+			if byValue || d.sides {
 				effect = Breaks
 			}
-			d.add(where, effect, nil, n.Type, "member %s is new, at offset %s", memberName(n, j), place8(n.Offset))
+			d.add(where, effect, nil, n.Type, d.say("member %s is new, at offset %s", "member %s is there only, at offset %s"), memberName(n, j), place8(n.Offset))
 		}
 	}
 	if n, m := a.align(), b.align(); byValue && n != m && n > 0 && m > 0 && a.Size == b.Size {
-		d.add(where, Breaks, a, b, "an alignment of %d became %d", n, m)
+		d.add(where, Breaks, a, b, d.say("an alignment of %d became %d", "an alignment of %d here, %d there"), n, m)
 	}
 	if a.Size != b.Size {
 		effect := MayBreak
 		if byValue || b.Size < a.Size {
 			effect = Breaks
 		}
-		d.add(where, effect, a, b, "%s became %d", bytesOf(a.Size), b.Size)
+		d.add(where, effect, a, b, d.say("%s became %d", "%s here, %d there"), bytesOf(a.Size), b.Size)
 	}
 }
 

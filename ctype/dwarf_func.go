@@ -75,7 +75,7 @@ func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
 			case tagUnspecifiedParams:
 				found = true
 				t.Variadic = !t.Unchecked
-			case 0x0a, 0x0b, 0x1d, tagVariable, 0x48, 0x4109: // labels, blocks, inlined and called functions come after
+			case 0x0b, 0x1d, 0x48, 0x4109: // blocks, inlined and called functions come after; static variables may come before, from clang
 				return false, nil
 			}
 			return true, nil

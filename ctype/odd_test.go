@@ -347,3 +347,18 @@ func TestManyGroups(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestOldStyle has functions defined as before C89. clang says that they have prototypes, and puts static variables before the
+// parameters.
+func TestOldStyle(t *testing.T) {
+	const text = "int f(char *, long); int f(p, n) char *p; long n; { static const short order[4] = {1, 2}; static int calls; calls++; return order[n & 3] + *p + calls; }\n"
+	for _, c := range []struct {
+		cc   []string
+		want string
+	}{{[]string{"clang-19", "-O2"}, "fn(*s8,s64)s32"}, {[]string{"clang-19", "-O0"}, "fn(*s8,s64)s32"}} {
+		in, path := build(t, t.TempDir(), "old.c", text, c.cc...)
+		if s, err := SignatureOf(typeOfSymbol(t, in, path, "f")); err != nil || s.Text != c.want {
+			t.Errorf("%v: %s %v, want %s", c.cc, s.Text, err, c.want)
+		}
+	}
+}

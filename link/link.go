@@ -141,6 +141,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"lto", l.compileIR},
 		{"kind", l.decideKind},
 		{"resolve", l.resolve},
+		{"types", l.checkTypes},
 		{"exports", l.decideExports},
 		{"split", l.split},
 		{"gc", func() error { l.gc(); return nil }},
@@ -156,7 +157,7 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"map", l.writeMap},
 	}
 	if opt.Mode == Relocatable {
-		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"lto", l.compileIR}, {"resolve", l.resolve}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}}
+		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"lto", l.compileIR}, {"resolve", l.resolve}, {"types", l.checkTypes}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}}
 	}
 	for _, s := range steps {
 		start := time.Now()

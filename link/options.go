@@ -246,6 +246,10 @@ type Options struct {
 	ExportTable bool
 	ExportList  []Text
 
+	// CheckTypes says what becomes of a symbol that one object declares with another type than another object defines it with, by their
+	// debugging information: a *TypeError.
+	CheckTypes Report
+
 	// Map is called with the text of a link map, if set.
 	Map func(text []byte)
 	// Warn is called with warnings, from one goroutine at a time; nil to have none.

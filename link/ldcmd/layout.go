@@ -156,9 +156,8 @@ func (p *parser) layoutKeyword(name, arg string) (known bool, err error) {
 	case "lam-u57":
 		o.FeatureBits |= uint32(elf.GNU_PROPERTY_X86_FEATURE_1_LAM_U57)
 	case "cet-report":
-		kinds := map[string]link.Report{"none": link.ReportNone, "warning": link.ReportWarning, "error": link.ReportError}
-		k, ok := kinds[arg]
-		if !ok {
+		k, ok := reports[arg]
+		if !ok || arg == "" {
 			return true, usage("-z cet-report=%s: it is none, warning or error", arg)
 		}
 		o.CETReport = k
@@ -174,3 +173,6 @@ func (p *parser) layoutKeyword(name, arg string) (known bool, err error) {
 	}
 	return true, nil
 }
+
+// reports are the words for what becomes of a finding; without one it is a warning.
+var reports = map[string]link.Report{"": link.ReportWarning, "none": link.ReportNone, "warning": link.ReportWarning, "error": link.ReportError}

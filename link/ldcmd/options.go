@@ -126,6 +126,14 @@ func init() {
 
 		// What gcc passes besides, and what needs nothing here.
 		"warn-common": flag(func(p *parser) { p.opt.WarnCommon = true }), "no-warn-common": flag(func(p *parser) { p.opt.WarnCommon = false }),
+		"check-types": {argMaybe, func(p *parser, v string) error {
+			k, ok := reports[v]
+			if !ok {
+				return usage("--check-types=%s: it is none, warning or error", v)
+			}
+			p.opt.CheckTypes = k
+			return nil
+		}},
 		"warn-shared-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }), "warn-textrel": flag(func(p *parser) { p.opt.WarnTextrel = true }),
 		"demangle": {argMaybe, func(p *parser, _ string) error { p.opt.NoDemangle = false; return nil }}, "no-demangle": flag(func(p *parser) { p.opt.NoDemangle = true }),
 		"color-diagnostics": {argMaybe, (*parser).colors}, "no-color-diagnostics": flag(func(p *parser) { p.color = "never" }),
