@@ -231,13 +231,13 @@ func FindSigTable(f *weldelf.File, typ uint32) (*SigTable, error) {
 	var table []byte
 	var at uint64
 	for n := range f.Notes() {
-		if n.Type != typ || n.Name != NoteOwner || table != nil && n.Vaddr == at { // segments may have it in common
+		if n.Type != typ || n.Name != NoteOwner || table != nil && n.Start == at { // segments may have it in common
 			continue
 		}
 		if table != nil {
 			return nil, &FormatError{File: f.Name, Section: "the notes", Off: n.Vaddr, What: fmt.Sprintf("a second table of signatures of type %d; the first is at %#x", typ, at), Kind: ErrCorrupt}
 		}
-		if table, at = n.Desc, n.Vaddr; table == nil {
+		if table, at = n.Desc, n.Start; table == nil {
 			table = []byte{}
 		}
 	}

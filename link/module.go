@@ -248,7 +248,7 @@ func (l *linker) importEntry(name string, s *symbol, objs []*object) (*ctype.Sig
 	m := l.module
 	file := func(o *object) string { return strings.Clone(o.name) }
 	if len(objs) == 0 {
-		objs = l.objs[:1] // an option refers to it
+		return nil, nil // an option refers to it
 	}
 	x := m.imports[name]
 	if x == nil {
@@ -384,8 +384,11 @@ func (l *linker) moduleExports() ([]ctype.SigEntry, map[string]symID, error) {
 		ids[name] = id
 		list = append(list, e)
 	})
+	if errs != nil {
+		return nil, nil, errs.err()
+	}
 	for _, name := range sortedKeys(m.exports) {
-		if _, ok := ids[name]; !ok && errs == nil {
+		if _, ok := ids[name]; !ok {
 			errs.add(fileErr(ErrNotFound, m.exports[name].place, name, "nothing defines it for others"))
 		}
 	}

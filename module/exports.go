@@ -61,7 +61,6 @@ type export struct {
 	Symbol
 	fn    reflect.Type // of a Go func without a prototype
 	owner *rtld.Object // what has to stay mapped
-	why   string       // the type is not known: the caller said so
 }
 
 // Func exports a Go func. Its C type is what the func type stands for, as for weld.NewCallback: a module may declare it as any C

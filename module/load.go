@@ -135,6 +135,8 @@ func (m *Module) read(r io.ReaderAt, size int64) ([]byte, error) {
 		return nil, m.fail(ErrChecksum, nil, "", "its SHA-256 is %x, not %x", sha256.Sum256(data), *m.opts.SHA256)
 	case err == nil:
 		return data, nil
+	case failed.err == nil && !errors.As(err, new(*elf.FormatError)): // it has returned what no reader may
+		return nil, m.fail(ErrRead, err, "", "%s", trim(err, m.Name))
 	case failed.err != nil:
 		return nil, m.fail(ErrRead, failed.err, "", "it cannot be read: %v", failed.err)
 	}

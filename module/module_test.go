@@ -267,6 +267,8 @@ func TestModule(t *testing.T) {
 	}
 }
 
+var linkNothing link.Options
+
 func second[T any](_ T, err error) error { return err }
 
 // cxxRuntime are the symbols that g++ has mod.cc refer to.

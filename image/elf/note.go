@@ -63,6 +63,7 @@ type Note struct {
 	Type  uint32
 	Desc  []byte // not copied
 	Vaddr uint64 // of the entry's header
+	Start uint64 // address of Desc
 }
 
 // Notes yields the notes of the PT_NOTEs, in order. A segment whose p_align
@@ -113,6 +114,7 @@ func notes(b []byte, vaddr, align uint64) iter.Seq[Note] {
 			n := Note{Name: intern(bytes.TrimSuffix(e[12:12+namesz], []byte{0})), Type: le.Uint32(e[8:]), Vaddr: vaddr + off}
 			if descsz != 0 {
 				n.Desc = e[desc : desc+descsz : desc+descsz]
+				n.Start = vaddr + off + desc
 			}
 			if !yield(n) {
 				return
