@@ -310,7 +310,7 @@ func TestOtherProcessor(t *testing.T) {
 		{"aarch64.o script", "script: line 1: OUTPUT_FORMAT(elf32-i386), wanted elf64-littleaarch64"},
 		{"riscv64.o soft.o", "soft.o: ELF header: e_flags 0x1 (soft-float ABI) cannot be linked with 0x5 (double-float ABI) of riscv64.o"},
 		{"riscv64.o -u y -L i386 -L aarch64 -L riscv64 -ly", ""},
-		{"riscv64.o -u y -L i386 -L aarch64 -ly", "-ly: no liby.so or liby.a in the 2 folders of the library path; i386/liby.a is for i386, wanted riscv; aarch64/liby.a is for aarch64, wanted riscv"},
+		{"riscv64.o -u y -L i386 -L aarch64 -ly", "-ly: no such library in the 2 folders of the library path; i386/liby.a is for i386, wanted riscv; aarch64/liby.a is for aarch64, wanted riscv"},
 		{"-r riscv64.o aarch64_b.o", "aarch64_b.o: it is for aarch64 (EM_AARCH64), wanted riscv like riscv64.o"},
 		{"i386/liby.a", ""},
 		{"-e 0 -L i386 -ly", ""},

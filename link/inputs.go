@@ -139,7 +139,16 @@ func (l *linker) openLibrary(name string, static bool) (*source, error) {
 			passed += fmt.Sprintf("; %s is for %s, wanted %s", p, em.Arch(), l.mi.em.Arch())
 		}
 	}
-	return nil, fileErr(ErrNotFound, "-l"+name, "", "no %s in the %d folders of the library path%s", strings.Join(names, " or "), len(l.opt.LibraryPath), passed)
+	// The names of the files are not said: Python's ctypes.util.find_library takes the first name in what -t prints, and this, for
+	// that of the library.
+	what := "no such library"
+	switch {
+	case strings.HasPrefix(name, ":"):
+		what = "no " + names[0]
+	case len(names) == 1:
+		what = "no such static library"
+	}
+	return nil, fileErr(ErrNotFound, "-l"+name, "", "%s in the %d folders of the library path%s", what, len(l.opt.LibraryPath), passed)
 }
 
 // foreign reports whether a library, or the first object of an archive, is for another processor, and for which.
