@@ -23,6 +23,60 @@ type applier struct {
 	uleb uint64 // the value of the last R_RISCV_SET_ULEB128
 }
 
+// What object.values has of symbols whose value depends on the relocation: with mergedLocal the index in object.merges of the section
+// that they stand for, with otherLocal no more.
+const (
+	mergedLocal uint64 = 1 << 63
+	otherLocal  uint64 = 1<<63 | 1<<62
+)
+
+// findValues finds the values of the local symbols, most of which many relocations refer to.
+func (o *object) findValues() {
+	if o.values == nil {
+		o.values = make([]uint64, o.first)
+	}
+	for k := range o.values {
+		o.values[k] = o.findValue(o.sym(uint32(k)))
+	}
+}
+
+func (o *object) findValue(e esym) uint64 {
+	if e.shndx == 0 || e.shndx >= shnBase || e.typ() == elf.STT_GNU_IFUNC {
+		return otherLocal
+	}
+	s := &o.secs[e.shndx]
+	var v uint64
+	switch {
+	case s.state != secLive || s.kind == secRelax || s.kind == secFolded:
+		return otherLocal
+	case s.kind != secMerge:
+		v = s.addr + e.value
+	case e.typ() != elf.STT_SECTION:
+		v = o.mergeAddr(s, e.value)
+	case e.value == 0:
+		return mergedLocal | uint64(s.extra)
+	default:
+		return otherLocal
+	}
+	if v >= mergedLocal { // no address is so high, but what a file says may be
+		return otherLocal
+	}
+	return v
+}
+
+// value returns what symbolOf does, for most symbols. ok is false for the others, and for those in sections that are not in the output
+// or that another one stands for.
+func (a *applier) value(r *rela) (v uint64, ok bool) {
+	if v = a.o.values[r.sym]; v < mergedLocal {
+		return v, true
+	}
+	if v < otherLocal {
+		m := &a.o.merges[v&^mergedLocal]
+		return m.addr(uint64(r.addend)) - uint64(r.addend), m.to != nil
+	}
+	return 0, false
+}
+
 // symbolOf decodes what a relocation refers to and returns its address.
 func (a *applier) symbolOf(r rela) (t target, value uint64) {
 	o, l := a.o, a.l

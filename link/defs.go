@@ -288,6 +288,9 @@ func (l *linker) finishSymbols() error {
 				s.addr = out.addr + s.outOff
 			}
 		}
+		if l.mi.values {
+			o.findValues()
+		}
 	})
 	for i, s := range l.commons {
 		p := l.commonParts[0]

@@ -3,6 +3,7 @@ package link
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"weld/image/elf"
 )
@@ -80,10 +81,20 @@ func (l *linker) auxOf(s *symbol) *symAux {
 // scanRelocations finds what relocations need, and the symbols that are undefined.
 func (l *linker) scanRelocations() error {
 	scanners := make([]scanner, len(l.objs))
+	var rooms sync.Pool
 	err := l.parErr(len(l.objs), func(i int) error {
 		o := l.objs[i]
 		sc := &scanners[i]
 		sc.l, sc.o = l, o
+		room, _ := rooms.Get().(*[]bool)
+		if room == nil {
+			room = new([]bool)
+		}
+		sc.findPlain(*room)
+		defer func() {
+			*room, sc.plain = sc.plain, nil
+			rooms.Put(room)
+		}()
 		for k := range o.secs {
 			s := &o.secs[k]
 			if s.state == secLive && s.alloc() && s.kind != secFolded && (s.rel != 0 || s.kind == secEh) {

@@ -48,6 +48,7 @@ type linker struct {
 	files       []string
 	syms        *symTable
 	binSorts    sync.Pool // of *binSort
+	mergeSplits sync.Pool // of *mergeSplit
 	lto         ltoState
 	module      *moduleTables // nil: there are no tables of signatures
 
@@ -223,7 +224,7 @@ func (l *linker) decideKind() error {
 // split splits sections whose pieces are linked one by one.
 func (l *linker) split() error {
 	return l.parErr(len(l.objs), func(i int) error {
-		l.objs[i].splitMerge()
+		l.objs[i].splitMerge(l)
 		if err := l.objs[i].parseEhFrames(); err != nil || l.mi.em != elf.EM_RISCV {
 			return err
 		}

@@ -2,24 +2,36 @@ package link
 
 import (
 	"bytes"
+	"cmp"
+	"math"
 	"math/bits"
-	"sort"
+	"slices"
 )
 
 // A mergeInput is a section of an object whose strings or constants are merged with equal ones of others (SHF_MERGE).
 type mergeInput struct {
 	sec    uint32
 	starts []uint32 // offsets of the pieces
-	hash   []uint64
-	frags  []uint32 // where each piece has gone: the shard and the index in it
-	bins   [mergeShards][]uint32
+	near   []uint32 // the pieces that multiples of nearStep are in
+	refs   []mergeRef
+	bins   [mergeShards + 1]uint32 // where in refs the pieces of each shard begin
+	places []uint32                // where each piece has gone: its number in its shard, and once all are merged its offset in the merged section
 	to     *mergedSection
 }
+
+// A mergeRef is a piece of a section. They are sorted by shards, and in each by their offsets.
+type mergeRef struct {
+	hash  uint32 // the lower bits
+	k     uint32 // which piece
+	shard uint8
+}
+
+// nearStep is how far apart the offsets are whose pieces can be looked up.
+const nearStep = 32
 
 const (
 	mergeShardBits = 4
 	mergeShards    = 1 << mergeShardBits
-	fragMask       = 1<<(32-mergeShardBits) - 1
 )
 
 type mergeKey struct {
@@ -41,15 +53,16 @@ type mergedSection struct {
 // A mergeShard is the pieces whose hash begins alike.
 type mergeShard struct {
 	synth
+	base  uint64 // offset from that of the first shard
 	frags []frag
 	slots []uint32
 }
 
 // A frag is a piece that is in the output.
 type frag struct {
-	hash  uint64
-	data  []byte
+	data  string
 	off   uint64 // in the shard
+	hash  uint32
 	align uint8
 }
 
@@ -76,29 +89,55 @@ func (o *object) mergeable(i uint32) bool {
 	return true
 }
 
+// A mergeSplit is memory for splitting sections, which is used again.
+type mergeSplit struct {
+	starts []uint32
+	hashes []uint64
+}
+
 // splitMerge splits the mergeable sections of an object into pieces.
-func (o *object) splitMerge() {
+func (o *object) splitMerge(l *linker) {
+	t, _ := l.mergeSplits.Get().(*mergeSplit)
+	if t == nil {
+		t = new(mergeSplit)
+	}
+	defer l.mergeSplits.Put(t)
 	for i := range o.secs {
 		s := &o.secs[i]
-		if s.state != secLive || !o.mergeable(uint32(i)) {
+		if s.state != secLive || s.flags&shfMerge == 0 || !o.mergeable(uint32(i)) {
 			continue
 		}
-		m := mergeInput{sec: uint32(i)}
 		b := o.bytes(uint32(i))
 		ent := int(s.entsize)
+		t.starts, t.hashes = t.starts[:0], t.hashes[:0]
+		var count [mergeShards]uint32
 		for off := 0; off < len(b); {
 			n := ent
 			if s.flags&shfStrings != 0 {
 				n = stringLen(b[off:], ent)
 			}
 			h := hashName(b[off : off+n])
-			shard := h >> (64 - mergeShardBits)
-			m.bins[shard] = append(m.bins[shard], uint32(len(m.starts)))
-			m.starts = append(m.starts, uint32(off))
-			m.hash = append(m.hash, h)
+			count[h>>(64-mergeShardBits)]++
+			t.starts = append(t.starts, uint32(off))
+			t.hashes = append(t.hashes, h)
 			off += n
 		}
-		m.frags = make([]uint32, len(m.starts))
+		m := mergeInput{
+			sec: uint32(i), starts: slices.Clone(t.starts), near: make([]uint32, (len(b)+nearStep-1)/nearStep),
+			refs: make([]mergeRef, len(t.starts)), places: make([]uint32, len(t.starts)),
+		}
+		for n, c := range count {
+			m.bins[n+1] = m.bins[n] + c
+		}
+		at, next := m.bins, 0
+		for k, h := range t.hashes {
+			n := h >> (64 - mergeShardBits)
+			m.refs[at[n]] = mergeRef{uint32(h), uint32(k), uint8(n)}
+			at[n]++
+			for ; next < len(m.near) && (k+1 == len(m.starts) || next*nearStep < int(m.starts[k+1])); next++ {
+				m.near[next] = uint32(k)
+			}
+		}
 		s.kind, s.extra = secMerge, int32(len(o.merges))
 		o.merges = append(o.merges, m)
 	}
@@ -150,6 +189,30 @@ func (l *linker) mergeAll() error {
 		m, n := l.merged[i/mergeShards], i%mergeShards
 		m.fill(l, n)
 	})
+	for _, m := range l.merged {
+		end := uint64(0)
+		for n := range m.shards {
+			sh := &m.shards[n]
+			sh.base = alignUp(end, m.align)
+			end = sh.base + sh.size
+		}
+		if end > math.MaxUint32 {
+			return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section "+m.out.name, "merged, it is larger than 4 GiB")
+		}
+	}
+	l.par(len(l.objs), func(i int) {
+		for k := range l.objs[i].merges {
+			mi := &l.objs[i].merges[k]
+			if mi.to == nil {
+				continue
+			}
+			for _, r := range mi.refs {
+				sh := &mi.to.shards[r.shard]
+				mi.places[r.k] = uint32(sh.base + sh.frags[mi.places[r.k]].off)
+			}
+			mi.refs = nil
+		}
+	})
 	return l.ctx.Err()
 }
 
@@ -159,7 +222,8 @@ func (m *mergedSection) fill(l *linker, n int) {
 	count := 0
 	for _, in := range m.inputs {
 		o := l.objs[in.obj]
-		count += len(o.merges[o.secs[in.sec].extra].bins[n])
+		mi := &o.merges[o.secs[in.sec].extra]
+		count += int(mi.bins[n+1] - mi.bins[n])
 	}
 	size := 16
 	for size < count {
@@ -169,9 +233,9 @@ func (m *mergedSection) fill(l *linker, n int) {
 	for _, in := range m.inputs {
 		o := l.objs[in.obj]
 		mi := &o.merges[o.secs[in.sec].extra]
-		for _, k := range mi.bins[n] {
-			data, align := mi.piece(o, k)
-			mi.frags[k] = uint32(n)<<(32-mergeShardBits) | sh.add(mi.hash[k], data, align)
+		for _, r := range mi.refs[mi.bins[n]:mi.bins[n+1]] {
+			data, align := mi.piece(o, r.k)
+			mi.places[r.k] = sh.add(r.hash, viewString(data), align)
 		}
 	}
 	for i := range sh.frags {
@@ -194,19 +258,19 @@ func (sh *mergeShard) copy(buf []byte) error {
 	return nil
 }
 
-func (sh *mergeShard) add(hash uint64, data []byte, align uint8) uint32 {
-	mask := uint64(len(sh.slots) - 1)
+func (sh *mergeShard) add(hash uint32, data string, align uint8) uint32 {
+	mask := uint32(len(sh.slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		k := sh.slots[i]
 		if k == 0 {
-			sh.frags = append(sh.frags, frag{hash: hash, data: data, align: align})
+			sh.frags = append(sh.frags, frag{data: data, hash: hash, align: align})
 			sh.slots[i] = uint32(len(sh.frags))
 			if 4*len(sh.frags) > 3*len(sh.slots) {
 				sh.grow()
 			}
 			return uint32(len(sh.frags) - 1)
 		}
-		if f := &sh.frags[k-1]; f.hash == hash && bytes.Equal(f.data, data) {
+		if f := &sh.frags[k-1]; f.hash == hash && f.data == data {
 			f.align = max(f.align, align)
 			return k - 1
 		}
@@ -215,7 +279,7 @@ func (sh *mergeShard) add(hash uint64, data []byte, align uint8) uint32 {
 
 func (sh *mergeShard) grow() {
 	sh.slots = make([]uint32, 2*len(sh.slots))
-	mask := uint64(len(sh.slots) - 1)
+	mask := uint32(len(sh.slots) - 1)
 	for k := range sh.frags {
 		i := sh.frags[k].hash & mask
 		for sh.slots[i] != 0 {
@@ -227,14 +291,15 @@ func (sh *mergeShard) grow() {
 
 // mergeAddr returns the address in the output of offset off of a merged section. An offset past the end is that far past the end
 // of the last piece.
-func (o *object) mergeAddr(s *section, off uint64) uint64 {
-	m := &o.merges[s.extra]
+func (o *object) mergeAddr(s *section, off uint64) uint64 { return o.merges[s.extra].addr(off) }
+
+func (m *mergeInput) addr(off uint64) uint64 {
 	if m.to == nil {
 		return 0
 	}
-	k := sort.Search(len(m.starts), func(i int) bool { return uint64(m.starts[i]) > off }) - 1
-	k = max(k, 0)
-	sh := &m.to.shards[m.frags[k]>>(32-mergeShardBits)]
-	f := &sh.frags[m.frags[k]&fragMask]
-	return sh.addr() + f.off + off - uint64(m.starts[k])
+	k := int(m.near[min(off/nearStep, uint64(len(m.near)-1))])
+	for k+1 < len(m.starts) && uint64(m.starts[k+1]) <= off {
+		k++
+	}
+	return m.to.shards[0].addr() + uint64(m.places[k]) + off - uint64(m.starts[k])
 }

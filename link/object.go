@@ -95,6 +95,7 @@ type object struct {
 	merges   []mergeInput
 	ehs      []ehInput
 	localIDs map[uint32]symID // local symbols that need a place in a table
+	values   []uint64         // of the local symbols, once there are addresses: see findValues
 
 	features   uint32 // GNU_PROPERTY_X86_FEATURE_1_AND
 	isaNeeded  uint32

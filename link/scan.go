@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"weld/image/elf"
@@ -17,6 +18,7 @@ type scanner struct {
 	errs   errorList
 	found  []symID           // symbols that have got their first flag here
 	locals map[uint32]uint32 // flags of local symbols
+	plain  []bool            // of local symbols: they are in a section that is linked, and no indirect functions
 	undef  []undefRef
 }
 
@@ -76,6 +78,16 @@ func (sc *scanner) need(t *target, flags uint32) {
 	}
 	if old := atomic.OrUint32(&t.g.flags, flags); old&needTables == 0 {
 		sc.found = append(sc.found, t.id)
+	}
+}
+
+// findPlain fills in plain.
+func (sc *scanner) findPlain(room []bool) {
+	o := sc.o
+	sc.plain = slices.Grow(room[:0], int(o.first))[:o.first]
+	for k := range sc.plain {
+		e := o.sym(uint32(k))
+		sc.plain[k] = e.shndx != 0 && e.shndx < shnBase && o.secs[e.shndx].state == secLive && e.typ() != elf.STT_GNU_IFUNC
 	}
 }
 

@@ -7,7 +7,7 @@ type x8664 struct{}
 
 var x8664Info = machineInfo{
 	em: elf.EM_X86_64, class: class64, emulation: "elf_x86_64", formats: []string{"elf64-x86-64"}, page: 4096, base: 0x400000,
-	interpreter: "/lib64/ld-linux-x86-64.so.2", separateCode: true, gotPltHeader: 3, moduleTP: true,
+	interpreter: "/lib64/ld-linux-x86-64.so.2", separateCode: true, gotPltHeader: 3, moduleTP: true, values: true,
 	abs32: uint32(elf.R_X86_64_32), abs64: uint32(elf.R_X86_64_64),
 	feature:     elf.GNU_PROPERTY_X86_FEATURE_1_AND,
 	featureMask: uint32(elf.GNU_PROPERTY_X86_FEATURE_1_IBT | elf.GNU_PROPERTY_X86_FEATURE_1_SHSTK),

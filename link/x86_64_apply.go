@@ -12,7 +12,7 @@ func (x8664) apply(a *applier, rels []byte) {
 	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
 		r := decodeRela(rels)
 		typ := elf.R_X86_64(r.typ)
-		if typ == elf.R_X86_64_NONE {
+		if typ == elf.R_X86_64_NONE || a.x86Plain(&r, typ) {
 			continue
 		}
 		size, known := x86RelocSize(typ)
@@ -27,7 +27,7 @@ func (x8664) applyDebug(a *applier, rels []byte) {
 	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
 		r := decodeRela(rels)
 		typ := elf.R_X86_64(r.typ)
-		if typ == elf.R_X86_64_NONE {
+		if typ == elf.R_X86_64_NONE || a.x86PlainDebug(&r, typ) {
 			continue
 		}
 		size, known := x86RelocSize(typ)
@@ -35,6 +35,79 @@ func (x8664) applyDebug(a *applier, rels []byte) {
 			a.x86Debug(a.buf[at:], a.addr+at, r)
 		}
 	}
+}
+
+// x86Plain does what most relocations are, those that scanner.x86Plain tells of. It reports false if it has done nothing.
+func (a *applier) x86Plain(r *rela, typ elf.R_X86_64) bool {
+	size := uint64(4)
+	switch typ {
+	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32:
+	case elf.R_X86_64_64:
+		size = 8
+	default:
+		return false
+	}
+	at := r.off - a.inOff
+	if a.flip || !inRange(at, size, uint64(len(a.buf))) {
+		return false
+	}
+	var v uint64
+	if r.sym < a.o.first {
+		var ok bool
+		if v, ok = a.value(r); !ok {
+			return false
+		}
+	} else {
+		if r.sym >= a.o.nsyms {
+			return false
+		}
+		g := a.l.syms.at(a.o.names.ids[r.sym-a.o.first])
+		if g.kind == symUndef || g.abs || g.flags&(isImported|needPLT) != 0 {
+			return false
+		}
+		v = g.value
+	}
+	v += uint64(r.addend)
+	p := a.addr + at
+	if size == 8 {
+		le.PutUint64(a.buf[at:], v)
+		if a.l.pic {
+			a.relative(p, v)
+		}
+		return true
+	}
+	v -= p
+	if int64(v) != int64(int32(v)) {
+		return false
+	}
+	le.PutUint32(a.buf[at:], uint32(v))
+	return true
+}
+
+// x86PlainDebug is x86Plain for sections that are not loaded.
+func (a *applier) x86PlainDebug(r *rela, typ elf.R_X86_64) bool {
+	size := uint64(4)
+	switch typ {
+	case elf.R_X86_64_32:
+	case elf.R_X86_64_64:
+		size = 8
+	default:
+		return false
+	}
+	at := r.off - a.inOff
+	if r.sym >= a.o.first || !inRange(at, size, uint64(len(a.buf))) {
+		return false
+	}
+	v, ok := a.value(r)
+	if v += uint64(r.addend); !ok || size == 4 && v > math.MaxUint32 {
+		return false
+	}
+	if size == 8 {
+		le.PutUint64(a.buf[at:], v)
+	} else {
+		le.PutUint32(a.buf[at:], uint32(v))
+	}
+	return true
 }
 
 // x86 does one relocation at offset at of buf. skip is set when the next one belongs to it.

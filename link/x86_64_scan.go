@@ -13,7 +13,7 @@ func (x8664) scan(sc *scanner, rels []byte) {
 	for ; len(rels) >= relaSize; rels = rels[relaSize:] {
 		r := decodeRela(rels)
 		typ := elf.R_X86_64(r.typ)
-		if typ == elf.R_X86_64_NONE {
+		if typ == elf.R_X86_64_NONE || sc.x86Plain(&r, typ) {
 			continue
 		}
 		size, known := x86RelocSize(typ)
@@ -49,6 +49,39 @@ func (x8664) scan(sc *scanner, rels []byte) {
 	}
 }
 
+// x86Plain does what there is to do for most relocations: those whose symbol has an address that is known here, and that need that
+// and nothing else, or are relative at run time. It reports false for all others.
+func (sc *scanner) x86Plain(r *rela, typ elf.R_X86_64) bool {
+	size := uint64(4)
+	switch typ {
+	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32:
+	case elf.R_X86_64_64:
+		size = 8
+	default:
+		return false
+	}
+	if !inRange(r.off, size, sc.s.size) || sc.s.typ == shtNobits {
+		return false
+	}
+	if r.sym < sc.o.first {
+		if !sc.plain[r.sym] {
+			return false
+		}
+	} else {
+		if r.sym >= sc.o.nsyms {
+			return false
+		}
+		g := sc.l.syms.at(sc.o.names.ids[r.sym-sc.o.first])
+		if g.kind == symUndef || g.abs || g.typ == elf.STT_GNU_IFUNC || g.has(isImported) {
+			return false
+		}
+	}
+	if size == 8 && sc.l.pic {
+		sc.dynamic(*r, true)
+	}
+	return true
+}
+
 // x86RewritesCode reports whether a relocation may change the instruction that it is in.
 func x86RewritesCode(t elf.R_X86_64) bool {
 	switch t {
@@ -77,21 +110,22 @@ func (l *linker) relaxGOT(data []byte, r rela, t *target) bool {
 
 // x86RelocSize is relocSize of the machine.
 func x86RelocSize(t elf.R_X86_64) (uint64, bool) {
-	switch t {
-	case elf.R_X86_64_8, elf.R_X86_64_PC8:
-		return 1, true
-	case elf.R_X86_64_16, elf.R_X86_64_PC16:
-		return 2, true
-	case elf.R_X86_64_PC32, elf.R_X86_64_GOT32, elf.R_X86_64_PLT32, elf.R_X86_64_GOTPCREL, elf.R_X86_64_32, elf.R_X86_64_32S,
-		elf.R_X86_64_TLSGD, elf.R_X86_64_TLSLD, elf.R_X86_64_DTPOFF32, elf.R_X86_64_GOTTPOFF, elf.R_X86_64_TPOFF32,
-		elf.R_X86_64_GOTPC32, elf.R_X86_64_SIZE32, elf.R_X86_64_GOTPC32_TLSDESC, elf.R_X86_64_PC32_BND, elf.R_X86_64_PLT32_BND,
-		elf.R_X86_64_GOTPCRELX, elf.R_X86_64_REX_GOTPCRELX:
-		return 4, true
-	case elf.R_X86_64_TLSDESC_CALL:
-		return 2, true
-	case elf.R_X86_64_64, elf.R_X86_64_PC64, elf.R_X86_64_GOTOFF64, elf.R_X86_64_GOT64, elf.R_X86_64_GOTPCREL64, elf.R_X86_64_GOTPC64,
-		elf.R_X86_64_GOTPLT64, elf.R_X86_64_PLTOFF64, elf.R_X86_64_SIZE64, elf.R_X86_64_DTPOFF64, elf.R_X86_64_TPOFF64:
-		return 8, true
+	if uint64(t) >= uint64(len(x86Sizes)) {
+		return 0, false
 	}
-	return 0, false
+	n := x86Sizes[t]
+	return uint64(n), n != 0
+}
+
+// x86Sizes are the sizes of the places of relocations in objects.
+var x86Sizes = [...]uint8{
+	elf.R_X86_64_8: 1, elf.R_X86_64_PC8: 1,
+	elf.R_X86_64_16: 2, elf.R_X86_64_PC16: 2, elf.R_X86_64_TLSDESC_CALL: 2,
+	elf.R_X86_64_PC32: 4, elf.R_X86_64_GOT32: 4, elf.R_X86_64_PLT32: 4, elf.R_X86_64_GOTPCREL: 4, elf.R_X86_64_32: 4,
+	elf.R_X86_64_32S: 4, elf.R_X86_64_TLSGD: 4, elf.R_X86_64_TLSLD: 4, elf.R_X86_64_DTPOFF32: 4, elf.R_X86_64_GOTTPOFF: 4,
+	elf.R_X86_64_TPOFF32: 4, elf.R_X86_64_GOTPC32: 4, elf.R_X86_64_SIZE32: 4, elf.R_X86_64_GOTPC32_TLSDESC: 4,
+	elf.R_X86_64_PC32_BND: 4, elf.R_X86_64_PLT32_BND: 4, elf.R_X86_64_GOTPCRELX: 4, elf.R_X86_64_REX_GOTPCRELX: 4,
+	elf.R_X86_64_64: 8, elf.R_X86_64_PC64: 8, elf.R_X86_64_GOTOFF64: 8, elf.R_X86_64_GOT64: 8, elf.R_X86_64_GOTPCREL64: 8,
+	elf.R_X86_64_GOTPC64: 8, elf.R_X86_64_GOTPLT64: 8, elf.R_X86_64_PLTOFF64: 8, elf.R_X86_64_SIZE64: 8,
+	elf.R_X86_64_DTPOFF64: 8, elf.R_X86_64_TPOFF64: 8,
 }
