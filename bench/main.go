@@ -31,7 +31,8 @@
 //     when bound.
 //   - live: functions that are made at run time. Bound in a live object and committed in batches; made known to gdb by its JIT
 //     interface, an object each; written as a shared object each, a copy of one with another name in it, and opened by dlopen.
-//     libdlbind is not built: its column is what was measured of it once (bench/cmd/weldworker/live.go). Then found by name
+//     libdlbind is not built: its column is what was measured of it once (bench/cmd/weldworker/live.go). What is measured has been done with 1,000
+//     others in the process before, for its memory with none. Then they are found by name
 //     and by address in random order, each once, and taken away; the same with gdb attached and going on; and how long gdb takes to attach
 //     to a process with so many, to name one, and to go. Where a peer takes time by the square of the number it
 //     makes fewer, as the row says; values are for each function.

@@ -33,8 +33,11 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 	}
 	defer os.RemoveAll(dir)
 	fmt.Fprintln(log, "building workers and fixtures")
-	files, err := prepare.Build(ctx, source, dir, !o.noise)
+	files, err := prepare.Paths(source, dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := files.Build(ctx, source, func(path string) bool { return path == files.DlWorker }); err != nil {
 		return nil, err
 	}
 	r := &report.Report{Machine: report.ThisMachine(), Subject: suite.Weld, Rounds: o.rounds}
@@ -92,12 +95,35 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 			cases[i] = cases[i].Noise()
 		}
 	}
+	wanted := named(cases, commands)
+	delete(wanted, files.DlWorker) // is there
+	if err := files.Build(ctx, source, func(path string) bool { return wanted[path] }); err != nil {
+		return nil, err
+	}
 	results, err := suite.Run(ctx, suite.Config{Commands: commands, Rounds: o.rounds, Time: o.time, Log: log}, cases)
 	if err != nil {
 		return nil, err
 	}
 	r.Rows = report.Rows(results)
 	return r, nil
+}
+
+// named returns what the cases, and the commands of their workers and debuggers, name.
+func named(cases []suite.Case, commands map[string][]string) map[string]bool {
+	names := make(map[string]bool)
+	add := func(list []string) {
+		for _, s := range list {
+			names[s] = true
+		}
+	}
+	for _, c := range cases {
+		add(c.Args)
+		add(commands[c.Attach])
+		for _, m := range c.Members {
+			add(commands[m.Worker])
+		}
+	}
+	return names
 }
 
 // find returns the installed libraries and notes in r which are not.

@@ -386,7 +386,10 @@ int main(void) {
       op_lookup(atol(field[1]), args);
     else if (!strcmp(op, "jit") && count == 4)
       op_jit(atol(field[1]), args);
-    else if (!strcmp(op, "dlopen_each") && count == 4)
+    else if (!strcmp(op, "jit_all") && count == 4) {
+      args[2] = "0";
+      op_jit(atol(field[1]), args);
+    } else if (!strcmp(op, "dlopen_each") && count == 4)
       op_dlopen_each(atol(field[1]), args);
     else if (!strcmp(op, "lazy") && count == 1)
       op_lazy(args);

@@ -25,8 +25,8 @@ func main() {
 	ops["resident"] = resident(calls)
 	ops["tables"] = tables(calls)
 	ops["generate"] = generate
+	ops["generate_half"] = generateHalf
 	ops["libdlbind"] = libdlbind
-	ops["libdlbind_bind"] = libdlbindBind
 	ops["libdlbind_watched"] = libdlbindWatched
 	worker.Main(ops)
 }

@@ -27,15 +27,13 @@ type Files struct {
 	Generated string // shared object of testdata/generated.c
 }
 
-// Build compiles workers and fixtures from the module folder source into dir, and the weld command; the worker for weld
-// only if it is wanted.
-func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error) {
+// Paths checks that source is the module's folder and that there are compilers, and returns where Build puts things in dir.
+func Paths(source, dir string) (Files, error) {
 	if err := checkTools(source); err != nil {
 		return Files{}, err
 	}
 	out := func(name string) string { return filepath.Join(dir, name) }
-	src := func(name string) string { return filepath.Join(source, "testdata", name) }
-	f := Files{
+	return Files{
 		WeldWorker:   out("weldworker"),
 		CgoWorker:    out("cgoworker"),
 		PuregoWorker: out("puregoworker"),
@@ -46,53 +44,67 @@ func Build(ctx context.Context, source, dir string, withWeld bool) (Files, error
 		Lazy:         out("liblazy.so"),
 		Tiny:         out("libtiny.so"),
 		Generated:    out("libgenerated_00000000.so"),
-	}
+	}, nil
+}
+
+// Build compiles those files that are wanted, from the module folder source: workers and fixtures, and the weld command.
+func (f Files) Build(ctx context.Context, source string, want func(path string) bool) error {
+	dir := filepath.Dir(f.DlWorker)
+	out := func(name string) string { return filepath.Join(dir, name) }
+	src := func(name string) string { return filepath.Join(source, "testdata", name) }
 	// cgo does not see a change of calls.c, which the worker's own C file includes: the flag makes it look.
 	text, err := os.ReadFile(src("calls.c"))
 	if err != nil {
-		return Files{}, err
+		return err
 	}
 	cflags := fmt.Sprintf("CGO_CFLAGS=-O2 -DCALLS_SHA256=0x%x", sha256.Sum256(text))
+	ldflags, err := os.ReadFile(filepath.Join(source, "..", "cmd", "weld", "ldflags"))
+	if err != nil {
+		return err
+	}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2)
-	ldflags, err := os.ReadFile(filepath.Join(source, "..", "cmd", "weld", "ldflags"))
-	if err != nil {
-		return Files{}, err
+	build := func(output string, how func() error) {
+		if want(output) {
+			g.Go(how)
+		}
 	}
 	goBuild := func(pkg, output string, env ...string) {
-		g.Go(func() error {
+		build(output, func() error {
 			return run(ctx, source, env, "go", "build", "-o", output, "./cmd/"+pkg)
 		})
 	}
 	gcc := func(args ...string) error {
 		return run(ctx, dir, nil, "gcc", append([]string{"-O2", "-Wall"}, args...)...)
 	}
-	if withWeld {
-		goBuild("weldworker", f.WeldWorker, "CGO_ENABLED=0")
-	}
-	g.Go(func() error {
+	goBuild("weldworker", f.WeldWorker, "CGO_ENABLED=0")
+	build(f.Weld, func() error {
 		flags := "-ldflags=" + strings.TrimSpace(string(ldflags))
 		return run(ctx, filepath.Dir(source), []string{"CGO_ENABLED=0"}, "go", "build", flags, "-o", f.Weld, "./cmd/weld")
 	})
 	goBuild("cgoworker", f.CgoWorker, "CGO_ENABLED=1", cflags)
 	goBuild("puregoworker", f.PuregoWorker, "CGO_ENABLED=0")
 	goBuild("startworker", f.StartWorker, "CGO_ENABLED=0")
-	g.Go(func() error { return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl", "-Wl,-rpath,$ORIGIN") })
-	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", out("libgdbjit.so"), src("gdbjit.c")) })
-	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
-	g.Go(func() error { return gcc("-shared", "-fPIC", "-o", f.Tiny, src("tiny.c")) })
-	g.Go(func() error { // one bucket: the name can be changed
+	build(f.DlWorker, func() error {
+		if err := gcc("-shared", "-fPIC", "-o", out("libgdbjit.so"), src("gdbjit.c")); err != nil { // it opens that
+			return err
+		}
+		return gcc("-o", f.DlWorker, src("dlworker.c"), "-ldl", "-Wl,-rpath,$ORIGIN")
+	})
+	build(f.Calls, func() error { return gcc("-shared", "-fPIC", "-o", f.Calls, src("calls.c")) })
+	build(f.Tiny, func() error { return gcc("-shared", "-fPIC", "-o", f.Tiny, src("tiny.c")) })
+	build(f.Generated, func() error { // one bucket: the name can be changed
 		return gcc("-shared", "-fPIC", "-nostdlib", "-Wl,--hash-style=sysv,--build-id=none,-soname,libgenerated_00000000.so", "-o", f.Generated, src("generated.c"))
 	})
-	g.Go(func() error {
+	build(f.Lazy, func() error {
 		target := out("liblazytarget.so")
 		if err := gcc("-shared", "-fPIC", "-o", target, src("lazytarget.c")); err != nil {
 			return err
 		}
 		return gcc("-shared", "-fPIC", "-fplt", "-Wl,-z,lazy", "-Wl,-rpath,$ORIGIN", "-o", f.Lazy, src("lazy.c"), target)
 	})
-	return f, g.Wait()
+	return g.Wait()
 }
 
 // checkTools says what is missing before anything is built.

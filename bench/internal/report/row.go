@@ -55,15 +55,20 @@ func Rows(results []suite.Result) []Row {
 	var rows []Row
 	for _, r := range results {
 		for _, metric := range r.Case.Metrics {
+			first := true
 			for peer := 1; peer < len(r.Members); peer++ {
-				rows = append(rows, row(r, metric, peer))
+				if metric.AnsweredBy(r.Case, peer) {
+					rows = append(rows, row(r, metric, peer, first))
+					first = false
+				}
 			}
 		}
 	}
 	return rows
 }
 
-func row(r suite.Result, metric suite.Metric, peer int) Row {
+// row compares with a peer; first is that it is the first one that answers the metric.
+func row(r suite.Result, metric suite.Metric, peer int, first bool) Row {
 	subject, other := r.Members[0], r.Members[peer]
 	row := Row{
 		Group: r.Case.Group, Name: metric.Name, Peer: r.Case.Members[peer].Worker, Unit: metric.Unit, Kind: "ratio",
@@ -78,7 +83,7 @@ func row(r suite.Result, metric suite.Metric, peer int) Row {
 		row.Kind = "added"
 	}
 	switch {
-	case metric.Target != 0 && peer == 1:
+	case metric.Target != 0 && first:
 		row.Target = &metric.Target
 	case metric.Second != 0 && peer == 2:
 		row.Target = &metric.Second

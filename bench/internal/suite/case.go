@@ -44,6 +44,8 @@ type Case struct {
 	Repeats int
 	// Fresh has every request made to a new process.
 	Fresh bool
+	// Rounds is in how many rounds it is measured at most; 0 is in all.
+	Rounds int
 	// Warm is the count of a request before, which does not count, in a process that is fresh.
 	Warm int
 	// Attach is what is attached to the fresh process while it is measured, if anything.
@@ -76,8 +78,26 @@ type Metric struct {
 	Whole float64
 	// Own has weld's value itself compared with Whole, in place of the difference.
 	Own bool
+	// Peers are the workers that answer it beside weld; nil is all.
+	Peers []string
 	// Added has the difference to the peer compared, in place of the ratio; Target is a difference then.
 	Added bool
+}
+
+// AnsweredBy reports whether a worker answers the metric.
+func (m Metric) AnsweredBy(c Case, member int) bool {
+	return m.Peers == nil || member == 0 || slices.Contains(m.Peers, c.Members[member].Worker)
+}
+
+// metricsOf returns the metrics that a member answers.
+func (c Case) metricsOf(member int) []Metric {
+	var list []Metric
+	for _, m := range c.Metrics {
+		if m.AnsweredBy(c, member) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // Calls are the call and callback measures.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ const (
 	mostDlopenLook    = 500
 )
 
+// linear is how much longer a function may take when there are twice as many, if all take time by their number.
+const linear = 1.3
+
 func count(n int) string {
 	if n%1000 == 0 {
 		return fmt.Sprintf("%d,000", n/1000)
@@ -42,6 +46,7 @@ func count(n int) string {
 // tells whether it is installed.
 func Generated(file string, gdb bool) []Case {
 	const group = "live"
+	const rounds, warm = 5, 1_000
 	var cases []Case
 	args := func(batch int, stay string, most int) []string {
 		return []string{strconv.Itoa(batch), stay, strconv.Itoa(most), file}
@@ -49,54 +54,57 @@ func Generated(file string, gdb bool) []Case {
 	metric := func(key, what string, n int) Metric {
 		return Metric{Key: key, Name: what + ", " + count(n) + " functions", Unit: "ns"}
 	}
+	own := func(m Metric, what string, whole float64) Metric {
+		m.Own, m.Whole, m.Target, m.Peers = true, whole, 1, []string{Libdlbind}
+		m.Name += what
+		return m
+	}
 	const half = 500 // ns: for a bind and its part of a commit
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		both := metric("both", "bind and commit in batches of 10,000", n)
-		memory := metric("bytes", "memory for each", n)
+		bind, commit := metric("bind", "bind alone", n), metric("commit", "commit alone", n)
+		name, addr := metric("lookup", "find by name", n), metric("findaddr", "find by address", n)
+		unbind, memory := metric("unbind", "unbind and commit", n), metric("bytes", "memory for each", n)
+		bind.Peers, commit.Peers = []string{Libdlbind}, []string{Libdlbind}
+		name.Peers, addr.Peers = []string{DlopenAll, Libdlbind}, []string{DlopenAll, Libdlbind}
+		unbind.Peers = []string{GdbJIT, DlopenAll}
 		memory.Unit = "bytes"
-		cases = append(cases, Case{Group: group, Members: []Member{{Weld, "generate"}, {GdbJIT, "jit"}}, Args: args(10_000, "no", 0), Repeats: n, Fresh: true,
-			Metrics: []Metric{both, metric("unbind", "unbind and commit", n), memory}})
-		both.Name += fmt.Sprintf(" (dlopen: %s)", count(mostDlopen))
-		find := metric("findaddr", "find by address", n)
-		cases = append(cases, Case{Group: group, Members: []Member{{Weld, "generate"}, {DlopenAll, "dlopen_each"}}, Args: args(10_000, "no", mostDlopen), Repeats: n, Fresh: true,
-			Metrics: []Metric{both, metric("lookup", "find by name", n), find, metric("unbind", "unbind and commit", n), memory}})
-		own := func(m Metric, whole float64) Metric {
-			m.Own, m.Whole, m.Target = true, whole, 1
-			m.Name += fmt.Sprintf(", as a part of %g ns", whole)
-			return m
-		}
-		bind := metric("both", "bind and commit in batches of 10,000", n)
-		given := Case{Group: group, Members: []Member{{Weld, "generate"}, {Libdlbind, "libdlbind"}}, Args: args(10_000, "no", 0), Repeats: n, Fresh: true,
-			Metrics: []Metric{bind, own(bind, half), metric("lookup", "find by name", n), find, own(find, 100)}}
-		cases = append(cases, given)
+		peers := []Member{{Weld, "generate"}, {GdbJIT, "jit_all"}, {DlopenAll, "dlopen_each"}}
+		cases = append(cases,
+			Case{Group: group, Members: append(slices.Clone(peers), Member{Libdlbind, "libdlbind"}),
+				Args: args(10_000, "no", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Warm: warm,
+				Metrics: []Metric{both, own(both, ", as a part of 500 ns", half), bind, commit, name, addr, own(addr, ", as a part of 100 ns", 100), unbind}},
+			Case{Group: group, Members: peers,
+				Args: args(10_000, "no", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Metrics: []Metric{memory}})
 	}
-	cases = append(cases, Case{Group: group, Members: []Member{{Weld, "generate"}, {Libdlbind, "libdlbind_bind"}}, Args: args(10_000, "no", 0), Repeats: 10_000, Fresh: true,
-		Metrics: []Metric{{Key: "bind", Name: "bind alone, 10,000 functions, as a part of 500 ns", Unit: "ns", Own: true, Whole: half, Target: 1}}})
 	if !gdb {
 		return cases
 	}
-	watched := func(n, batch, most int, peer Member, more ...Metric) {
+	watched := func(n, batch, most int, peer Member, what string, more ...Metric) {
 		m := metric("both", fmt.Sprintf("bind and commit in batches of %s, gdb attached", count(batch)), n)
-		if most > 0 && most < n {
+		if m.Name += what; most > 0 && most < n {
 			m.Name += fmt.Sprintf(" (%s: %s)", peer.Worker, count(most))
 		}
-		cases = append(cases, Case{Group: group, Members: []Member{{WeldStill, "generate"}, peer}, Args: args(batch, "no", most), Repeats: n, Fresh: true, Attach: GdbAttached, Once: true,
+		if peer.Worker == WeldStill {
+			m.Target = linear
+		}
+		cases = append(cases, Case{Group: group, Members: []Member{{WeldStill, "generate"}, peer}, Args: args(batch, "no", most), Repeats: n, Rounds: rounds, Fresh: true, Attach: GdbAttached, Once: true,
 			Metrics: append([]Metric{m}, more...)})
 	}
 	const batchTime = 150e6
-	watched(10_000, 10_000, mostJITWatched, Member{GdbJIT, "jit"},
+	watched(10_000, 10_000, mostJITWatched, Member{GdbJIT, "jit"}, "",
 		Metric{Key: "total", Name: "a batch of 10,000, gdb attached, as a part of 150 ms", Unit: "ns", Own: true, Whole: batchTime, Target: 1})
-	watched(10_000, 10_000, mostDlopenWatched, Member{DlopenAll, "dlopen_each"})
-	for _, n := range []int{2_000, 10_000, 20_000} {
-		watched(n, 100, 0, Member{Libdlbind, "libdlbind_watched"})
+	watched(10_000, 10_000, mostDlopenWatched, Member{DlopenAll, "dlopen_each"}, "")
+	watched(10_000, 10_000, 0, Member{Libdlbind, "libdlbind_watched"}, "")
+	for _, c := range []struct{ n, batch int }{{4_000, 10}, {20_000, 100}, {100_000, 10_000}} {
+		watched(c.n, c.batch, 0, Member{WeldStill, "generate_half"}, " beside those of "+count(c.n/2))
 	}
-	watched(100_000, 10_000, 0, Member{Libdlbind, "libdlbind_watched"})
 	look := func(n, most int, peer Member, more ...Metric) {
 		m := metric("ns", "attach gdb and ask for a name", n)
 		if most > 0 {
 			m.Name += fmt.Sprintf(" (%s: %s)", peer.Worker, count(most))
 		}
-		cases = append(cases, Case{Group: group, Members: []Member{{WeldStill, "generate"}, peer}, Args: args(10_000, "stay", most), Repeats: n, Fresh: true, Look: true,
+		cases = append(cases, Case{Group: group, Members: []Member{{WeldStill, "generate"}, peer}, Args: args(10_000, "stay", most), Repeats: n, Rounds: rounds, Fresh: true, Look: true,
 			Metrics: append([]Metric{m}, more...)})
 	}
 	look(10_000, mostJITLook, Member{GdbJIT, "jit"})

@@ -79,6 +79,9 @@ func (r *runner) round(ctx context.Context, round int) error {
 // measure adds a value of every metric to the members of a case.
 func (r *runner) measure(ctx context.Context, shared map[string]*process, c, round int) error {
 	result := &r.results[c]
+	if most := result.Case.Rounds; most > 0 && round > most {
+		return nil
+	}
 	count := len(result.Members)
 	best := make([]wire.Values, count)
 	for i := range 2 * count {
@@ -91,7 +94,7 @@ func (r *runner) measure(ctx context.Context, shared map[string]*process, c, rou
 		}
 		v, err := r.sample(ctx, shared, c, m)
 		if err == nil {
-			best[m], err = smaller(best[m], v, result.Case)
+			best[m], err = smaller(best[m], v, result.Case.metricsOf(m))
 		}
 		if err != nil {
 			r.fail(c, m, err)
@@ -105,7 +108,7 @@ func (r *runner) measure(ctx context.Context, shared map[string]*process, c, rou
 	}
 	for m := range result.Members {
 		if samples := &result.Members[m]; samples.Err == nil {
-			if err := samples.add(best[m], result.Case.Metrics); err != nil {
+			if err := samples.add(best[m], result.Case.metricsOf(m)); err != nil {
 				r.fail(c, m, err)
 			}
 		}
@@ -120,11 +123,11 @@ func (r *runner) fail(c, m int, err error) {
 }
 
 // smaller returns the values of a with those metrics of b that are smaller.
-func smaller(a, b wire.Values, c Case) (wire.Values, error) {
+func smaller(a, b wire.Values, metrics []Metric) (wire.Values, error) {
 	if a == nil {
 		return b, nil
 	}
-	for _, m := range c.Metrics {
+	for _, m := range metrics {
 		x, err := a.Float(m.Key)
 		if err != nil {
 			return nil, err
