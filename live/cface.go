@@ -16,7 +16,7 @@ import (
 func init() {
 	for name, f := range map[string]func(native.Upcall) error{
 		"dlwrite": cWrite, "dlunbind": cUnbind, "dlcommit": cCommit, "dlfree": cFree, "dlfree_now": cFreeNow,
-		"dlquiesce": cQuiesce, "dldelete": cDelete,
+		"dlquiesce": cQuiesce, "dldelete": cDelete, "dlimport": cImport, "dlrename": cRename, "dlsave": cSave,
 	} {
 		rtld.Offer(name, rtld.Service{Failing: true, Serve: func(u native.Upcall) {
 			if err := f(u); err != nil {

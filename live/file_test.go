@@ -93,6 +93,9 @@ func TestMemory(t *testing.T) {
 	if n := native.Call(b.Addr()); n != 3 {
 		t.Error(n)
 	}
+	if err := os.Truncate(o.Path(), 0); !errors.Is(err, syscall.EPERM) {
+		t.Errorf("it is truncated: %v", err)
+	}
 	verify(t, o)
 	readelf(t, o)
 }
@@ -322,6 +325,8 @@ func TestUnwritable(t *testing.T) {
 
 // TestSweep removes what processes have left, and only that.
 func TestSweep(t *testing.T) {
+	defer func(d time.Duration) { young = d }(young)
+	young = time.Hour
 	dir := t.TempDir()
 	abandon := func() string {
 		r := testenv.Run(t, testenv.ChildCommand(t, "abandon", dir), 20*time.Second)
@@ -357,20 +362,22 @@ func TestSweep(t *testing.T) {
 	check(t, err)
 	defer f.Close()
 	check(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
+	beside := filepath.Join(dir, fileName("2.locked", 1<<22+1, 1, 2))
+	check(t, os.WriteFile(beside, nil, 0o600))
 	other := filepath.Join(dir, "weld-live.txt")
 	check(t, os.WriteFile(other, nil, 0o600))
-	check(t, os.Mkdir(filepath.Join(dir, fileName("folder", 1<<22+1, 1, 1)), 0o700))
+	check(t, os.Mkdir(filepath.Join(dir, fileName("folder", 1<<22+1, 2, 1)), 0o700))
 	// Another process has had the number.
 	past := filepath.Join(dir, fileName("past", os.Getpid(), 1, 1))
 	check(t, os.WriteFile(past, nil, 0o600))
 
-	time.Sleep(young + 100*time.Millisecond)
+	young = 0
 	n, err := Sweep(dir)
 	check(t, err)
 	if n != 2 {
 		t.Errorf("%d files are removed of %v", n, files(t, dir))
 	}
-	for path, want := range map[string]bool{dead: false, past: false, running: true, locked: true, other: true, mine.Path(): true} {
+	for path, want := range map[string]bool{dead: false, past: false, running: true, locked: true, beside: true, other: true, mine.Path(): true} {
 		if _, err := os.Stat(path); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -379,10 +386,10 @@ func TestSweep(t *testing.T) {
 	cmd.Wait()
 	// New sweeps a folder once.
 	check(t, os.Remove(locked))
+	check(t, os.Remove(beside))
 	swept.Lock()
 	delete(swept.dirs, dir)
 	swept.Unlock()
-	time.Sleep(young + 100*time.Millisecond)
 	newObject(t, Options{Folder: dir})
 	if _, err := os.Stat(running); err == nil {
 		t.Error("New has not swept")

@@ -219,7 +219,8 @@ func (o *Object) put64(off, v uint64) {
 }
 
 // guard calls f, which touches the file's memory. If that is not there, because someone has truncated the file, the
-// SIGBUS becomes an error. In a program that weld runs it cannot: there the file is looked at before.
+// SIGBUS becomes an error. In a program that weld runs it cannot, as the handlers are the program's and Go sees no signal: there the
+// file is looked at before, and one that is truncated after that ends the program. A file in memory cannot be truncated.
 func (o *Object) guard(op string, f func() error) (err error) {
 	if native.InProgram() && errors.Is(o.file.check(), ErrTruncated) {
 		return o.truncated(op)

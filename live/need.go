@@ -60,6 +60,11 @@ func (t *dynTable) wantSym(o *Object, m *Import) uint16 {
 	return uint16(verGlobal + 1 + len(t.verNames) + m.want)
 }
 
+// needed reports whether an import that must be there wants a version. If none does it need not be there either.
+func (t *importTable) needed(want int) bool {
+	return slices.ContainsFunc(t.list, func(m *Import) bool { return m.want == want && !m.weak })
+}
+
 // wantsSize returns the bytes of DT_VERNEED.
 func (o *Object) wantsSize() uint64 {
 	return uint64(len(o.imports.wants)) * (verneedSize + vernauxSize)
@@ -95,6 +100,9 @@ func (t *dynTable) writeWants(o *Object) {
 		at += verneedSize
 		for k, i := range list {
 			le.PutUint32(b[at:], elf.SysVHash(o.imports.wants[i].version))
+			if !o.imports.needed(i) {
+				le.PutUint16(b[at+4:], uint16(elf.VER_FLG_WEAK))
+			}
 			le.PutUint16(b[at+6:], uint16(verGlobal+1+len(t.verNames)+i))
 			le.PutUint32(b[at+8:], t.wants[i])
 			if k+1 < len(list) {

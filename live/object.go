@@ -20,7 +20,8 @@ type Options struct {
 	// "" is a private folder, the first that can be used of $XDG_RUNTIME_DIR/weld, weld/live in the user's cache
 	// folder, and one in the folder for temporary files; where none can, the file is in memory.
 	Folder string
-	// Memory has the file in memory only (memfd_create), where perf, and uprobes from other processes, do not find it.
+	// Memory has the file in memory only (memfd_create), where perf, and uprobes from other processes, do not find it, and nobody
+	// can truncate it.
 	Memory bool
 	// Near, if not 0, is an address that all of the object is to be within 2 GiB of, so that a call with a 32-bit
 	// displacement reaches from one to the other.

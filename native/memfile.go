@@ -12,9 +12,9 @@ import (
 
 // MemFile makes a file in memory that holds data, to be mapped, or opened by others by its FileName.
 func MemFile(name string, data []byte) (fd int, err error) {
-	const sysMemfdCreate, cloexec = 319, 1
+	const sysMemfdCreate, cloexec, allowSealing = 319, 1, 2
 	n := append([]byte(cut(filepath.Base(name))), 0)
-	r, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&n[0])), cloexec, 0)
+	r, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&n[0])), cloexec|allowSealing, 0)
 	if e != 0 {
 		return -1, fmt.Errorf("make a file in memory for %s: %w", name, e)
 	}

@@ -12,8 +12,11 @@
  *	void *dlbind(void *handle, const char *name, void *addr, size_t size, unsigned type);
  *	void *dlbindx(void *handle, const char *name, void *addr, size_t size, unsigned type, const struct dlbind_info *info);
  *	int   dlunbind(void *handle, const char *name);
+ *	int   dlrename(void *handle, const char *from, const char *to, unsigned flags);
+ *	int   dlimport(void *handle, const char *name, unsigned flags, const char *version, struct dlimported *to);
  *	int   dlcommit(void *handle);
  *	void *dlreload(void *handle);
+ *	int   dlsave(void *handle, const char *path);
  *	int   dlfree(void *handle, void *addr);
  *	int   dlfree_now(void *handle, void *addr);
  *	int   dlcheckpoint(void);
@@ -62,6 +65,13 @@
  *		others as having no frame.
  *	int dlunbind(void *handle, const char *name)
  *		Takes the name away. The memory stays; who was bound to it stays bound.
+ *	int dlrename(void *handle, const char *from, const char *to, unsigned flags)
+ *		Gives what is bound to a name another one. With DL_REPLACE that may be bound already.
+ *	int dlimport(void *handle, const char *name, unsigned flags, const char *version, struct dlimported *to)
+ *		Makes a reference to a symbol that something else defines, looked up as for any library: to->plt is code that
+ *		jumps to the function, to->slot the word with its address, or with that of the variable: from the next dlcommit on, which
+ *		fails if nothing defines it. With DL_WEAK that is no failure, and the word is NULL. The version may be NULL. A file that
+ *		dlsave writes has the reference too.
  *
  *	int dlcommit(void *handle)
  *		Publishes all that was done to the object since the last time, at once. Code must be committed before it runs,
@@ -70,6 +80,9 @@
  *		the result is -1.
  *	void *dlreload(void *handle)
  *		dlcommit for programs that were written for libdlbind. Returns the handle.
+ *
+ *	int dlsave(void *handle, const char *path)
+ *		dlcommit, and writes the object to a file, which dlopen opens and tools read, in this process and others.
  *
  *	int dlfree(void *handle, void *addr)
  *		Gives back what dlalloc has returned, and takes away all names for it; dlcommit makes that known. The memory is
@@ -160,6 +173,12 @@ struct dlbind_info {
 	size_t cfi_size;
 };
 
+/* What dlimport answers. */
+struct dlimported {
+	void **slot; /* the word of the GOT */
+	void *plt;   /* for calls with a 32-bit displacement from within the object */
+};
+
 #ifdef DLBIND_DIRECT
 
 void *dlcreate(const char *);
@@ -170,8 +189,11 @@ void *dlalias(void *, void *);
 void *dlbind(void *, const char *, void *, size_t, unsigned);
 void *dlbindx(void *, const char *, void *, size_t, unsigned, const struct dlbind_info *);
 int dlunbind(void *, const char *);
+int dlrename(void *, const char *, const char *, unsigned);
+int dlimport(void *, const char *, unsigned, const char *, struct dlimported *);
 int dlcommit(void *);
 void *dlreload(void *);
+int dlsave(void *, const char *);
 int dlfree(void *, void *);
 int dlfree_now(void *, void *);
 int dlcheckpoint(void);
@@ -207,6 +229,11 @@ DLBIND_FUNCTION_(void *, dlbindx, NULL,
 		 (void *handle, const char *name, void *addr, size_t size, unsigned type, const struct dlbind_info *info),
 		 (handle, name, addr, size, type, info))
 DLBIND_FUNCTION_(int, dlunbind, -1, (void *handle, const char *name), (handle, name))
+DLBIND_FUNCTION_(int, dlrename, -1, (void *handle, const char *from, const char *to, unsigned flags), (handle, from, to, flags))
+DLBIND_FUNCTION_(int, dlimport, -1,
+		 (void *handle, const char *name, unsigned flags, const char *version, struct dlimported *to),
+		 (handle, name, flags, version, to))
+DLBIND_FUNCTION_(int, dlsave, -1, (void *handle, const char *path), (handle, path))
 DLBIND_FUNCTION_(int, dlcommit, -1, (void *handle), (handle))
 DLBIND_FUNCTION_(void *, dlreload, NULL, (void *handle), (handle))
 DLBIND_FUNCTION_(int, dlfree, -1, (void *handle, void *addr), (handle, addr))

@@ -127,6 +127,35 @@ func TestCThreads(t *testing.T) {
 	})
 }
 
+// A program imports, renames, and keeps what it has made.
+func TestCNames(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "gcc")
+	d := testenv.NewDir(t)
+	program := d.Program("names", append(strict(t), "names.c", "-rdynamic")...)
+	cmd := exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "run", program, d.Join("kept.so"))
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	r := testenv.Run(t, cmd, 30*time.Second)
+	const want = `undefined: 1
+bound: 1
+called: 42 42 1
+renamed: 1 0
+replaced: 7
+kept: 42 0
+import missing in names: an argument is not valid (flags 0x1)
+import abs in names: an argument is not valid (the result is to go to NULL)
+import abs in names: an argument is not valid (the version has no name)
+rename in names: an argument is not valid (flags 0x2)
+rename nobody in names: not found
+rename other in names: the name is empty, too long or has a NUL ("")
+save in names: an argument is not valid (the path is empty)
+save in names: /dev/null/x: the folder cannot be used
+`
+	if got := regexp.MustCompile(`(?m)(used): .*$|live: `).ReplaceAllString(string(r.Stdout), "$1"); got != want {
+		t.Errorf("%v\n%s%s", r, got, r.Stderr)
+	}
+}
+
 // Without weld there are no such functions, which is said.
 func TestCWithout(t *testing.T) {
 	testenv.Need(t, "gcc")

@@ -16,12 +16,13 @@ import (
 func TestVersionedImports(t *testing.T) {
 	testenv.Need(t, "gcc", "readelf")
 	d := testenv.NewDir(t)
-	script := d.Write("versions.map", "V1 { global: answer; plain; local: *; };\nV2 { global: answer; } V1;\n")
+	script := d.Write("versions.map", "V1 { global: answer; plain; local: *; };\nV2 { global: answer; } V1;\nV3 { global: perhaps; } V2;\n")
 	path := d.Shared("libversions.so", d.Write("versions.c", `
 int old_answer(void) { return 1; }
 int new_answer(void) { return 2; }
 int getpid(void);
 int plain(void) { return getpid() ? 3 : 0; }
+int perhaps(void) { return 4; }
 __asm__(".symver old_answer, answer@V1");
 __asm__(".symver new_answer, answer@@V2");
 `), "-Wl,--version-script="+script)
@@ -43,8 +44,10 @@ __asm__(".symver new_answer, answer@@V2");
 	caller("only", "plain")
 	emit(t, o, "other", returns(9), live.Version("YOURS"))
 	caller("id", "getpid")
-	_, err := o.Import("nothing", live.Weak)
-	check(t, err)
+	for _, name := range []string{"nothing", "perhaps"} {
+		_, err := o.Import(name, live.Weak)
+		check(t, err)
+	}
 	check(t, o.Commit())
 	for name, want := range map[string]int32{"now": 2, "then": 1, "only": 3} {
 		same(t, name, function[func() int32](t, o.Library(), name)(), want)
@@ -95,7 +98,7 @@ int main(int argc, char **argv)
 	listed, err := exec.Command("readelf", "-WVds", kept).CombinedOutput()
 	check(t, err)
 	contains(t, string(listed), "(NEEDED)             Shared library: [libversions.so]", "Shared library: [libc.so.6]", "UND answer@V2", "UND answer@V1",
-		"Version needs section '.gnu.version_r'", "File: libversions.so  Cnt: 2", "Name: V2 ", "Name: V1 ", "File: libc.so.6  Cnt: 1", "GLIBC_2.2.5")
+		"Version needs section '.gnu.version_r'", "File: libversions.so  Cnt: 3", "Name: V2  Flags: none", "Name: V1  Flags: none", "Name: V3  Flags: WEAK", "File: libc.so.6  Cnt: 1", "GLIBC_2.2.5")
 	contains(t, string(listed), "UND nothing\n")
 	if strings.Contains(string(listed), "arning") {
 		t.Errorf("readelf: %s", listed)
