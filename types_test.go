@@ -2,6 +2,7 @@ package weld_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"weld"
 	"weld/ctype"
 	"weld/internal/testenv"
+	"weld/link"
 )
 
 const typedSource = `
@@ -185,5 +187,45 @@ func TestTypesOfMemory(t *testing.T) {
 	}
 	if _, err := weld.Func[func(int64) int64](lib, "twice"); err != nil {
 		t.Errorf("from memory: %v", err)
+	}
+}
+
+// TestTypesOfTable is a library with a table of signatures, which goes before its debugging information, and stays without it.
+func TestTypesOfTable(t *testing.T) {
+	d := testenv.NewDir(t)
+	object := d.Object("typed.o", "-fPIC", d.Write("typed.c", typedSource))
+	for _, strip := range []link.Strip{link.StripNone, link.StripAll} {
+		path := d.Join(fmt.Sprintf("libtable%d.so", strip))
+		if _, err := link.Link(t.Context(), link.Options{
+			Inputs: []link.Input{{Path: object}}, Mode: link.Shared, Output: path, ExportTable: true, Strip: strip, EhFrameHdr: true,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		lib := openAt(t, path)
+		defer closeLib(t, lib)
+		for name, want := range map[string]string{"twice": "long twice(long)", "length": "double length(const struct span *)", "counter": "int counter", "next_long": "long next_long(long)"} {
+			k, err := lib.TypeOf(name)
+			if err != nil || k.From != ctype.FromTable || k.File != path || k.Type.Declare(name) != want {
+				t.Errorf("%s: %+v %v", name, k, err)
+			}
+		}
+		if k, err := lib.TypeOf("picked"); strip == link.StripNone && (err != nil || k.From != ctype.FromDWARF) || strip == link.StripAll && err == nil {
+			t.Errorf("picked, which is not in the table: %+v %v", k, err)
+		}
+		if f, err := weld.Func[func(int64) int64](lib, "twice", weld.RequireTypes); err != nil || f(4) != 8 {
+			t.Error(err)
+		}
+		var b struct {
+			Twice   func(int32) int32        `sym:"twice"`
+			Length  func(*wrongSpan) float64 `sym:"length"`
+			Counter *int64                   `sym:"counter"`
+		}
+		var te *weld.TypeError
+		err := weld.Bind(lib, &b)
+		for _, want := range []string{"argument 1 (n): C wants long (8 bytes), Go passes int32", "field Length is float32, C's member length is double", "C has int (4 bytes), Go points to it with *int64", "by a table of signatures of " + path} {
+			if !errors.As(err, &te) || te.From != ctype.FromTable || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
 	}
 }

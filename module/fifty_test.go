@@ -1,10 +1,13 @@
 package module_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -429,6 +432,67 @@ func TestConcurrent(t *testing.T) {
 		t.Error(err)
 	}
 	if err := host.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExampleSoak runs examples/plugins: the module is replaced while it runs, by a new version and by one that does not fit.
+func TestExampleSoak(t *testing.T) {
+	if !testenv.Soak() {
+		t.Skip("WELD_SOAK is not set")
+	}
+	d := testenv.NewDir(t)
+	src, err := os.ReadFile(filepath.Join(testenv.Root(t), "examples/plugins/testdata/count.c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := d.Join("count.so")
+	versions := 0
+	put := func(old, now string) {
+		t.Helper()
+		versions++
+		name := fmt.Sprintf("count%d", versions)
+		data := linkModule(t, linkNothing, d.Object(name+".o", "-fPIC", d.Write(name+".c", strings.ReplaceAll(string(src), old, now))))
+		if err := os.WriteFile(path+".new", data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("", "")
+	cmd := exec.Command(testenv.GoProgram(t, "weld/examples/plugins"), path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	answers := bufio.NewReader(out)
+	ask := func(line, want string) {
+		t.Helper()
+		fmt.Fprintln(in, line)
+		if got, err := answers.ReadString('\n'); err != nil || got != want+"\n" {
+			t.Fatalf("%q %v, want %s", got, err, want)
+		}
+	}
+	ask("a", "a 1")
+	put("+ 1", "+ 100")
+	ask("b", "b 101")
+	put("long host_get", "int host_get")
+	ask("c", "module "+path+": 1 import cannot be bound:")
+	for _, want := range []string{"host_get: of another type: result: the module has int, the host long", "\tmodule: int host_get(const char *)", "\thost:   long host_get(const char *)", "c 201"} {
+		if got, err := answers.ReadString('\n'); err != nil || got != want+"\n" {
+			t.Errorf("%q %v, want %s", got, err, want)
+		}
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
 }

@@ -105,19 +105,32 @@ func (info *fileInfo) print(w io.Writer) error {
 	if t := info.Types; t != nil {
 		p.title("Types")
 		p.row("  From", strings.TrimSpace(t.From+" "+t.File+" "+t.Error))
-		p.row("  Hash", "Type and signature")
-		for _, x := range t.List {
-			if x.Unknown != "" {
-				p.row("  "+strings.Repeat("-", 16), x.Name+": "+x.Unknown)
-				continue
+		p.types(t.List)
+		for _, table := range []struct {
+			title string
+			list  []typeInfo
+		}{{"Table of exports", t.Exports}, {"Table of imports", t.Imports}} {
+			if table.list != nil {
+				p.title(table.title)
+				p.types(table.list)
 			}
-			p.row("  "+x.Hash, x.Type+"    "+x.Signature)
 		}
 	}
 	if err := p.tab.Flush(); err != nil {
 		return err
 	}
 	return b.Flush()
+}
+
+func (p *printer) types(list []typeInfo) {
+	p.row("  Hash", "Type and signature")
+	for _, x := range list {
+		if x.Unknown != "" {
+			p.row("  "+strings.Repeat("-", 16), x.Name+": "+x.Unknown)
+			continue
+		}
+		p.row("  "+x.Hash, x.Type+"    "+x.Signature)
+	}
 }
 
 // fullName gives the name with its version as GNU tools write it. A symbol that stands for a version has no other.

@@ -16,6 +16,9 @@ type typesInfo struct {
 	File  string     `json:"file,omitempty"` // where that is
 	Error string     `json:"error,omitempty"`
 	List  []typeInfo `json:"list"`
+	// The tables of signatures that weld link has put into the file; absent if there are none.
+	Exports []typeInfo `json:"export_table,omitempty"`
+	Imports []typeInfo `json:"import_table,omitempty"`
 }
 
 type typeInfo struct {
@@ -51,7 +54,30 @@ func (info *fileInfo) describeTypes(f *elf.File, path string) error {
 		types.List = append(types.List, symbolType(in, ctype.Query{Name: f.SymName(s), Addr: s.Value, Type: s.Type()}))
 	}
 	slices.SortStableFunc(types.List, func(a, b typeInfo) int { return strings.Compare(a.Name, b.Name) })
-	return nil
+	if types.Exports, err = tableTypes(f, ctype.NoteExports); err != nil {
+		return err
+	}
+	types.Imports, err = tableTypes(f, ctype.NoteImports)
+	return err
+}
+
+// tableTypes is what a table of signatures says.
+func tableTypes(f *elf.File, typ uint32) (list []typeInfo, err error) {
+	table, err := ctype.FindSigTable(f, typ)
+	if err != nil || table == nil {
+		return nil, err
+	}
+	for i := range table.Entries {
+		e := &table.Entries[i]
+		x := typeInfo{Name: e.Name}
+		if k, err := e.Known(f.Name); err == nil {
+			x.Type, x.Signature, x.Hash = k.Type.Declare(e.Name), e.Signature.Text, fmt.Sprintf("%016x", e.Signature.Hash)
+		} else {
+			x.Unknown = reasonOf(err)
+		}
+		list = append(list, x)
+	}
+	return list, nil
 }
 
 func symbolType(in *ctype.Info, q ctype.Query) typeInfo {
@@ -66,9 +92,14 @@ func symbolType(in *ctype.Info, q ctype.Query) typeInfo {
 		t.Signature, t.Hash = sig.Text, fmt.Sprintf("%016x", sig.Hash)
 		return t
 	}
-	t.Unknown = err.Error()
-	if u := (*ctype.UnknownError)(nil); errors.As(err, &u) {
-		t.Unknown = u.Why
-	}
+	t.Unknown = reasonOf(err)
 	return t
+}
+
+// reasonOf says why a type is not known.
+func reasonOf(err error) string {
+	if u := (*ctype.UnknownError)(nil); errors.As(err, &u) {
+		return u.Why
+	}
+	return err.Error()
 }
