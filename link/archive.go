@@ -23,6 +23,7 @@ type archive struct {
 	long  []byte // the table of long names
 
 	hasIndex bool
+	indices  []member // the symbol index as it stands in the file: see readIndex
 	symNames []string // the symbol index: a name and the offset of the member that defines it
 	symOffs  []uint64
 }
@@ -36,7 +37,7 @@ type member struct {
 	size uint64
 }
 
-// parseArchive reads the headers of an archive up to the first ordinary member, and the symbol index.
+// parseArchive reads the headers of an archive up to the first ordinary member.
 func parseArchive(name string, data []byte) (*archive, error) {
 	a := &archive{name: name, data: data}
 	switch {
@@ -56,22 +57,37 @@ func parseArchive(name string, data []byte) (*archive, error) {
 			break
 		}
 		switch m.name {
-		case "/":
-			err = a.parseIndex(m, 4)
-		case "/SYM64/":
-			err = a.parseIndex(m, 8)
 		case "//":
 			a.long = m.data
-		case "__.SYMDEF", "__.SYMDEF SORTED":
-			err = a.parseBSDIndex(m)
-		}
-		if err != nil {
-			return nil, err
+		case "/", "/SYM64/", "__.SYMDEF", "__.SYMDEF SORTED":
+			a.hasIndex = true
+			a.indices = append(a.indices, m)
 		}
 		off = m.next
 	}
 	a.first = off
 	return a, nil
+}
+
+// readIndex reads the symbol index, if that has not been done.
+func (a *archive) readIndex() error {
+	list := a.indices
+	a.indices = nil
+	for _, m := range list {
+		var err error
+		switch m.name {
+		case "/":
+			err = a.parseIndex(m, 4)
+		case "/SYM64/":
+			err = a.parseIndex(m, 8)
+		default:
+			err = a.parseBSDIndex(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *archive) err(kind error, off uint64, format string, args ...any) error {
@@ -168,7 +184,6 @@ func (a *archive) parseIndex(m member, width uint64) error {
 		a.symOffs = append(a.symOffs, num(offs[i*width:]))
 		names = names[end+1:]
 	}
-	a.hasIndex = true
 	return nil
 }
 
@@ -196,7 +211,6 @@ func (a *archive) parseBSDIndex(m member) error {
 		a.symNames = append(a.symNames, string(strs[at:at+uint64(end)]))
 		a.symOffs = append(a.symOffs, uint64(le.Uint32(entries[4:])))
 	}
-	a.hasIndex = true
 	return nil
 }
 

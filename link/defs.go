@@ -168,11 +168,9 @@ func (l *linker) provideBounds(start, end, section string, provide func(string, 
 func (l *linker) provideStartStop(provide func(string, elf.SymVis, func() (uint64, *outSection))) {
 	names := map[string]bool{}
 	for _, o := range l.objs {
-		for i := range o.secs {
-			if s := &o.secs[i]; s.state == secLive && s.alloc() {
-				if name := o.secName(uint32(i)); name != "" && name[0] != '.' && cIdentifier(name) {
-					names[name] = true
-				}
+		for _, i := range o.cNames {
+			if o.secs[i].state == secLive {
+				names[o.secName(i)] = true
 			}
 		}
 	}

@@ -111,17 +111,38 @@ func (l *linker) fill(file *os.File) error {
 	if l.hasGNU.Load() {
 		head[7] = uint8(elf.ELFOSABI_GNU) // gABI, "ELF Identification": its symbols are GNU's own
 	}
-	l.sortRelocs()
-	idAt := slices.IndexFunc(f.pieces, func(p piece) bool { return l.buildID != nil && p.out == l.buildID.out })
-	err = l.parErr(len(kept), func(i int) error {
-		p := &f.pieces[own+i]
-		f.hash(own+i, p.data)
-		if own+i == idAt && f.sum != nil {
+	// The dynamic relocations are sorted while the rest is hashed and written, and follow.
+	idAt := -1
+	var rest, relocs []int
+	for i := own; i < len(f.pieces); i++ {
+		switch p := &f.pieces[i]; {
+		case l.buildID != nil && p.out == l.buildID.out:
+			idAt = i
+		case l.got.relaDyn != nil && p.out == l.got.relaDyn.out:
+			relocs = append(relocs, i)
+			continue
+		}
+		rest = append(rest, i)
+	}
+	finish := func(i int) error {
+		p := &f.pieces[i]
+		f.hash(i, p.data)
+		if i == idAt && f.sum != nil {
 			return nil // it follows when all others are hashed
 		}
 		return f.write(p.off, p.data)
+	}
+	err = l.parErr(1+len(rest), func(i int) error {
+		if i == 0 {
+			l.sortRelocs()
+			return nil
+		}
+		return finish(rest[i-1])
 	})
 	if err != nil {
+		return err
+	}
+	if err := l.parErr(len(relocs), func(i int) error { return finish(relocs[i]) }); err != nil {
 		return err
 	}
 	if f.sum != nil {

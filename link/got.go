@@ -140,13 +140,21 @@ func (l *linker) scanRelocations() error {
 
 // allocate gives the symbols their places.
 func (l *linker) allocate(found []symID) {
-	key := func(id symID) uint64 {
-		s := l.syms.at(id)
-		return uint64(uint32(s.file))<<32 | uint64(s.idx)
+	type keyed struct {
+		key uint64
+		id  symID
 	}
-	slices.SortFunc(found, func(a, b symID) int {
-		return cmp.Or(cmp.Compare(key(a), key(b)), cmp.Compare(a, b))
+	list := make([]keyed, len(found))
+	l.par((len(found)+1023)/1024, func(i int) {
+		for k := i * 1024; k < min((i+1)*1024, len(found)); k++ {
+			s := l.syms.at(found[k])
+			list[k] = keyed{uint64(uint32(s.file))<<32 | uint64(s.idx), found[k]}
+		}
 	})
+	slices.SortFunc(list, func(a, b keyed) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.id, b.id)) })
+	for k := range list {
+		found[k] = list[k].id
+	}
 	t := &l.got
 	t.tlsld = -1
 	t.words = int32(l.mi.gotHeader)

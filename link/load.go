@@ -30,6 +30,7 @@ type lib struct {
 // A batch is files that have been found and not been read.
 type batch struct {
 	objs   []*object
+	whole  []*lib // archives whose members are all linked
 	libs   []*lib
 	shared []*shared
 }
@@ -53,7 +54,7 @@ func (l *linker) load() error {
 
 // loadBatches reads the files of a batch, and the members of archives that become wanted.
 func (l *linker) loadBatches(b *batch) error {
-	for len(b.objs)+len(b.libs)+len(b.shared) > 0 {
+	for len(b.objs)+len(b.whole)+len(b.libs)+len(b.shared) > 0 {
 		if err := l.read(b); err != nil {
 			return err
 		}
@@ -122,23 +123,15 @@ func (l *linker) addInput(b *batch, in *Input, depth int) error {
 		if err := l.checkArchive(a); err != nil {
 			return err
 		}
-		if len(l.opt.Plugins) > 0 {
-			l.checkIndex(a)
-		}
 		lb := &lib{archive: a, base: filepath.Base(src.name), pos: pos, pulled: map[uint64]bool{}}
 		if in.WholeArchive {
-			members, err := a.members()
-			if err != nil {
+			b.whole = append(b.whole, lb)
+			return nil
+		}
+		if len(l.opt.Plugins) > 0 {
+			if err := l.checkIndex(a); err != nil {
 				return err
 			}
-			for i := range members {
-				o, err := l.memberObject(lb, &members[i])
-				if err != nil {
-					return err
-				}
-				b.objs = append(b.objs, o)
-			}
-			return nil
 		}
 		if src.path != "" {
 			l.byPath[src.path] = nil
@@ -263,7 +256,11 @@ func (l *linker) lazyObject(o *object) *lib {
 
 // read parses the files of a batch and enters their symbols.
 func (l *linker) read(b *batch) error {
-	err := l.parErr(len(b.objs), func(i int) error {
+	err := l.addMembers(b)
+	if err != nil {
+		return err
+	}
+	err = l.parErr(len(b.objs), func(i int) error {
 		if o := b.objs[i]; o.names.ids != nil || o.secs != nil || o.ir != irNone {
 			return nil // it was read for its symbols
 		}
@@ -285,6 +282,9 @@ func (l *linker) read(b *batch) error {
 	}
 	err = l.parErr(len(b.libs), func(i int) error {
 		lb := b.libs[i]
+		if err := lb.readIndex(); err != nil {
+			return err
+		}
 		lb.names.build(l, len(lb.symNames), func(k uint32, _ *nameRef) []byte { return viewBytes(lb.symNames[k]) })
 		return nil
 	})
@@ -299,6 +299,28 @@ func (l *linker) read(b *batch) error {
 	l.dsos = append(l.dsos, b.shared...)
 	l.enter(b)
 	return l.ctx.Err()
+}
+
+// addMembers adds the members of archives that are linked whole to the objects of a batch.
+func (l *linker) addMembers(b *batch) error {
+	lists := make([][]member, len(b.whole))
+	err := l.parErr(len(b.whole), func(i int) (err error) {
+		lists[i], err = b.whole[i].members()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, list := range lists {
+		for k := range list {
+			o, err := l.memberObject(b.whole[i], &list[k])
+			if err != nil {
+				return err
+			}
+			b.objs = append(b.objs, o)
+		}
+	}
+	return nil
 }
 
 // enter enters the symbols of files that have been read.

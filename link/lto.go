@@ -44,16 +44,19 @@ func isBitcode(data []byte) bool {
 
 // checkIndex drops the symbol index of an archive if an ar that does not know the intermediate code has made it: the first member
 // is bitcode, and the index has no symbol of it.
-func (l *linker) checkIndex(a *archive) {
+func (l *linker) checkIndex(a *archive) error {
+	if err := a.readIndex(); err != nil {
+		return err
+	}
 	m, _, err := a.member(a.first)
 	if !a.hasIndex || err != nil || slices.Contains(a.symOffs, a.first) {
-		return
+		return nil
 	}
 	data := m.data
 	if a.thin {
 		src, err := l.open(a.thinPath(m.name))
 		if err != nil {
-			return // it may not be needed
+			return nil // it may not be needed
 		}
 		defer src.close()
 		data = src.data
@@ -61,6 +64,7 @@ func (l *linker) checkIndex(a *archive) {
 	if isBitcode(data) {
 		a.hasIndex, a.symNames, a.symOffs = false, nil, nil
 	}
+	return nil
 }
 
 // openPlugins opens the plugins when the first object needs them.
@@ -325,7 +329,7 @@ func (l *linker) reload(b *batch) error {
 		sh.touched = sh.touched[:0]
 	})
 	l.wantNames()
-	l.enter(&batch{l.objs, l.libs, l.dsos})
+	l.enter(&batch{objs: l.objs, libs: l.libs, shared: l.dsos})
 	n := len(l.lto.claimed)
 	if err := l.loadBatches(b); err != nil {
 		return err

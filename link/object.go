@@ -35,7 +35,8 @@ type section struct {
 	align   uint8 // log2
 	state   uint8
 	kind    uint8
-	live    uint32 // set when --gc-sections has reached it
+	class   outClass // of what it becomes part of; found with the content
+	live    uint32   // set when --gc-sections has reached it
 }
 
 // Values of section.out.
@@ -109,6 +110,7 @@ type object struct {
 	relBase    uint32
 	inflated   map[uint32][]byte
 	linkOnce   []uint32 // .gnu.linkonce sections
+	cNames     []uint32 // sections whose name is a C identifier
 	lines      lineTable
 	relaxes    []relaxSec
 	eflags     uint32
@@ -415,7 +417,10 @@ func (o *object) parseContents(l *linker) error {
 				return err
 			}
 		}
-		s.state = secLive
+		s.state, s.class = secLive, classOf(name, s.flags)
+		if s.alloc() && cIdentifier(name) {
+			o.cNames = append(o.cNames, uint32(i))
+		}
 	}
 	if isLTO {
 		o.ir = irFat

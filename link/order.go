@@ -102,7 +102,7 @@ func (l *linker) sortMembers(out *outSection, order map[secRef]int) {
 		l.sortByKey(out, func(m secRef) int { return initPriority(l.objs[m.obj], l.objs[m.obj].secName(m.sec)) })
 		return
 	case ".text":
-		l.sortByKey(out, func(m secRef) int { return textOrder(l.objs[m.obj].secName(m.sec)) })
+		l.sortByKey(out, func(m secRef) int { return l.objs[m.obj].secs[m.sec].class.order() })
 	}
 	if len(order) > 0 {
 		l.sortByKey(out, func(m secRef) int {
@@ -116,20 +116,20 @@ func (l *linker) sortMembers(out *outSection, order map[secRef]int) {
 
 // sortByKey sorts the members of an output section by numbers. There are many members and few numbers.
 func (l *linker) sortByKey(out *outSection, key func(m secRef) int) {
-	byKey := map[int][]secRef{}
-	last := 0
-	sorted := true
-	for _, m := range out.members {
-		k := 0
-		if m.obj >= 0 {
-			k = key(m)
+	keys := make([]int, len(out.members))
+	l.par((len(keys)+4095)/4096, func(i int) {
+		for k := i * 4096; k < min((i+1)*4096, len(keys)); k++ {
+			if m := out.members[k]; m.obj >= 0 {
+				keys[k] = key(m)
+			}
 		}
-		byKey[k] = append(byKey[k], m)
-		sorted = sorted && last <= k
-		last = k
-	}
-	if sorted {
+	})
+	if slices.IsSorted(keys) {
 		return
+	}
+	byKey := map[int][]secRef{}
+	for i, k := range keys {
+		byKey[k] = append(byKey[k], out.members[i])
 	}
 	out.members = out.members[:0]
 	for _, k := range slices.Sorted(maps.Keys(byKey)) {
@@ -139,6 +139,9 @@ func (l *linker) sortByKey(out *outSection, key func(m secRef) int) {
 
 // textOrder keeps code apart that is seldom run, as GNU ld does.
 func textOrder(name string) int {
+	if !strings.HasPrefix(name, ".text.") {
+		return len(textParts)
+	}
 	for i, p := range textParts {
 		if hasPart(name, p) {
 			return i

@@ -338,12 +338,18 @@ func (l *linker) markNeeded() {
 	for _, d := range l.dsos {
 		d.needed = d.needed || !d.asNeeded
 	}
-	for n := range l.syms.shards[:nShards] {
+	var byShard [nShards][]*symbol // what libraries define, by shard
+	l.par(nShards, func(n int) {
 		for i := range l.syms.shards[n].syms {
-			s := &l.syms.shards[n].syms[i]
-			if s.kind == symShared && s.flags&refStrong != 0 && !s.hidden() {
-				l.dsos[s.file].needed = true
+			if s := &l.syms.shards[n].syms[i]; s.kind == symShared {
+				byShard[n] = append(byShard[n], s)
 			}
+		}
+	})
+	all := slices.Concat(byShard[:]...)
+	for _, s := range all {
+		if s.flags&refStrong != 0 && !s.hidden() {
+			l.dsos[s.file].needed = true
 		}
 	}
 	// What a needed library refers to and none that it needs defines.
@@ -366,17 +372,14 @@ func (l *linker) markNeeded() {
 		}
 	}
 	// Weak references do not make a library needed; if nothing else does they stay undefined.
-	for n := range l.syms.shards[:nShards] {
-		for i := range l.syms.shards[n].syms {
-			s := &l.syms.shards[n].syms[i]
-			if s.kind == symShared && !l.dsos[s.file].needed {
-				s.kind, s.file, s.idx, s.size, s.abs = symUndef, -1, 0, 0, false
-			}
+	for _, s := range all {
+		if !l.dsos[s.file].needed {
+			s.kind, s.file, s.idx, s.size, s.abs = symUndef, -1, 0, 0, false
 		}
 	}
-	all := len(l.dsos)
+	count := len(l.dsos)
 	l.dsos = slices.DeleteFunc(l.dsos, func(d *shared) bool { return !d.needed })
-	if len(l.dsos) < all {
+	if len(l.dsos) < count {
 		l.forgetShared()
 	}
 	renumber := make(map[int32]int32, len(l.dsos))
@@ -384,11 +387,9 @@ func (l *linker) markNeeded() {
 		renumber[d.index] = int32(i)
 		d.index = int32(i)
 	}
-	for n := range l.syms.shards[:nShards] {
-		for i := range l.syms.shards[n].syms {
-			if s := &l.syms.shards[n].syms[i]; s.kind == symShared {
-				s.file = renumber[s.file]
-			}
+	for _, s := range all {
+		if s.kind == symShared {
+			s.file = renumber[s.file]
 		}
 	}
 }

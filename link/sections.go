@@ -58,6 +58,34 @@ var outPrefixes = []string{
 	".sdata", ".sbss", ".srodata", ".preinit_array", ".ctors", ".dtors", ".ltext", ".lrodata", ".ldata", ".lbss", ".eh_frame", ".note.gnu.build-id",
 }
 
+// An outClass is one of the usual output sections: of the names in outPrefixes, and in front of them of textParts, the place from 1 on.
+// 0 stands for all other names.
+type outClass uint8
+
+// classOf returns the class of the output section that a section goes into.
+func classOf(name string, flags uint32) outClass {
+	if flags&shfAlloc == 0 || len(name) < 4 || name[0] != '.' || name[1] == 'n' {
+		return 0
+	}
+	if i := textOrder(name); i < len(textParts) {
+		return outClass(1 + i)
+	}
+	for i, p := range outPrefixes {
+		if len(name) >= len(p) && name[:len(p)] == p && (len(name) == len(p) || name[len(p)] == '.') {
+			return outClass(1 + len(textParts) + i)
+		}
+	}
+	return 0
+}
+
+// order returns where sections of a class come in .text.
+func (c outClass) order() int {
+	if c == 0 {
+		return len(textParts)
+	}
+	return min(int(c)-1, len(textParts))
+}
+
 var linkOncePrefixes = []struct{ in, out string }{
 	{".gnu.linkonce.t.", ".text"}, {".gnu.linkonce.r.", ".rodata"}, {".gnu.linkonce.d.rel.ro.", ".data.rel.ro"},
 	{".gnu.linkonce.d.", ".data"}, {".gnu.linkonce.b.", ".bss"}, {".gnu.linkonce.td.", ".tdata"}, {".gnu.linkonce.tb.", ".tbss"},
@@ -141,17 +169,25 @@ func (l *linker) addPart(s *synth) {
 func (l *linker) makeSections() {
 	const keptFlags = shfWrite | shfAlloc | shfExec | shfTLS
 	merged := map[mergeKey]*mergedSection{}
+	// Most sections go into one of a few, and need not be looked up by name again: by class, and whether they have content and are
+	// thread-local.
+	var known [256][2][2]*outSection
 	for oi, o := range l.objs {
 		for i := range o.secs {
 			s := &o.secs[i]
 			if s.state != secLive || s.kind == secFolded {
 				continue
 			}
-			name := l.outName(o.secName(uint32(i)), s.flags)
-			if s.typ == shtNobits && s.flags&shfAlloc != 0 && name == ".data" {
-				name = ".bss"
+			usual := &known[s.class][flagIndex(s.typ == shtNobits)][flagIndex(s.flags&shfTLS != 0)]
+			out := *usual
+			if out == nil || s.class == 0 {
+				name := l.outName(o.secName(uint32(i)), s.flags)
+				if s.typ == shtNobits && s.flags&shfAlloc != 0 && name == ".data" {
+					name = ".bss"
+				}
+				out = l.output(name, outType(name, s.typ, l.mi.em), s.flags&keptFlags)
+				*usual = out
 			}
-			out := l.output(name, outType(name, s.typ, l.mi.em), s.flags&keptFlags)
 			out.flags |= s.flags & keptFlags
 			if s.typ != out.typ && out.typ == shtNobits {
 				out.typ = shtProgbits
@@ -192,6 +228,13 @@ func (l *linker) makeSections() {
 		}
 		l.sortMembers(out, order)
 	}
+}
+
+func flagIndex(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func outType(name string, typ uint32, em elf.Machine) uint32 {
