@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"weld/ctype"
 	"weld/native"
 )
 
@@ -15,6 +16,9 @@ type FuncOption struct {
 	version string
 	types   typeCheck
 	decl    string
+
+	header   *ctype.Header
+	debugDir string
 }
 
 // Leaf makes calls faster by not telling Go's scheduler: for functions that return in well under a microsecond and do
@@ -32,6 +36,12 @@ func optionsOf(opts []FuncOption) (o FuncOption) {
 		}
 		if x.decl != "" {
 			o.decl = x.decl
+		}
+		if x.header != nil {
+			o.header = x.header
+		}
+		if x.debugDir != "" {
+			o.debugDir = x.debugDir
 		}
 		o.types = max(o.types, x.types)
 	}

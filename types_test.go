@@ -1,10 +1,12 @@
 package weld_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -227,5 +229,142 @@ func TestTypesOfTable(t *testing.T) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		}
+	}
+}
+
+// TestTypesSeparate has debugging information be in other files.
+func TestTypesSeparate(t *testing.T) {
+	// A small file in /usr/lib/debug is read without being asked for; that of the C library is not.
+	resolv, err := weld.Open("libresolv.so.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLib(t, resolv)
+	var te *weld.TypeError
+	if _, err := weld.Func[func(float64) uint32](resolv, "ns_get16"); !errors.As(err, &te) || te.From != ctype.FromDebugFile {
+		t.Errorf("libresolv, whose debug file is in libc6-dbg: %v", err)
+	}
+	if _, err := weld.Func[func(*byte) uint32](resolv, "ns_get16"); err != nil {
+		t.Error(err)
+	}
+	libc, err := weld.Open("libc.so.6")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLib(t, libc)
+	if _, err := weld.Func[func(float64) int32](libc, "getppid"); err != nil {
+		t.Errorf("a large debug file is read: %v", err)
+	}
+	// What stands for dlopen and the like, and what resolvers choose, is of the type that the C library says.
+	if _, err := weld.Func[func(int32) uintptr](libc, "dlopen", weld.RequireTypes); !errors.As(err, &te) {
+		t.Errorf("dlopen: %v", err)
+	}
+	if _, err := weld.Func[func(string, int32) uintptr](libc, "dlopen", weld.RequireTypes); err != nil {
+		t.Errorf("dlopen: %v", err)
+	}
+	if _, err := weld.Func[func(*int64) int64](libc, "time", weld.RequireTypes); err != nil {
+		t.Errorf("time, which is in the vDSO: %v", err)
+	}
+	s, err := libc.Lookup("qsort")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err := s.CType(); err != nil || k.From != ctype.FromDebugFile || k.Type.Declare("qsort") != "void qsort(void *, size_t, size_t, __compar_fn_t)" {
+		t.Errorf("qsort: %+v, %v", k, err)
+	}
+
+	// A folder that is given.
+	d := testenv.NewDir(t)
+	path := d.Shared("lib/libtyped.so", d.Write("typed.c", typedSource), "-Wl,--build-id=sha1")
+	testenv.Need(t, "strip", "objcopy")
+	id := func() string {
+		in, err := weld.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeLib(t, in)
+		return hex.EncodeToString(in.BuildID)
+	}()
+	debug := d.Join("debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug")
+	if err := os.MkdirAll(filepath.Dir(debug), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"objcopy", "--only-keep-debug", path, debug}, {"strip", path}} {
+		if msg, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, msg)
+		}
+	}
+	lib := openAt(t, path)
+	defer closeLib(t, lib)
+	if _, err := weld.Func[func(int32) int32](lib, "twice"); err != nil {
+		t.Error(err)
+	}
+	if _, err := weld.Func[func(int32) int64](lib, "twice", weld.DebugDir(d.Join("debug"))); !errors.As(err, &te) || te.File != debug {
+		t.Errorf("a folder that is given: %v", err)
+	}
+	if _, err := weld.Func[func(int16) int64](lib, "twice", weld.DebugDir(d.Join("nothing"))); err != nil {
+		t.Errorf("a folder with nothing: %v", err)
+	}
+
+	// A header that is given.
+	header := weld.Header("long twice(long n); /* the only one */ int length(int);")
+	var b struct {
+		Twice func(int32) int64   `sym:"twice"`
+		Next  func(float32) int64 `sym:"next_long"`
+	}
+	if err := weld.Bind(lib, &b, header); !errors.As(err, &te) || te.From != ctype.FromDecl || te.Symbol != "twice" {
+		t.Errorf("a header: %v", err)
+	}
+	var good struct {
+		Twice func(int64) int64   `sym:"twice"`
+		Next  func(float32) int64 `sym:"next_long"`
+	}
+	if err := weld.Bind(lib, &good, header); err != nil {
+		t.Errorf("a header: %v", err)
+	}
+}
+
+// TestTypeIDs binds functions of which nothing is known but the type ids that clang has put before them.
+func TestTypeIDs(t *testing.T) {
+	testenv.Need(t, "clang-19")
+	d := testenv.NewDir(t)
+	path := d.Join("libids.so")
+	d.Write("ids.c", "struct p;\ndouble half(double x) { return x / 2; }\nint add(int a, int b) { return a + b; }\nfloat mixed(char c, unsigned short s) { return c + s; }\n"+
+		"int point(const struct p *p) { return p != 0; }\n")
+	if msg, err := exec.Command("clang-19", "-shared", "-fPIC", "-w", "-O2", "-fsanitize=kcfi", d.Join("ids.c"), "-o", path).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, msg)
+	}
+	lib := openAt(t, path)
+	defer closeLib(t, lib)
+	for _, c := range []struct {
+		name string
+		bind func(opts ...weld.FuncOption) error
+		opts []weld.FuncOption
+		want string
+	}{
+		{"half", bindTo[func(float64) float64](lib, "half"), nil, ""},
+		{"half", bindTo[func(float64) float64](lib, "half"), []weld.FuncOption{weld.RequireTypes}, ""},
+		{"half", bindTo[func(float32) float64](lib, "half"), nil, "half of " + path + ": the type id before the function, 0x9264fa89, is not that of what func(float32) float64 stands for"},
+		{"half", bindTo[func(float32) float64](lib, "half"), []weld.FuncOption{weld.IgnoreTypes}, ""},
+		{"add", bindTo[func(int32, int32) int32](lib, "add"), []weld.FuncOption{weld.RequireTypes}, ""},
+		{"add", bindTo[func(int64, int32) int32](lib, "add"), nil, ""}, // an enum of 8 bytes would be that
+		{"add", bindTo[func(int64, int32) int32](lib, "add"), []weld.FuncOption{weld.RequireTypes}, "its type is not known"},
+		{"mixed", bindTo[func(int8, uint16) float32](lib, "mixed"), []weld.FuncOption{weld.RequireTypes}, ""},
+		{"mixed", bindTo[func(int8, int16) float32](lib, "mixed"), nil, "the type id before the function"},
+		{"point", bindTo[func(uintptr) int32](lib, "point"), nil, ""},
+		{"point", bindTo[func(uintptr) int32](lib, "point"), []weld.FuncOption{weld.Declared("int point(const struct p *p)")}, ""},
+		{"point", bindTo[func(uintptr) int32](lib, "point"), []weld.FuncOption{weld.Declared("int point(const struct q *p)")}, "is not that of the prototype that is given, int point(const struct q *)"},
+	} {
+		err := c.bind(c.opts...)
+		if err == nil != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) && c.want != "its type is not known" {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+func bindTo[F any](lib *weld.Library, name string) func(opts ...weld.FuncOption) error {
+	return func(opts ...weld.FuncOption) error {
+		_, err := weld.Func[F](lib, name, opts...)
+		return err
 	}
 }

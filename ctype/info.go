@@ -49,9 +49,10 @@ const (
 	FromDebugFile        // DWARF of a separate file
 	FromBTF              // section .BTF
 	FromDecl             // a C declaration that the caller gave
+	FromKCFI             // a type id before the function
 )
 
-var sourceNames = [...]string{"nowhere", "a table of signatures", "DWARF", "a debug file", "BTF", "a declaration"}
+var sourceNames = [...]string{"nowhere", "a table of signatures", "DWARF", "a debug file", "BTF", "a declaration", "a type id"}
 
 func (s Source) String() string {
 	if int(s) < len(sourceNames) {

@@ -34,6 +34,13 @@ func Read(path string, wanted func(name string) bool, o *ctype.Options) (*Librar
 	default:
 		l.Source += ", by " + source.String()
 	}
+	table, err := ctype.FindSigTable(f.File, ctype.NoteExports)
+	if err != nil {
+		return nil, err
+	}
+	if source == ctype.FromNowhere && table != nil {
+		l.Source = filepath.Base(path) + ", by " + ctype.FromTable.String()
+	}
 	seen := map[string]bool{}
 	for i, s := range f.DynSymbols().All() {
 		switch s.Type() {
@@ -46,7 +53,7 @@ func Read(path string, wanted func(name string) bool, o *ctype.Options) (*Librar
 			continue
 		}
 		seen[name] = true
-		l.Symbols = append(l.Symbols, symbol(in, ctype.Query{Name: name, Addr: s.Value, Type: s.Type()}))
+		l.Symbols = append(l.Symbols, symbol(in, table, ctype.Query{Name: name, Addr: s.Value, Type: s.Type()}))
 	}
 	l.Describe = func(kind ctype.Kind, tag string) *ctype.Type {
 		t, err := in.TypeNamed(kind, tag)
@@ -64,14 +71,22 @@ func Read(path string, wanted func(name string) bool, o *ctype.Options) (*Librar
 	return l, nil
 }
 
-// symbol looks a symbol up.
-func symbol(in *ctype.Info, q ctype.Query) Symbol {
+// symbol looks a symbol up: in the debugging information, which knows names and lines, then in a table of signatures, which may be nil.
+func symbol(in *ctype.Info, table *ctype.SigTable, q ctype.Query) Symbol {
 	s := Symbol{Name: q.Name}
 	if q.Type == elf.STT_TLS {
 		s.Why = "they are thread-local, and have an address for each thread"
 		return s
 	}
 	k, err := in.Lookup(q)
+	if err != nil && table != nil {
+		if e := table.Find(q.Name); e != nil && e.Signature.Hash != 0 {
+			if x, err := e.Known(in.Name()); err == nil {
+				s.Type = x.Type
+				return s
+			}
+		}
+	}
 	if err != nil {
 		s.Why = "their types are not known: " + strings.ReplaceAll(err.Error(), "\n", " ")
 		if u := (*ctype.UnknownError)(nil); errors.As(err, &u) {

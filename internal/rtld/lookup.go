@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"weld/ctype"
 	"weld/image/elf"
 	"weld/native"
 )
@@ -263,6 +264,32 @@ func (o *Object) Lookup(name, version string, s *Symbol) error {
 	}
 	return &SymbolError{Library: o.Path, Name: name, Version: version}
 }
+
+// Definition returns the object of o's scope that defines a symbol in a file, and the entry there: what Lookup finds before anything is
+// put in its place or resolved.
+func (o *Object) Definition(name, version string) (*Object, elf.Sym, bool) {
+	h := elf.Hash(name)
+	var ver *elf.Version
+	if version != "" {
+		ver = elf.NewVersion(version)
+	}
+	for _, x := range o.closure {
+		if x.live != nil {
+			continue
+		}
+		if idx := x.File.Find(&h, ver, 0); idx != 0 {
+			s, ok := x.File.Sym(idx)
+			return x, s, ok
+		}
+	}
+	return nil, elf.Sym{}, false
+}
+
+// TypeOf is set by package weld: it returns what is known of the type of a symbol.
+var TypeOf func(*Symbol) (*ctype.Known, error)
+
+// CType returns what is known of the symbol's C type, and from where, as the TypeOf of its library does: (*ctype.Known).From and File say it.
+func (s Symbol) CType() (*ctype.Known, error) { return TypeOf(&s) }
 
 // symbol describes a definition, its address final.
 func (d definition) symbol(name string, from *Object) (Symbol, error) {
