@@ -85,7 +85,13 @@ func (i386) scan(sc *scanner, rels []byte) {
 				continue
 			}
 			sc.relative(&r, &t)
-		case elf.R_386_PC16, elf.R_386_PC8, elf.R_386_GOTOFF:
+		case elf.R_386_GOTOFF:
+			if l.pic && t.ifunc() && !t.imported() {
+				sc.err(r, "its stub would need the GOT in ebx, which calls by this address do not set; make it visible, so that the address is loaded from the GOT")
+				continue
+			}
+			sc.relative(&r, &t)
+		case elf.R_386_PC16, elf.R_386_PC8:
 			sc.relative(&r, &t)
 		case elf.R_386_PLT32, elf.R_386_32PLT:
 			sc.branch(&t)
@@ -110,7 +116,7 @@ func i386NoBase(data []byte, off uint64) bool { return off >= 1 && data[off-1]&0
 
 // i386RelaxGOT reports whether a load from the GOT becomes an instruction that has the address itself (psABI, "Optimize R_386_GOT32X").
 func (l *linker) i386RelaxGOT(data []byte, r rela, t *target) bool {
-	if l.opt.NoRelax || t.imported() || t.isAbs() || t.typ == elf.STT_GNU_IFUNC || r.addend != 0 || r.off < 2 {
+	if l.keepsLoads() || t.imported() || t.isAbs() || t.typ == elf.STT_GNU_IFUNC || r.addend != 0 || r.off < 2 {
 		return false
 	}
 	op, modrm := data[r.off-2], data[r.off-1]

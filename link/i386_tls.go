@@ -77,9 +77,10 @@ func i386IE(data []byte, r rela) []byte {
 	return nil
 }
 
-// i386Desc reports whether a relocation R_386_TLS_GOTDESC is in the instruction that can be rewritten: lea x@tlsdesc(%reg),%eax.
+// i386Desc reports whether a relocation R_386_TLS_GOTDESC is in the instruction that can be rewritten: lea x@tlsdesc(%reg),%eax, or, as
+// compilers may move that to %eax before the call, another register.
 func i386Desc(data []byte, r rela) bool {
-	return r.off >= 2 && data[r.off-2] == 0x8d && data[r.off-1]&0xf8 == 0x80 && data[r.off-1]&7 != 4
+	return r.off >= 2 && data[r.off-2] == 0x8d && data[r.off-1]&0xc0 == 0x80 && data[r.off-1]&7 != 4
 }
 
 // i386TLS decides on a relocation of thread-local storage.
@@ -190,16 +191,16 @@ func (a *applier) i386TLS(r rela, t *target, at, s uint64, rest []byte) (skip bo
 	case elf.R_386_TLS_LE:
 		put(at, tp)
 	case elf.R_386_TLS_LE_32:
-		put(at, -tp)
+		put(at, uint64(r.addend)-(tp-uint64(r.addend)))
 	case elf.R_386_TLS_GOTDESC:
 		switch l.tlsModel(t) {
 		case tlsKeep:
 			put(at, got(a.auxOf(t).desc)+uint64(r.addend))
-		case tlsIE: // mov x@gotntpoff(%reg), %eax
+		case tlsIE: // mov x@gotntpoff(%reg), %eax or another
 			b[at-2] = 0x8b
 			put(at, got(a.auxOf(t).gottp))
-		case tlsLE: // lea x@ntpoff, %eax
-			b[at-1] = 0x05
+		case tlsLE: // lea x@ntpoff, %eax or another
+			b[at-1] = b[at-1]&0x38 | 0x05
 			put(at, tp)
 		}
 	case elf.R_386_TLS_DESC_CALL:
