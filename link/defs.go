@@ -84,7 +84,7 @@ func (l *linker) defineSymbols() {
 		return l.eh.hdr.addr(), l.eh.hdr.out
 	})
 	provide("_TLS_MODULE_BASE_", hidden, func() (uint64, *outSection) {
-		if l.mi.moduleTP && l.opt.Mode != Shared && !l.opt.NoRelax {
+		if l.mi.moduleTP && l.tlsModel(&target{}) != tlsKeep {
 			return l.tp, l.tlsSection() // what offsets in rewritten code are from: applier.dtpBase
 		}
 		return l.tlsStart, l.tlsSection()

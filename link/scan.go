@@ -320,10 +320,11 @@ const (
 	tlsLE            // it is in the instruction
 )
 
-// tlsModel returns what becomes of code of the general dynamic model.
+// tlsModel returns what becomes of code of the general dynamic model. Where there is no run-time linker it has to be rewritten. (gcc says
+// -static as -Bstatic for some processors, so it is also to be seen from there being no libraries.)
 func (l *linker) tlsModel(t *target) tlsModel {
 	switch {
-	case l.opt.Mode == Shared || l.opt.NoRelax && !l.opt.Static:
+	case l.opt.Mode == Shared || l.opt.NoRelax && !l.opt.Static && len(l.dsos) > 0:
 		return tlsKeep
 	case t.imported():
 		return tlsIE

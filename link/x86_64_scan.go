@@ -92,10 +92,14 @@ func x86RewritesCode(t elf.R_X86_64) bool {
 	return false
 }
 
+// keepsLoads reports whether loads from the GOT stay. The start code of a position-independent static executable has one of the address
+// of main, which comes before anything is relocated (glibc's rcrt1.o), so that there --no-relax does not hold for them; as with GNU ld.
+func (l *linker) keepsLoads() bool { return l.opt.NoRelax && !(l.opt.Mode == PIE && l.selfContained()) }
+
 // relaxGOT reports whether a load from the GOT becomes an instruction that has the address itself. It is asked when relocations
 // are scanned and again when they are applied.
 func (l *linker) relaxGOT(data []byte, r rela, t *target) bool {
-	if l.opt.NoRelax || elf.R_X86_64(r.typ) == elf.R_X86_64_GOTPCREL || t.imported() || t.isAbs() || t.typ == elf.STT_GNU_IFUNC || r.addend != -4 {
+	if l.keepsLoads() || elf.R_X86_64(r.typ) == elf.R_X86_64_GOTPCREL || t.imported() || t.isAbs() || t.typ == elf.STT_GNU_IFUNC || r.addend != -4 {
 		return false
 	}
 	if elf.R_X86_64(r.typ) == elf.R_X86_64_REX_GOTPCRELX {
