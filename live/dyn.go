@@ -103,9 +103,9 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	if !p.remake {
 		return nil
 	}
-	take := func(e **extent, size uint64) {
+	take := func(e **extent, size, more uint64) { // to be written, and to have room for
 		if err == nil {
-			*e, err = x.take(meta, size)
+			*e, err = x.take(meta, size+more, size)
 		}
 	}
 	if moved || p.compact {
@@ -125,28 +125,28 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 				total += uint64(len(w.version)) + 1
 			}
 		}
-		take(&p.strs, total*3/2+512)
+		take(&p.strs, total, total/2+512)
 	}
-	room := uint64(n) + uint64(n)/share + 16
+	more := uint64(n)/share + 16
 	f := &p.fresh
 	f.buckets = n | 1
 	f.gbuckets = n/2 | 1
 	f.nbloom = 1 << bits.Len32(n/8)
-	take(&f.dynamic, dynSize*uint64(18+len(o.needs)))
+	take(&f.dynamic, dynSize*uint64(18+len(o.needs)), 0)
 	if len(imports) > 0 {
-		take(&f.rela, relaSize*uint64(len(imports)))
+		take(&f.rela, relaSize*uint64(len(imports)), 0)
 	}
-	take(&f.syms, room*symSize)
-	take(&f.hash, 8+4*(uint64(f.buckets)+room))
-	take(&f.gnu, gnuSize(f, n+1))
+	take(&f.syms, uint64(n)*symSize, more*symSize)
+	take(&f.hash, 8+4*(uint64(f.buckets)+uint64(n)), 4*more)
+	take(&f.gnu, gnuSize(f, n+1), 0)
 	if len(versions) > 0 || len(o.imports.wants) > 0 {
-		take(&f.vers, 2*room)
+		take(&f.vers, 2*uint64(n), 2*more)
 	}
 	if len(o.imports.wants) > 0 {
-		take(&f.reqs, o.wantsSize())
+		take(&f.reqs, o.wantsSize(), 0)
 	}
 	if len(versions) > 0 {
-		take(&f.defs, uint64(len(versions)+1)*(verdefSize+verdauxSize))
+		take(&f.defs, uint64(len(versions)+1)*(verdefSize+verdauxSize), 0)
 	}
 	return err
 }

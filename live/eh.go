@@ -92,14 +92,14 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh []*function) (err error) {
 	const end = 4
 	if t.frames == nil || t.used+p.bytes+end > t.frames.size || t.dead > t.used/2 && t.dead > page {
 		live := t.used - t.dead + uint64(len(cie))
-		if p.frames, err = x.take(meta, (live+p.bytes)*3/2+1<<10); err != nil {
+		if p.frames, err = x.take(meta, (live+p.bytes)*3/2+1<<10, live+p.bytes); err != nil {
 			return err
 		}
 	}
 	if p.frames != nil || !t.inPlace(p) {
 		p.rows = t.merge(p)
 		n := uint64(len(p.rows))
-		if p.hdr, err = x.take(meta, ehHead+8*(n+n/2+16)); err != nil {
+		if p.hdr, err = x.take(meta, ehHead+8*(n+n/2+16), ehHead+8*n); err != nil {
 			return err
 		}
 	}

@@ -101,16 +101,16 @@ func (e *extent) fileOff() uint64 { return e.off - e.chunk.at + e.chunk.off }
 func (o *Object) beginHeaders() error {
 	x := &tx{o: o, op: "create"}
 	t := &o.heads
-	if _, err := x.take(meta, headSize); err != nil { // what begins the file
+	if _, err := x.take(meta, headSize, 0); err != nil { // what begins the file
 		return err
 	}
 	var err error
 	for i := range t.sections {
-		if t.sections[i], err = x.take(aux, maxSections*shdrSize); err != nil {
+		if t.sections[i], err = x.take(aux, maxSections*shdrSize, 0); err != nil {
 			return err
 		}
 	}
-	if t.names, err = x.take(aux, 1<<10); err != nil {
+	if t.names, err = x.take(aux, 1<<10, 0); err != nil {
 		return err
 	}
 	t.at, t.nameN = map[string]uint32{}, 1
@@ -188,7 +188,7 @@ func (o *Object) planPhdrs(x *tx) (e *extent, err error) {
 	if n == len(o.heads.progs) && o.heads.tables == o.regions[meta].size {
 		return nil, nil
 	}
-	return x.take(meta, uint64(n+1)*phdrSize) // which may need a chunk itself
+	return x.take(meta, uint64(n+1)*phdrSize, 0) // which may need a chunk itself
 }
 
 // writePhdrs makes the program headers say what there is. Of one that readers may be in the middle of the size grows first, then

@@ -165,7 +165,7 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 	if need <= c.mapped {
 		return nil
 	}
-	size := min(pageUp(max(need, c.mapped+min(max(c.mapped, minStep), maxStep))), c.size)
+	size := min(pageUp(max(need, c.mapped+min(max(c.mapped/4, minStep), maxStep))), c.size)
 	at, n := c.at+c.mapped, size-c.mapped
 	off := int64(c.off + c.mapped)
 	const fixed = syscall.MAP_FIXED
@@ -178,8 +178,9 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
 			return noMemory(err)
 		}
-		// It is about to be written: a fault for each page would take longer than the writing. Kernels before 5.14 fault.
-		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), populateWrite)
+		if r.kind < numKinds { // tables say what they write
+			o.populate(at, n)
+		}
 		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), dontFork)
 	}
 	if r.prot != 0 {
@@ -249,7 +250,15 @@ func (o *Object) truncated(op string) error {
 	return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated}
 }
 
-const populateWrite = 23 // madvise(2)
+// populate has memory of the file that is about to be written there: a fault for each page would take longer than the writing.
+// Kernels before 5.14 fault.
+func (o *Object) populate(at, n uint64) {
+	const populateWrite = 23 // madvise(2)
+	from, to := at&^(page-1), pageUp(at+n)
+	if to-from >= minStep {
+		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(from), uintptr(to-from), populateWrite)
+	}
+}
 
 // discard gives the pages of anonymous memory back; they read as zeroes then.
 func discard(addr, size uintptr) {

@@ -38,8 +38,8 @@ type grown struct {
 	was *extent
 }
 
-// take allocates a table of zeroes.
-func (t *tx) take(region Kind, size uint64) (*extent, error) {
+// take allocates a table of zeroes, of which so much is about to be written.
+func (t *tx) take(region Kind, size, use uint64) (*extent, error) {
 	o := t.o
 	r := &o.regions[region]
 	const align = 64
@@ -58,6 +58,7 @@ func (t *tx) take(region Kind, size uint64) (*extent, error) {
 		clear(o.bytes(from, min(end, r.touched)-from))
 	}
 	r.touched = max(r.touched, e.off+e.size)
+	o.populate(e.off, use)
 	return e, nil
 }
 
@@ -131,7 +132,7 @@ func (l *list) room(t *tx, n uint64) error {
 	if l.e != nil && l.used+n <= l.e.size {
 		return nil
 	}
-	e, err := t.take(aux, max(2*l.used, l.used+n, 1<<10))
+	e, err := t.take(aux, max(2*l.used, l.used+n, 1<<10), l.used+n)
 	if err != nil {
 		return err
 	}
