@@ -2,6 +2,7 @@ package link
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -174,7 +175,7 @@ func (l *linker) provideStartStop(provide func(string, elf.SymVis, func() (uint6
 			}
 		}
 	}
-	for _, name := range sortedKeys(names) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		l.provideBounds("__start_"+name, "__stop_"+name, name, provide)
 	}
 }

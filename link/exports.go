@@ -1,6 +1,7 @@
 package link
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -70,7 +71,7 @@ func (l *linker) verIndexOf(name string) uint16 {
 // assignVersions gives symbols that are defined as name@version and name@@version their versions.
 func (l *linker) assignVersions() {
 	for _, o := range l.objs {
-		for _, k := range sortedInts(o.versions) {
+		for _, k := range slices.Sorted(maps.Keys(o.versions)) {
 			s := l.syms.at(o.names.ids[k])
 			if s.kind != symObject || s.file != o.index || s.idx != o.first+k {
 				continue
@@ -87,15 +88,6 @@ func (l *linker) assignVersions() {
 			}
 		}
 	}
-}
-
-func sortedInts[V any](m map[uint32]V) []uint32 {
-	keys := make([]uint32, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // decideExports decides which symbols other files can bind to, and which are bound at run time.
@@ -119,7 +111,7 @@ func (l *linker) checkVersions() error {
 		return nil
 	}
 	var errs errorList
-	for _, name := range sortedKeys(l.versions.exact) {
+	for _, name := range slices.Sorted(maps.Keys(l.versions.exact)) {
 		if l.versions.exact[name] == matchLocal {
 			continue
 		}

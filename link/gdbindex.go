@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"debug/dwarf"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -276,7 +277,7 @@ func (x *gdbIndex) encode() ([]byte, error) {
 	if len(x.units)+len(x.types) >= 1<<24 {
 		return nil, fmt.Errorf("%d units are too many", len(x.units))
 	}
-	names := sortedKeys(x.names)
+	names := slices.Sorted(maps.Keys(x.names))
 	slots := 1024
 	for slots*3 < len(names)*4 {
 		slots *= 2

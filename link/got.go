@@ -2,6 +2,7 @@ package link
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -116,12 +117,7 @@ func (l *linker) scanRelocations() error {
 	for i := range scanners {
 		sc := &scanners[i]
 		found = append(found, sc.found...)
-		keys := make([]uint32, 0, len(sc.locals))
-		for k := range sc.locals {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for _, k := range keys {
+		for _, k := range slices.Sorted(maps.Keys(sc.locals)) {
 			e := sc.o.sym(k)
 			id := l.syms.anonymous(symbol{
 				name: sc.o.symName(k), kind: symObject, file: sc.o.index, idx: k, typ: e.typ(), size: e.size,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,7 +99,7 @@ func (l *linker) readModuleLists() error {
 	if m.exports, err = readSymbolLists(opt.ExportList); err != nil {
 		return err
 	}
-	names := sortedKeys(m.exports)
+	names := slices.Sorted(maps.Keys(m.exports))
 	if opt.Mode == Relocatable {
 		return &OptionError{"--export-table", "a relocatable object has no tables of signatures"}
 	}
@@ -234,7 +235,7 @@ func (l *linker) moduleImports() ([]ctype.SigEntry, error) {
 			list = append(list, *e)
 		}
 	})
-	for _, name := range sortedKeys(l.module.imports) {
+	for _, name := range slices.Sorted(maps.Keys(l.module.imports)) {
 		if x := l.module.imports[name]; x.typ != nil && !slices.ContainsFunc(list, func(e ctype.SigEntry) bool { return e.Name == name }) {
 			l.warn("%s: nothing refers to %s", x.place, name)
 		}
@@ -387,7 +388,7 @@ func (l *linker) moduleExports() ([]ctype.SigEntry, map[string]symID, error) {
 	if errs != nil {
 		return nil, nil, errs.err()
 	}
-	for _, name := range sortedKeys(m.exports) {
+	for _, name := range slices.Sorted(maps.Keys(m.exports)) {
 		if _, ok := ids[name]; !ok {
 			errs.add(fileErr(ErrNotFound, m.exports[name].place, name, "nothing defines it for others"))
 		}

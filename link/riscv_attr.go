@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,7 +207,7 @@ func compareExt(a, b, base string) int {
 // bytes returns the content of .riscv.attributes.
 func (t *rvAttributes) bytes() []byte {
 	var list []byte
-	tags := slices.Concat(sortedTags(t.nums), sortedTags(t.strs))
+	tags := slices.Concat(slices.Sorted(maps.Keys(t.nums)), slices.Sorted(maps.Keys(t.strs)))
 	if len(t.exts) > 0 {
 		tags = append(tags, attrArch)
 	}
@@ -237,15 +238,6 @@ func (t *rvAttributes) bytes() []byte {
 	b = append(b, attrFile)
 	b = le.AppendUint32(b, uint32(5+len(list)))
 	return append(b, list...)
-}
-
-func sortedTags[V any](m map[uint64]V) []uint64 {
-	var list []uint64
-	for k := range m {
-		list = append(list, k)
-	}
-	slices.Sort(list)
-	return list
 }
 
 // mergeAttributes makes the attributes of the output of those of all objects.

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,7 +85,7 @@ func (l *linker) makeVersions() {
 		return
 	}
 	for _, so := range l.dsos {
-		for _, name := range sortedKeys(so.versions) {
+		for _, name := range slices.Sorted(maps.Keys(so.versions)) {
 			so.versions[name] = next
 			next++
 		}
@@ -111,7 +112,7 @@ func (l *linker) makeVersions() {
 			continue
 		}
 		left--
-		names := sortedKeys(so.versions)
+		names := slices.Sorted(maps.Keys(so.versions))
 		next := uint32(16 + 16*len(names))
 		if left == 0 {
 			next = 0
@@ -176,15 +177,6 @@ func (l *linker) makeVerdef() {
 	n := uint32(len(l.verdefs) + 1)
 	d.verdef.out.info = func() uint32 { return n }
 	d.verdef.write = func(buf []byte) error { copy(buf, b); return nil }
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // bindVersions gives references to name@version their definition: in an object as name@version or name@@version, else in a

@@ -73,39 +73,18 @@ func lines(path string, to *[]string) error {
 }
 
 func (p *parser) sortSection(v string) error {
-	switch v {
-	case "name":
-		p.opt.SortSection = link.SortName
-	case "alignment":
-		p.opt.SortSection = link.SortAlignment
-	case "none":
-		p.opt.SortSection = link.SortNone
-	default:
-		return usage("--sort-section=%s: it is name, alignment or none", v)
-	}
-	return nil
+	return choose(&p.opt.SortSection, "sort-section", v, "name, alignment or none", map[string]link.SectionSort{
+		"name": link.SortName, "alignment": link.SortAlignment, "none": link.SortNone})
 }
 
 func (p *parser) sortCommon(v string) error {
-	switch v {
-	case "", "descending":
-		p.opt.SortCommon = link.CommonDescending
-	case "ascending":
-		p.opt.SortCommon = link.CommonAscending
-	default:
-		return usage("--sort-common=%s: it is ascending or descending", v)
-	}
-	return nil
+	return choose(&p.opt.SortCommon, "sort-common", v, "ascending or descending", map[string]link.CommonSort{
+		"": link.CommonDescending, "descending": link.CommonDescending, "ascending": link.CommonAscending})
 }
 
 func (p *parser) orphans(v string) error {
-	kinds := map[string]link.OrphanHandling{"place": link.OrphanPlace, "warn": link.OrphanWarn, "error": link.OrphanError, "discard": link.OrphanDiscard}
-	k, ok := kinds[v]
-	if !ok {
-		return usage("--orphan-handling=%s: it is place, warn, error or discard", v)
-	}
-	p.opt.Orphans = k
-	return nil
+	return choose(&p.opt.Orphans, "orphan-handling", v, "place, warn, error or discard", map[string]link.OrphanHandling{
+		"place": link.OrphanPlace, "warn": link.OrphanWarn, "error": link.OrphanError, "discard": link.OrphanDiscard})
 }
 
 // sectionStart reads SECTION=ADDRESS, where the address is hexadecimal with or without 0x.

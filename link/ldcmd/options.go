@@ -189,32 +189,23 @@ func (p *parser) format(v string) error {
 	return usage("the format %s is not supported", v)
 }
 
-func (p *parser) icf(v string) error {
-	switch v {
-	case "none":
-		p.opt.ICF = link.ICFNone
-	case "safe":
-		p.opt.ICF = link.ICFSafe
-	case "all":
-		p.opt.ICF = link.ICFAll
-	default:
-		return usage("--icf=%s: it is none, safe or all", v)
+// choose sets what an option that takes one of a few words is for.
+func choose[T any](to *T, option, v, words string, values map[string]T) error {
+	x, ok := values[v]
+	if !ok {
+		return usage("--%s=%s: it is %s", option, v, words)
 	}
+	*to = x
 	return nil
 }
 
+func (p *parser) icf(v string) error {
+	return choose(&p.opt.ICF, "icf", v, "none, safe or all", map[string]link.ICFKind{"none": link.ICFNone, "safe": link.ICFSafe, "all": link.ICFAll})
+}
+
 func (p *parser) compress(v string) error {
-	switch v {
-	case "none":
-		p.opt.Compress = link.CompressNone
-	case "zlib", "zlib-gabi":
-		p.opt.Compress = link.CompressZlib
-	case "zstd":
-		p.opt.Compress = link.CompressZstd
-	default:
-		return usage("--compress-debug-sections=%s: it is none, zlib, zlib-gabi or zstd", v)
-	}
-	return nil
+	return choose(&p.opt.Compress, "compress-debug-sections", v, "none, zlib, zlib-gabi or zstd", map[string]link.Compression{
+		"none": link.CompressNone, "zlib": link.CompressZlib, "zlib-gabi": link.CompressZlib, "zstd": link.CompressZstd})
 }
 
 func (p *parser) packRelocs(v string) error {
@@ -230,29 +221,12 @@ func (p *parser) packRelocs(v string) error {
 }
 
 func (p *parser) colors(v string) error {
-	switch v {
-	case "", "always":
-		p.color = "always"
-	case "auto", "never":
-		p.color = v
-	default:
-		return usage("--color-diagnostics=%s: it is always, auto or never", v)
-	}
-	return nil
+	return choose(&p.color, "color-diagnostics", v, "always, auto or never", map[string]string{"": "always", "always": "always", "auto": "auto", "never": "never"})
 }
 
 func (p *parser) hashStyle(v string) error {
-	switch v {
-	case "gnu":
-		p.opt.HashStyle = link.HashGNU
-	case "sysv":
-		p.opt.HashStyle = link.HashSysV
-	case "both":
-		p.opt.HashStyle = link.HashGNU | link.HashSysV
-	default:
-		return usage("--hash-style=%s: it is sysv, gnu or both", v)
-	}
-	return nil
+	return choose(&p.opt.HashStyle, "hash-style", v, "sysv, gnu or both", map[string]link.HashStyle{
+		"gnu": link.HashGNU, "sysv": link.HashSysV, "both": link.HashGNU | link.HashSysV})
 }
 
 func (p *parser) buildID(v string) error {
