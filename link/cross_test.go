@@ -125,6 +125,44 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
+// TestMixedObjects links objects of clang and gcc for each processor, with packed relative relocations, and after they are combined.
+func TestMixedObjects(t *testing.T) {
+	d := testenv.NewDir(t)
+	clang := llvm(t, "clang")
+	d.Write("gcc.c", `#include <stdio.h>
+static int a[40], *p[20] = {a, a + 1, a + 2, a + 3}; int *q[30] = {a, a + 1}; __thread int t = 4; static __thread int u;
+__attribute__((weak)) int missing(void); const char *name(int);
+int main(void) { u = 2; printf("%d %d %d %s\n", (int)(p[3] - a), (int)(q[1] - a), t + u, missing ? "" : name(2)); return 0; }
+`)
+	d.Write("clang.c", `static const char *names[] = {"zero", "one", "two"}; extern __thread int t; extern int *q[];
+const char *name(int n) { switch (n) { case 0: return names[0]; case 1: return "1"; case 2: return names[q[1] - q[0] + t - 3]; default: return 0; } }
+`)
+	for _, p := range processors {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			cc, dir := p.prefix+"gcc", p.name+"-"
+			target := strings.Replace(strings.TrimSuffix(p.prefix, "-"), "i686", "i386", 1)
+			tool(t, d.Path, cc, "-O1", "-g", "-fPIE", "-c", "gcc.c", "-o", dir+"gcc.o")
+			tool(t, d.Path, clang, "--target="+target, "-O1", "-g", "-fPIE", "-c", "clang.c", "-o", dir+"clang.o")
+			tool(t, d.Path, cc, "-B", weldDir(t), "-r", dir+"gcc.o", dir+"clang.o", "-o", dir+"both.o")
+			for name, args := range map[string][]string{
+				"mixed":    {dir + "gcc.o", dir + "clang.o", "-Wl,-z,pack-relative-relocs,--gc-sections"},
+				"combined": {dir + "both.o", "-static"},
+			} {
+				out := d.Join(dir + name)
+				tool(t, d.Path, cc, append([]string{"-B", weldDir(t), "-o", out}, args...)...)
+				if name == "mixed" && !strings.Contains(tool(t, d.Path, "readelf", "-SW", out), ".relr.dyn") {
+					t.Errorf("%s has no packed relocations", name)
+				}
+				cmd := slices.Concat(p.run, []string{out})
+				if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), 20*time.Second); got.Code != 0 || string(got.Stdout) != "3 1 6 two\n" {
+					t.Errorf("%s: %s, output %q %q", name, got, got.Stdout, got.Stderr)
+				}
+			}
+		})
+	}
+}
+
 // outline is what two linkers should make alike: what libraries are needed, which dynamic symbols there are and how many of them are
 // bound, how many other dynamic relocations there are of each type, and the segments.
 func outline(t *testing.T, path string) map[string]int {
