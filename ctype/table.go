@@ -36,7 +36,7 @@ func (e *SigEntry) Known(file string) (*Known, error) {
 		return nil, unknown(file, e.Name, ErrNotFound, "its entry has no signature")
 	}
 	k := &Known{Name: e.Name, From: FromTable, File: file}
-	if !e.Object {
+	if !e.Object && len(e.Decl) <= maxDecl {
 		if d, err := ParseDecl(e.Decl); err == nil && d.Name == e.Name {
 			if s, err := SignatureOf(d.Type); err == nil && s.Text == e.Signature.Text {
 				k.Type = d.Type
@@ -73,7 +73,7 @@ func NewSigEntry(name string, t *Type, object bool) SigEntry {
 	return e
 }
 
-// maxDecl bounds the declarations that are written out with all that they need.
+// maxDecl bounds the declarations that are written out with all that they need, and that are read.
 const maxDecl = 4 << 10
 
 // The layout of a table, in little-endian order: a header, entries in ascending order of their names, strings.

@@ -195,3 +195,29 @@ func FuzzParseSignature(f *testing.F) {
 		walk(typ, map[*Type]bool{}, func(error) bool { return true })
 	})
 }
+
+// FuzzParseDecl reads declarations as they stand in tables of files that nobody trusts.
+func FuzzParseDecl(f *testing.F) {
+	for _, s := range []string{"int open(const char *path, int flags, ...)", "struct s { int a[3][4]; union { float f; long l; } u; enum { A = 1 } e; } f(void (*g)(int, struct t *), double _Complex z)",
+		"unsigned long *f(char (*const a)[10], long double d, __int128 n)"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > maxDecl {
+			return
+		}
+		k, err := ParseDecl(text)
+		if err != nil {
+			return
+		}
+		e := NewSigEntry(k.Name, k.Type, false)
+		if e.Signature.Hash == 0 {
+			return
+		}
+		if _, err := e.Known("f"); err != nil {
+			t.Error(err)
+		}
+		Check(k.Type, fuzzFunc, Call)
+		Diff(k.Type, &Type{Kind: Func, Elem: voidType})
+	})
+}

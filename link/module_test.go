@@ -61,8 +61,7 @@ func TestModuleTables(t *testing.T) {
 	same := object("same.c", "struct s;\nint give(struct s *s, long n);\nint more(void) { return give(0, 1); }\n")
 	cxx := object("c.cc", "extern \"C\" int give(int);\nint twice(int n);\nstruct T { virtual ~T(); int v; };\nT::~T() { give(v); }\nnamespace n { int f(T *t, int &r) { return twice(t->v) + r + give(1); } }\n")
 	clang := d.Join("clang.o")
-	testenv.Need(t, "clang-19")
-	tool(t, d.Path, "clang-19", "-g", "-O0", "-fPIC", "-c", "a.c", "-o", clang)
+	tool(t, d.Path, llvm(t, "clang"), "-g", "-O0", "-fPIC", "-c", "a.c", "-o", clang)
 	tls := object("t.c", "extern __thread int there;\nint get(void) { return there; }\n")
 	ifunc := object("i.c", "static int one(void) { return 1; }\nstatic void *choose(void) { return one; }\nint f(void) __attribute__((ifunc(\"choose\")));\nint g(void) { return f(); }\n")
 	lib := link.Input{Path: d.Shared("libgive.so", d.Write("give.c", "int give(void *s, long n) { return 0; }\n"))}
@@ -195,4 +194,24 @@ func TestExportTable(t *testing.T) {
 			t.Errorf("%s has left a file", c.args)
 		}
 	}
+}
+
+// FuzzModule makes modules of damaged objects, and of damaged lists of imports.
+func FuzzModule(f *testing.F) {
+	d := testenv.NewDir(f)
+	o := read(f, d.Object("a.o", "-fPIC", d.Write("a.c", "struct s { int a; };\nint give(struct s *s, long n);\nextern int var[];\nint own(struct s s) { return give(&s, 2) + var[1]; }\n")))
+	f.Add(o, "int give(struct s *s, long n);\nunchecked x y # z\n*\n")
+	f.Fuzz(func(t *testing.T, object []byte, list string) {
+		opt := link.Options{Inputs: []link.Input{{Data: object, Name: "a.o"}}, Module: true, ModuleImports: []link.Text{{Name: "list", Data: []byte(list)}}, MaxOutput: 16 << 20, Threads: 1}
+		for range 2 {
+			if res, err := link.Link(t.Context(), opt); err == nil {
+				if _, err := elf.New("out", res.Data); err != nil {
+					t.Error(err)
+				}
+				tableOf(t, res.Data, ctype.NoteImports)
+				tableOf(t, res.Data, ctype.NoteExports)
+			}
+			opt.ModuleImports = nil
+		}
+	})
 }

@@ -24,6 +24,9 @@ type checker struct {
 // pageSize is that of the machine.
 const pageSize = 4096
 
+// maxProgs bounds the program headers, which are looked through for each relocation.
+const maxProgs = 128
+
 // maxTLS bounds the thread-local storage of a module, of which every thread has a copy.
 const maxTLS = 16 << 20
 
@@ -50,6 +53,9 @@ func (c *checker) head() error {
 	}
 	if f.Type != elf.ET_DYN {
 		return m.fail(ErrNotModule, nil, "", "its type is %v, not that of a shared object (ET_DYN)", f.Type)
+	}
+	if n := len(f.Progs); n > maxProgs {
+		return m.fail(ErrTooBig, nil, "", "it has %d program headers, more than %d", n, maxProgs)
 	}
 	if err := f.CheckLoad(pageSize); err != nil {
 		return m.headError(err)
@@ -339,11 +345,13 @@ func differences(s, x *Symbol) string {
 	return strings.Join(list, "; ")
 }
 
-// resolve is what the run-time linker asks for the module's imports. Only those that were checked are there.
-func (c *checker) resolve(name string) (addr uintptr, owner *rtld.Object, ok bool) {
-	x := c.bound[name]
-	if x == nil || x.owner != nil && x.owner.Closed() {
-		return 0, nil, false
+// resolver returns what the run-time linker asks for a module's imports, as long as it is loaded. Only those that were checked are there.
+func resolver(bound map[string]*export) rtld.Imports {
+	return func(name string) (addr uintptr, owner *rtld.Object, ok bool) {
+		x := bound[name]
+		if x == nil || x.owner != nil && x.owner.Closed() {
+			return 0, nil, false
+		}
+		return x.Addr, x.owner, true
 	}
-	return x.Addr, x.owner, true
 }

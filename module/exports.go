@@ -124,25 +124,22 @@ func (e *Exports) Library(lib *weld.Library, namesOrPrototypes ...string) error 
 	var list []*export
 	var errs []error
 	for _, name := range namesOrPrototypes {
-		var t *ctype.Type
+		var k *ctype.Known
+		var x *export
 		var err error
 		if strings.ContainsRune(name, '(') {
-			var k *ctype.Known
 			if k, err = ctype.ParseDecl(strings.TrimSuffix(name, ";")); err == nil {
-				name, t = k.Name, k.Type
-			}
-		} else {
-			var k *ctype.Known
-			if k, err = lib.TypeOf(name); err == nil {
-				t = k.Type
+				name = k.Name
 			}
 		}
-		var x *export
 		if err == nil {
 			x, err = ofLibrary(lib, name)
 		}
+		if err == nil && k == nil {
+			k, err = lib.TypeOf(name)
+		}
 		if err == nil {
-			err = x.setType(t)
+			err = x.setType(k.Type)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -245,6 +242,9 @@ func ofLibrary(lib *weld.Library, name string) (*export, error) {
 	}
 	x := &export{Symbol: Symbol{Name: name, Addr: s.Addr, Variable: s.Type == elf.STT_OBJECT}}
 	if o := rtld.FindObject(s.Addr); o != nil && !o.System {
+		if o.IsLive() {
+			return nil, fmt.Errorf("%s of %s is code that is made at run time, and may be elsewhere tomorrow", name, lib.Path)
+		}
 		x.owner = o
 	}
 	return x, nil

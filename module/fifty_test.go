@@ -399,7 +399,7 @@ func TestConcurrent(t *testing.T) {
 	var wg sync.WaitGroup
 	var stop atomic.Bool
 	var good, freed atomic.Int64
-	for range 4 {
+	for range 2 {
 		wg.Go(func() {
 			for !stop.Load() {
 				func() {
@@ -419,7 +419,7 @@ func TestConcurrent(t *testing.T) {
 			}
 		})
 	}
-	for i := 0; i < 20 || good.Load() < 100; i++ {
+	for i := 0; i < 8 || good.Load() < 100; i++ {
 		old := next()
 		for errors.Is(old.m.Free(), module.ErrInUse) {
 			time.Sleep(50 * time.Microsecond)

@@ -71,7 +71,7 @@ func Load(r io.ReaderAt, size int64, exports *Exports, opts *Options) (*Module, 
 	if err := c.bind(); err != nil {
 		return nil, err
 	}
-	if err := m.open(data, c.resolve); err != nil {
+	if err := m.open(data, resolver(c.bound)); err != nil {
 		return nil, err
 	}
 	done = true
