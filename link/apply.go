@@ -283,7 +283,7 @@ func (a *applier) dead(t *target) bool {
 		switch t.g.kind {
 		case symObject:
 			o = a.l.objs[t.g.file]
-			shndx = o.sym(t.g.idx).shndx
+			shndx = t.g.shndx
 		case symUndef, symShared:
 			return true
 		default:

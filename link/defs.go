@@ -184,7 +184,7 @@ func (l *linker) provideStartStop(provide func(string, elf.SymVis, func() (uint6
 func (l *linker) define(id symID) *symbol {
 	s := l.syms.at(id)
 	s.kind, s.file, s.idx, s.out, s.weak, s.abs = symLinker, -1, 0, outNone, false, false
-	s.size, s.typ, s.rank = 0, elf.STT_NOTYPE, rankOf(classStrong, 0)
+	s.size, s.typ, s.rank, s.value = 0, elf.STT_NOTYPE, rankOf(classStrong, 0), 0
 	return s
 }
 
@@ -193,8 +193,8 @@ func (l *linker) sectionOf(s *symbol) *outSection {
 	switch s.kind {
 	case symObject:
 		o := l.objs[s.file]
-		if e := o.sym(s.idx); e.shndx != 0 && e.shndx < shnBase && o.secs[e.shndx].out >= 0 {
-			return l.outs[o.secs[e.shndx].out]
+		if s.shndx != 0 && s.shndx < shnBase && o.secs[s.shndx].out >= 0 {
+			return l.outs[o.secs[s.shndx].out]
 		}
 	case symCommon, symLinker:
 		if s.out >= 0 {
@@ -329,16 +329,19 @@ func (l *linker) finishSymbol(s *symbol) {
 	switch s.kind {
 	case symObject:
 		o := l.objs[s.file]
-		e := o.sym(s.idx)
-		switch {
-		case e.shndx >= shnBase:
-			s.value = e.value
-		case o.secs[e.shndx].kind == secMerge:
-			s.value = o.mergeAddr(&o.secs[e.shndx], e.value)
-		case o.secs[e.shndx].out >= 0:
-			s.value = o.addrIn(&o.secs[e.shndx], e.value)
-		default:
-			s.value = 0
+		if s.flags&isPlaced != 0 {
+			s.value = o.sym(s.idx).value // code has become shorter since
+		}
+		s.flags |= isPlaced
+		if s.shndx < shnBase {
+			switch sec := &o.secs[s.shndx]; {
+			case sec.kind == secMerge:
+				s.value = o.mergeAddr(sec, s.value)
+			case sec.out >= 0:
+				s.value = o.addrIn(sec, s.value)
+			default:
+				s.value = 0
+			}
 		}
 		if s.typ == elf.STT_GNU_IFUNC && s.flags&needCanonical != 0 && s.flags&isImported == 0 {
 			s.value = l.pltAddr(&l.aux[s.aux-1])

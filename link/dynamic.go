@@ -205,18 +205,21 @@ func (l *linker) putSym(b []byte, s *symbol, name uint32, local bool) {
 	switch s.kind {
 	case symObject:
 		o := l.objs[s.file]
-		e := o.sym(s.idx)
-		size = o.sizeIn(e.shndx, e.value, size)
-		if bind = e.bind(); bind == elf.STB_GNU_UNIQUE && l.opt.NoGNUUnique {
-			bind = elf.STB_GLOBAL
-		}
 		switch {
-		case e.isAbs():
-			shndx = elf.SHN_ABS
-		case e.shndx < shnBase && o.secs[e.shndx].out >= 0:
-			shndx = l.shndx(l.outs[o.secs[e.shndx].out])
-		default:
-			shndx = elf.SHN_ABS
+		case s.weak:
+			bind = elf.STB_WEAK
+		case s.flags&isUnique != 0 && !l.opt.NoGNUUnique:
+			bind = elf.STB_GNU_UNIQUE
+		}
+		shndx = elf.SHN_ABS
+		if s.shndx < shnBase {
+			sec := &o.secs[s.shndx]
+			if sec.out >= 0 {
+				shndx = l.shndx(l.outs[sec.out])
+			}
+			if sec.kind == secRelax {
+				size = o.sizeIn(s.shndx, o.sym(s.idx).value, size)
+			}
 		}
 		if typ == elf.STT_GNU_IFUNC && s.flags&needCanonical != 0 && s.flags&isImported == 0 {
 			typ, size = elf.STT_FUNC, 0

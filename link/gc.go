@@ -1,66 +1,95 @@
 package link
 
 import (
+	"slices"
 	"strings"
+	"sync/atomic"
 )
 
-// A marker finds what --gc-sections keeps.
+// A marker finds what --gc-sections keeps. Several goroutines follow references at the same time; what is kept does not depend on the
+// order.
 type marker struct {
 	l    *linker
-	work []secRef
-	fdes []map[uint32][]int32  // of each object, the FDEs of a section
+	fdes []sectionFDEs         // of each object
 	link []map[uint32][]uint32 // of each object, what goes with a section
 	byC  map[string][]secRef   // sections whose name is a C identifier
 }
+
+// sectionFDEs are the FDEs of an object by the section that they describe code of.
+type sectionFDEs struct {
+	first []int32 // of each section, an index in list plus 1
+	list  []sectionFDE
+}
+
+type sectionFDE struct {
+	eh, rec int32 // in object.ehs and its records
+	next    int32 // another one of the section: an index in list plus 1
+}
+
+// A markWorker is a goroutine's part of the marking.
+type markWorker struct {
+	*marker
+	work []secRef
+}
+
+// markSteps is how many sections a worker goes through before it shares what is left.
+const markSteps = 1 << 12
 
 // gc drops the sections that nothing leads to.
 func (l *linker) gc() {
 	if !l.opt.GCSections {
 		return
 	}
-	m := &marker{l: l, fdes: make([]map[uint32][]int32, len(l.objs)), link: make([]map[uint32][]uint32, len(l.objs)), byC: map[string][]secRef{}}
-	l.par(len(l.objs), func(i int) { m.prepare(i) })
+	m := &marker{l: l, fdes: make([]sectionFDEs, len(l.objs)), link: make([]map[uint32][]uint32, len(l.objs)), byC: map[string][]secRef{}}
 	for oi, o := range l.objs {
-		for i := range o.secs {
-			s := &o.secs[i]
-			if s.state != secLive || !s.alloc() {
-				continue
-			}
-			name := o.secName(uint32(i))
-			if cIdentifier(name) {
-				m.byC[name] = append(m.byC[name], secRef{int32(oi), uint32(i)})
-			}
-			if keepSection(s, name) {
-				m.mark(int32(oi), uint32(i))
+		for _, i := range o.cNames {
+			if o.secs[i].state == secLive {
+				name := o.secName(i)
+				m.byC[name] = append(m.byC[name], secRef{int32(oi), i})
 			}
 		}
 	}
+	roots := make([][]secRef, len(l.objs)+nShards+1)
+	l.par(len(l.objs), func(i int) {
+		w := markWorker{marker: m}
+		w.prepare(i)
+		roots[i] = w.work
+	})
+	l.par(nShards, func(n int) {
+		w := markWorker{marker: m}
+		for i := range l.syms.shards[n].syms {
+			if l.syms.shards[n].syms[i].flags&isExported != 0 {
+				w.markSymbol(symID(uint32(n)<<idBits | uint32(i)))
+			}
+		}
+		roots[len(l.objs)+n] = w.work
+	})
+	w := markWorker{marker: m}
 	for _, name := range l.wanted {
-		m.markSymbol(l.syms.find(name))
+		w.markSymbol(l.syms.find(name))
 	}
 	for _, name := range []string{"_init", "_fini"} {
 		if id := l.syms.find(name); id != 0 {
-			m.markSymbol(id)
+			w.markSymbol(id)
 		}
 	}
-	for n := range l.syms.shards {
-		for i := range l.syms.shards[n].syms {
-			if l.syms.shards[n].syms[i].flags&isExported != 0 {
-				m.markSymbol(symID(uint32(n)<<idBits | uint32(i)))
-			}
-		}
-	}
-	m.run()
-	for _, o := range l.objs {
+	roots[len(l.objs)+nShards] = w.work
+	m.run(slices.Concat(roots...))
+	dropped := make([][]uint32, len(l.objs))
+	l.par(len(l.objs), func(oi int) {
+		o := l.objs[oi]
 		for i := range o.secs {
-			s := &o.secs[i]
-			if s.state != secLive || !s.alloc() || s.live != 0 || s.kind == secEh {
-				continue
+			if s := &o.secs[i]; s.state == secLive && s.alloc() && s.live == 0 && s.kind != secEh {
+				s.state = secGC
+				if l.opt.PrintGC {
+					dropped[oi] = append(dropped[oi], uint32(i))
+				}
 			}
-			s.state = secGC
-			if l.opt.PrintGC {
-				l.print("removing unused section %s in file %s", o.secName(uint32(i)), o.name)
-			}
+		}
+	})
+	for oi, list := range dropped {
+		for _, i := range list {
+			l.print("removing unused section %s in file %s", l.objs[oi].secName(i), l.objs[oi].name)
 		}
 	}
 }
@@ -82,17 +111,28 @@ func keepSection(s *section, name string) bool {
 	return false
 }
 
-func (m *marker) prepare(oi int) {
+// prepare finds what goes with the sections of an object, and marks those that are linked whatever refers to them.
+func (m *markWorker) prepare(oi int) {
 	o := m.l.objs[oi]
-	m.fdes[oi] = map[uint32][]int32{}
+	f := &m.fdes[oi]
+	if len(o.ehs) > 0 {
+		f.first = make([]int32, len(o.secs))
+	}
 	for x := range o.ehs {
 		e := &o.ehs[x]
+		f.list = slices.Grow(f.list, len(e.recs))
 		for k := range e.recs {
 			if r := &e.recs[k]; r.cie >= 0 {
 				if sec, ok := o.fdeTarget(e.sec, r); ok {
-					m.fdes[oi][sec] = append(m.fdes[oi][sec], int32(x), int32(k))
+					f.list = append(f.list, sectionFDE{int32(x), int32(k), f.first[sec]})
+					f.first[sec] = int32(len(f.list))
 				}
 			}
+		}
+	}
+	for i := range o.secs {
+		if s := &o.secs[i]; s.state == secLive && s.alloc() && keepSection(s, o.secName(uint32(i))) {
+			m.mark(int32(oi), uint32(i))
 		}
 	}
 	link := func(from, to uint32) {
@@ -126,20 +166,18 @@ func (m *marker) prepare(oi int) {
 	}
 }
 
-func (m *marker) mark(oi int32, sec uint32) {
+func (m *markWorker) mark(oi int32, sec uint32) {
 	s := &m.l.objs[oi].secs[sec]
-	if s.live == 0 && s.state == secLive {
-		s.live = 1
+	if s.state == secLive && atomic.LoadUint32(&s.live) == 0 && atomic.CompareAndSwapUint32(&s.live, 0, 1) {
 		m.work = append(m.work, secRef{oi, sec})
 	}
 }
 
-func (m *marker) markSymbol(id symID) {
+func (m *markWorker) markSymbol(id symID) {
 	s := m.l.syms.at(id)
 	if s.kind == symObject {
-		o := m.l.objs[s.file]
-		if e := o.sym(s.idx); e.shndx != 0 && e.shndx < shnBase {
-			m.mark(s.file, e.shndx)
+		if s.shndx != 0 && s.shndx < shnBase {
+			m.mark(s.file, s.shndx)
 		}
 		return
 	}
@@ -155,7 +193,7 @@ func (m *marker) markSymbol(id symID) {
 	}
 }
 
-func (m *marker) markRelas(o *object, oi int32, b []byte) {
+func (m *markWorker) markRelas(o *object, oi int32, b []byte) {
 	for ; len(b) >= relaSize; b = b[relaSize:] {
 		i := le.Uint32(b[12:])
 		switch {
@@ -170,27 +208,46 @@ func (m *marker) markRelas(o *object, oi int32, b []byte) {
 	}
 }
 
-func (m *marker) run() {
-	for len(m.work) > 0 {
-		r := m.work[len(m.work)-1]
-		m.work = m.work[:len(m.work)-1]
-		o := m.l.objs[r.obj]
-		if s := &o.secs[r.sec]; s.kind == secEh {
-			continue
+// run follows the references of sections, and of all that they lead to.
+func (m *marker) run(work []secRef) {
+	for len(work) > 0 {
+		const share = 64
+		next := make([][]secRef, (len(work)+share-1)/share)
+		m.l.par(len(next), func(i int) {
+			w := markWorker{m, slices.Clone(work[i*share : min((i+1)*share, len(work))])}
+			for n := 0; n < markSteps && len(w.work) > 0; n++ {
+				r := w.work[len(w.work)-1]
+				w.work = w.work[:len(w.work)-1]
+				w.follow(r)
+			}
+			next[i] = w.work
+		})
+		if m.l.ctx.Err() != nil {
+			return
 		}
-		m.markRelas(o, r.obj, o.relas(r.sec))
-		list := m.fdes[r.obj][r.sec]
-		for i := 0; i+1 < len(list); i += 2 {
-			e := &o.ehs[list[i]]
-			fde := &e.recs[list[i+1]]
+		work = slices.Concat(next...)
+	}
+}
+
+// follow marks what a section refers to.
+func (m *markWorker) follow(r secRef) {
+	o := m.l.objs[r.obj]
+	if o.secs[r.sec].kind == secEh {
+		return
+	}
+	m.markRelas(o, r.obj, o.relas(r.sec))
+	if f := &m.fdes[r.obj]; len(f.first) > 0 {
+		for k := f.first[r.sec]; k != 0; k = f.list[k-1].next {
+			e := &o.ehs[f.list[k-1].eh]
 			rels := o.relas(e.sec)
+			fde := &e.recs[f.list[k-1].rec]
 			m.markRelas(o, r.obj, rels[fde.relLo*relaSize:fde.relHi*relaSize])
 			cie := &e.recs[fde.cie]
 			m.markRelas(o, r.obj, rels[cie.relLo*relaSize:cie.relHi*relaSize])
 		}
-		for _, sec := range m.link[r.obj][r.sec] {
-			m.mark(r.obj, sec)
-		}
+	}
+	for _, sec := range m.link[r.obj][r.sec] {
+		m.mark(r.obj, sec)
 	}
 }
 

@@ -121,7 +121,7 @@ func (l *linker) scanRelocations() error {
 			e := sc.o.sym(k)
 			id := l.syms.anonymous(symbol{
 				name: sc.o.symName(k), kind: symObject, file: sc.o.index, idx: k, typ: e.typ(), size: e.size,
-				flags: sc.locals[k] | isLocalized, abs: e.isAbs(), out: outNone,
+				flags: sc.locals[k] | isLocalized, abs: e.isAbs(), out: outNone, shndx: e.shndx, value: e.value,
 			})
 			if sc.o.localIDs == nil {
 				sc.o.localIDs = map[uint32]symID{}

@@ -118,7 +118,7 @@ func (l *linker) resolveSymbols() error {
 		sh := &l.syms.shards[n]
 		for i := range sh.syms {
 			s := &sh.syms[i]
-			s.rank, s.kind, s.flags, s.file, s.idx, s.weak = 0, symUndef, 0, -1, 0, false
+			s.rank, s.kind, s.flags, s.file, s.idx, s.weak, s.value = 0, symUndef, 0, -1, 0, false, 0
 		}
 		for _, o := range l.objs {
 			refs := o.names.of(n)
@@ -187,6 +187,10 @@ func (s *symbol) resolveObject(o *object, r *nameRef, muldefs bool) (dup bool) {
 	e := o.sym(o.first + r.k)
 	s.rank, s.kind, s.file, s.idx = rank, symObject, o.index, o.first+r.k
 	s.typ, s.size, s.weak, s.abs = r.typ(), e.size, class == classWeak, e.isAbs()
+	s.shndx, s.value = r.shndx, e.value
+	if s.flags &^= isUnique; r.bind() == elf.STB_GNU_UNIQUE {
+		s.flags |= isUnique
+	}
 	if class == classCommon {
 		s.kind, s.value = symCommon, max(e.value, 1)
 	}

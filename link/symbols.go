@@ -51,6 +51,8 @@ const (
 	refCommon                        // while files are searched for: an object has a common symbol of the name
 	refRegular                       // an object that is no IR refers to it or defines it
 	defDropped                       // a shared library that is not needed defines it
+	isUnique                         // its definition in an object is STB_GNU_UNIQUE
+	isPlaced                         // value is an address
 	isVariant                        // it does not keep to the base procedure call standard: st_other says so
 
 	needTables = needGOT | needPLT | needCanonical | needCopy | needGOTTP | needTLSGD | needTLSDesc | needDynsym
@@ -60,14 +62,15 @@ const (
 type symbol struct {
 	name    string
 	rank    uint64 // of the definition: the lowest one holds
-	value   uint64 // address in the output; before the layout, the offset in out of symLinker and symCommon
+	value   uint64 // address in the output; before the layout, that in the object of symObject and the offset in out of symLinker and symCommon
 	size    uint64
 	flags   uint32
 	idx     uint32
 	file    int32
-	comdat  int32 // the object whose group of this signature is linked, plus 1; negative when that group is found
-	aux     int32 // index of its places in tables, plus 1
-	out     int32 // output section of symLinker and symCommon; outNone for absolute
+	comdat  int32  // the object whose group of this signature is linked, plus 1; negative when that group is found
+	aux     int32  // index of its places in tables, plus 1
+	out     int32  // output section of symLinker and symCommon; outNone for absolute
+	shndx   uint32 // section in the object of symObject, as esym has it
 	version uint16
 	kind    uint8
 	vis     elf.SymVis // the most constraining of all objects

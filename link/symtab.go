@@ -151,9 +151,11 @@ func (l *linker) inOutput(s *symbol) bool {
 	if s.kind != symObject {
 		return true
 	}
-	o := l.objs[s.file]
-	e := o.sym(s.idx)
-	return e.shndx >= shnBase || o.secs[e.shndx].out >= 0 && o.secs[e.shndx].state == secLive
+	if s.shndx >= shnBase {
+		return true
+	}
+	sec := &l.objs[s.file].secs[s.shndx]
+	return sec.out >= 0 && sec.state == secLive
 }
 
 // symtabName returns the name of a symbol in .symtab, where its version is part of it.
