@@ -125,7 +125,7 @@ func testFeatures(t *testing.T, all bool) {
 	for i, v := range variants {
 		v.compare(t, outputs[i])
 	}
-	lint(t, variants, outputs)
+	lint(t, variants, outputs, all)
 	t.Logf("%d features, %d variants, %d objects", len(features(t)), len(variants), len(parts))
 }
 
@@ -208,8 +208,8 @@ func (v *variant) compareOne(t *testing.T, which, key string, seen map[string]ma
 
 var digits = regexp.MustCompile(`[0-9]+`)
 
-// lint has readelf, objdump and eu-elflint look at what weld made: they have nothing to say that they do not say of GNU ld's.
-func lint(t *testing.T, variants []*variant, outputs []map[string]output) {
+// lint has readelf, objdump, eu-elflint and gdb look at what weld made: they have nothing to say that they do not say of GNU ld's.
+func lint(t *testing.T, variants []*variant, outputs []map[string]output, all bool) {
 	type file struct{ gnu, weld, name string }
 	var files []file
 	for i, o := range outputs {
@@ -222,13 +222,21 @@ func lint(t *testing.T, variants []*variant, outputs []map[string]output) {
 			files = append(files, file{g.lib, w.lib, variants[i].String() + " (library)"})
 		}
 	}
+	// gdb takes some time for each file.
+	var few []string
+	for i, f := range files {
+		if all || i%8 == 0 {
+			few = append(few, f.gnu, f.weld)
+		}
+	}
+	gdb := debuggerComplaints(t, few)
 	par(files, func(f file) {
 		known := map[string]bool{}
-		weld := complaints(t, f.weld)
+		weld := append(complaints(t, f.weld), gdb[f.weld]...)
 		if len(weld) == 0 {
 			return
 		}
-		for _, c := range complaints(t, f.gnu) {
+		for _, c := range append(complaints(t, f.gnu), gdb[f.gnu]...) {
 			known[digits.ReplaceAllString(c, "")] = true
 		}
 		for _, c := range weld {
@@ -237,6 +245,37 @@ func lint(t *testing.T, variants []*variant, outputs []map[string]output) {
 			}
 		}
 	})
+}
+
+// debuggerComplaints returns what gdb says against files when it reads all their symbols, by file.
+func debuggerComplaints(t testing.TB, paths []string) map[string][]string {
+	t.Helper()
+	testenv.Need(t, "gdb")
+	cmd := exec.Command("gdb", "-nx", "-batch", "-ex", "set complaints 100", "-ex", "set debuginfod enabled off")
+	for _, p := range paths {
+		cmd.Args = append(cmd.Args, "-ex", "echo file "+p+"\\n", "-ex", "file "+p, "-ex", "maint expand-symtabs", "-ex", "info address main", "-ex", "info sharedlibrary")
+	}
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err != nil || len(paths) > 0 && !strings.Contains(string(out), "file "+paths[len(paths)-1]) {
+		t.Errorf("gdb: %v\n%s", err, out[max(0, len(out)-2000):])
+	}
+	list := map[string][]string{}
+	path := ""
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(line)
+		if p, ok := strings.CutPrefix(line, "file "); ok {
+			path = p
+			continue
+		}
+		for _, word := range []string{"warning:", "During symbol reading", "rror:", "rror in", "BFD", "not in executable format", "file format not recognized", "corrupt"} {
+			if strings.Contains(line, word) {
+				list[path] = append(list[path], "gdb: "+strings.ReplaceAll(line, path, ""))
+				break
+			}
+		}
+	}
+	return list
 }
 
 // complaints returns what the tools say against a file.
