@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAddrTable compares what is found at every address of three pages with a search through all symbols, while symbols come
-// and go: one in each granule, several, overlapping, aliases.
+// TestAddrTable compares what is found where symbols begin and end with a search through all, while they come and go: one in
+// each granule, several, overlapping, aliases.
 func TestAddrTable(t *testing.T) {
 	const from, pages = pageSize, 3
 	for name, shape := range map[string]struct {
@@ -41,7 +41,11 @@ func TestAddrTable(t *testing.T) {
 				}
 				table.apply(list)
 				all = append(all, come...)
-				for at := uint32(0); at < (pages+2)*pageSize; at++ {
+				places := []uint32{0, from - 1, from, (pages+2)*pageSize - 1}
+				for _, s := range all {
+					places = append(places, s.at-1, s.at, s.end()-1, s.end(), s.at+r.Uint32N(2*granule))
+				}
+				for _, at := range places {
 					var want *sym
 					for _, s := range all {
 						if at >= s.at && at < s.end() && (want == nil || s.at > want.at || s.at == want.at && s.size < want.size) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	image "weld/image/elf"
+	"weld/internal/testenv"
 	"weld/native"
 )
 
@@ -54,7 +55,7 @@ func TestAtOnce(t *testing.T) {
 		})
 	}
 	n := 3000
-	if testing.Short() {
+	if testing.Short() || testenv.Race {
 		n = 600
 	}
 	for i := range n {
@@ -92,7 +93,11 @@ func TestVersionsMeanwhile(t *testing.T) {
 			}
 		})
 	}
-	for i := range 2000 {
+	n := 2000
+	if testenv.Race {
+		n = 500
+	}
+	for i := range n {
 		check(t, o.Bind("f", b, OldVersion(fmt.Sprint("W", i))))
 	}
 	stop.Store(true)

@@ -120,7 +120,10 @@ func TestSizes(t *testing.T) {
 		t.Run(fmt.Sprint(batch), func(t *testing.T) {
 			o := newObject(t, Options{})
 			n := 6000
-			if testing.Short() {
+			switch {
+			case testenv.Race:
+				n = 1200
+			case testing.Short():
 				n = 3000
 			}
 			b := emit(t, o, "code", returns(1))

@@ -15,7 +15,7 @@ func TestSoakMany(t *testing.T) {
 	n := 2_000
 	if testenv.Soak() {
 		n = 100_000
-	} else if testing.Short() {
+	} else if testing.Short() || testenv.Race {
 		n = 500
 	}
 	dir := t.TempDir()
