@@ -51,15 +51,15 @@ func (t Table) FindSym(name string) *Symbol {
 type Exports struct {
 	mu      sync.Mutex
 	list    []*export // in order of names
-	cbs     []*weld.Callback
-	release []func() // ends the holds of modules whose symbols are in it
-	users   int64    // modules
+	release []func()  // ends the holds of modules whose symbols are in it
+	users   int64     // modules
 	closed  bool
 }
 
 type export struct {
 	Symbol
 	fn    reflect.Type // of a Go func without a prototype
+	cb    *weld.Callback
 	owner *rtld.Object // what has to stay mapped
 }
 
@@ -86,7 +86,7 @@ func (e *Exports) Func(nameOrPrototype string, fn any) error {
 	if err != nil {
 		return err
 	}
-	x.Addr = cb.Addr()
+	x.cb, x.Addr = cb, cb.Addr()
 	if x.Type == nil {
 		x.fn = t
 		if c, err := ctype.OfGo(t); err == nil {
@@ -97,13 +97,10 @@ func (e *Exports) Func(nameOrPrototype string, fn any) error {
 			}
 		}
 	}
-	if err := e.add(x); err != nil {
+	if err := e.add(nil, x); err != nil {
 		cb.Close()
 		return err
 	}
-	e.mu.Lock()
-	e.cbs = append(e.cbs, cb)
-	e.mu.Unlock()
 	return nil
 }
 
@@ -149,7 +146,7 @@ func (e *Exports) Library(lib *weld.Library, namesOrPrototypes ...string) error 
 	if errs != nil {
 		return errors.Join(errs...)
 	}
-	return e.add(list...)
+	return e.add(nil, list...)
 }
 
 // Unchecked exports symbols of a library of which no type is known: modules may have any for them. It is for what compilers call by
@@ -167,7 +164,7 @@ func (e *Exports) Unchecked(lib *weld.Library, names ...string) error {
 	if errs != nil {
 		return errors.Join(errs...)
 	}
-	return e.add(list...)
+	return e.add(nil, list...)
 }
 
 // Table exports all that is in a library's own table of exports, which weld link --export-table has made.
@@ -199,7 +196,7 @@ func (e *Exports) Table(lib *weld.Library) error {
 		}
 		list = append(list, x)
 	}
-	return e.add(list...)
+	return e.add(nil, list...)
 }
 
 // Module exports what another module exports: all, or the names given. That one cannot be freed before the table is closed.
@@ -222,14 +219,11 @@ func (e *Exports) Module(m *Module, names ...string) error {
 		}
 		list = append(list, &export{Symbol: *s, owner: m.obj})
 	}
-	if err := e.add(list...); err != nil {
+	err = e.add(release, list...)
+	if err != nil {
 		release()
-		return err
 	}
-	e.mu.Lock()
-	e.release = append(e.release, release)
-	e.mu.Unlock()
-	return nil
+	return err
 }
 
 func ofLibrary(lib *weld.Library, name string) (*export, error) {
@@ -250,8 +244,8 @@ func ofLibrary(lib *weld.Library, name string) (*export, error) {
 	return x, nil
 }
 
-// add adds symbols, all or none.
-func (e *Exports) add(list ...*export) error {
+// add adds symbols, all or none, and what is to be done when the table is closed.
+func (e *Exports) add(release func(), list ...*export) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -268,6 +262,9 @@ func (e *Exports) add(list ...*export) error {
 		}
 	}
 	e.list = all
+	if release != nil {
+		e.release = append(e.release, release)
+	}
 	return nil
 }
 
@@ -294,13 +291,15 @@ func (e *Exports) Close() error {
 		return &InUseError{"the table of exports", e.users}
 	}
 	e.closed = true
-	for _, cb := range e.cbs {
-		cb.Close()
+	for _, x := range e.list {
+		if x.cb != nil {
+			x.cb.Close()
+		}
 	}
 	for _, f := range e.release {
 		f()
 	}
-	e.list, e.cbs, e.release = nil, nil, nil
+	e.list, e.release = nil, nil
 	return nil
 }
 

@@ -87,6 +87,9 @@ func TestExports(t *testing.T) {
 		{"a Go func of another type", e.Func("int wrong(long n)", func(n int32) int32 { return n }), &te, "argument 1"},
 		{"no prototype", e.Func("int wrong(", func() {}), nil, "1"},
 		{"no func", e.Func("number", 5), &se, "not a func"},
+		{"nothing", e.Func("null", nil), &se, ""},
+		{"nothing, with a prototype", e.Func("int null(void)", nil), &te, ""},
+		{"a nil func, with a prototype", e.Func("void null(void)", (func())(nil)), &se, ""},
 		{"a nil func", e.Func("null", (func())(nil)), &se, ""},
 		{"a type that C has not", e.Func("chan", func(chan int) {}), &se, "chan"},
 		{"no name", e.Func("", func() {}), nil, "no name"},
@@ -301,5 +304,27 @@ func BenchmarkLoad(b *testing.B) {
 		if err := load(b, data, &host, nil).Free(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestBehindPointers has a Go func take a pointer to a struct of the same name as the module's, with other members.
+func TestBehindPointers(t *testing.T) {
+	d := testenv.NewDir(t)
+	data := linkModule(t, linkNothing, d.Object("p.o", "-fPIC", d.Write("p.c", "struct pair { int x; int y; };\nint f(struct pair *p);\nint call(void) { struct pair p = {1, 2}; return f(&p); }\n")))
+	type pair struct{ X, Y int64 }
+	type right struct{ X, Y int32 }
+	var wrong, good module.Exports
+	if err := errors.Join(wrong.Func("f", func(*pair) int32 { return 0 }), good.Func("f", func(p *right) int32 { return p.Y })); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := module.Load(bytes.NewReader(data), int64(len(data)), &wrong, nil); !errors.Is(err, module.ErrMismatch) || !strings.Contains(err.Error(), "16 bytes, not 8") {
+		t.Errorf("%v", err)
+	}
+	m := load(t, data, &good, nil)
+	if got := must[func() int32](t, m, "call")(); got != 2 {
+		t.Error(got)
+	}
+	if err := errors.Join(m.Free(), good.Close(), wrong.Close()); err != nil {
+		t.Error(err)
 	}
 }
