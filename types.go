@@ -86,6 +86,9 @@ func (l *Library) checkType(key funcKey, s *Symbol, o FuncOption) error {
 		return nil
 	}
 	if o.types != typesRequired && o.decl == "" && o.header == nil {
+		if l.types.nothing.Load() && o.debugDir == "" && s.Addr-l.Base < l.Size {
+			return l.checkKCFI(l, s, key.typ, o, nil)
+		}
 		l.mu.Lock()
 		made := l.funcs[key] != nil
 		l.mu.Unlock()

@@ -2,11 +2,13 @@ package weld
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"weld/ctype"
 	"weld/image/elf"
@@ -17,6 +19,8 @@ import (
 type libraryTypes struct {
 	mu    sync.Mutex
 	infos map[infoKey]infoResult
+
+	nothing atomic.Bool // there is nothing but what has to be asked for
 
 	tableOnce sync.Once
 	table     *ctype.SigTable // nil: there is none
@@ -87,12 +91,19 @@ func (l *Library) findTypes(key infoKey) infoResult {
 	}
 	if !key.separate {
 		o.NoSeparate, o.MaxBytes = true, maxUnasked
-		if !mayHaveTypes(l.obj.File) {
-			if !l.hasSmallDebugFile() {
-				return infoResult{}
+		if mayHaveTypes(l.obj.File) {
+			info, err := ctype.Open(path, o)
+			if err != nil {
+				return infoResult{nil, err}
 			}
-			o.NoSeparate = false
+			if source, _, err := info.Source(); source != ctype.FromNowhere || err != nil {
+				return infoResult{info, err}
+			}
 		}
+		if !l.hasSmallDebugFile() {
+			return infoResult{}
+		}
+		o.NoSeparate = false
 	}
 	info, err := ctype.Open(path, o)
 	return infoResult{info, err}
@@ -122,21 +133,31 @@ func (l *Library) hasSmallDebugFile() bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() <= maxUnaskedSeparate
 }
 
+// errNothing is why nothing is known of a library without debugging information, where that is no error.
+var errNothing = errors.New("no debugging information")
+
 // known returns what is known of a symbol, and the library that defines it. That nothing is known is an error that says why.
 func (l *Library) known(s *Symbol, opt FuncOption) (*ctype.Known, *Library, error) {
 	q := ctype.Query{Name: s.Name, Type: s.Type}
 	o := rtld.FindObject(s.Addr)
-	if x, sym, ok := l.obj.Definition(s.Name, s.Version); ok && (x == o || sym.Type() == elf.STT_GNU_IFUNC || o == nil) {
+	if o == nil || o.System || s.Type == elf.STT_GNU_IFUNC {
 		// What runs may be another function: that which an indirect one has chosen, or weld's in the place of dlopen and the like.
-		o = x
-		q.Addr, q.Type = sym.Value, sym.Type()
-	} else if o != nil {
-		q.Addr = uint64(s.Addr - libraryOf(o).Base)
+		if x, sym, ok := l.obj.Definition(s.Name, s.Version); ok && (x == o || sym.Type() == elf.STT_GNU_IFUNC || o == nil) {
+			o = x
+			q.Addr, q.Type = sym.Value, sym.Type()
+		}
 	}
 	if o == nil || o.IsLive() {
 		return nil, l, &ctype.UnknownError{File: l.Path, Name: s.Name, Why: "it is not in a file", Kind: ctype.ErrNoDebugInfo}
 	}
 	of := libraryOf(o)
+	if q.Addr == 0 {
+		q.Addr = uint64(s.Addr - of.Base)
+	}
+	unasked := opt.types != typesRequired && opt.debugDir == ""
+	if unasked && of.types.nothing.Load() {
+		return nil, of, errNothing
+	}
 	table, err := of.signatures()
 	if err != nil {
 		return nil, of, err
@@ -149,6 +170,9 @@ func (l *Library) known(s *Symbol, opt FuncOption) (*ctype.Known, *Library, erro
 	}
 	info, err := of.typesOf(opt.types == typesRequired, opt.debugDir)
 	if err != nil || info == nil {
+		if err == nil && unasked && table == nil {
+			of.types.nothing.Store(true)
+		}
 		if err == nil {
 			err = &ctype.UnknownError{File: of.Path, Name: s.Name, Why: "its file has no debugging information", Kind: ctype.ErrNoDebugInfo}
 		}
@@ -215,12 +239,14 @@ func (l *Library) typeID(s *Symbol) (uint32, bool) {
 	if f == nil || s.Addr < l.Base {
 		return 0, false
 	}
-	h := elf.Hash("__cfi_" + s.Name)
 	addr := uint64(s.Addr - l.Base)
-	if _, mark, ok := f.Lookup(&h, nil); !ok || mark.Value >= addr || addr-mark.Value > maxPreamble {
+	id, ok := ctype.KCFIBefore(f, addr)
+	if !ok {
 		return 0, false
 	}
-	return ctype.KCFIBefore(f, addr)
+	h := elf.Hash("__cfi_" + s.Name)
+	_, mark, ok := f.Lookup(&h, nil)
+	return id, ok && mark.Value < addr && addr-mark.Value <= maxPreamble
 }
 
 // maxPreamble bounds what stands before a function.

@@ -36,6 +36,10 @@
 //     and by address in random order, each once, and taken away; the same with gdb attached and going on; and how long gdb takes to attach
 //     to a process with so many, to name one, and to go. Where a peer takes time by the square of the number it
 //     makes fewer, as the row says; values are for each function.
+//   - types: weld.Func with the Go type compared with the library's debugging information, 10 MB of it in one unit, and with
+//     weld.IgnoreTypes; the same of the library without debugging information. The right types of all exports of the C library, whose
+//     debugging information is in libc6-dbg, and of the libraries that -typed names, by weld info --types, and a Go package of them by weld gen, beside
+//     abidw, which reads them to compare; each from fork to the end of wait.
 //   - memory: by how much the resident set of the process grows with the open of the library alone, weld's growth less
 //     glibc's, as a share of the size of the file. A file under 1 MiB has no target: a twentieth of it is fewer pages than
 //     a Go program touches by itself meanwhile.
@@ -49,6 +53,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -65,6 +70,7 @@ type options struct {
 	markdown bool
 	noise    bool
 	strict   bool
+	typed    []string
 }
 
 func main() {
@@ -80,6 +86,11 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "write the report with all samples to `file`; - for standard output, in place of the table")
 	flag.BoolVar(&o.markdown, "markdown", false, "print the table in Markdown")
 	flag.BoolVar(&o.noise, "noise", false, "measure each first peer beside itself: how far from 1 noise takes the ratios")
+	flag.Func("typed", "measure the types of the exports of the library at `path` too, which has debugging information", func(s string) error {
+		path, err := filepath.Abs(s)
+		o.typed = append(o.typed, path)
+		return err
+	})
 	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 when a target is missed or a library or program is not installed")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 || o.time <= 0 || o.starts < 1 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -57,6 +58,10 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 		suite.GdbJIT:    {files.DlWorker},
 		suite.DlopenAll: {files.DlWorker},
 		suite.Libdlbind: {files.WeldWorker, files.Calls},
+
+		suite.WeldUnchecked: {files.WeldWorker, files.Calls},
+		suite.WeldTypes:     {files.StartWorker, files.Weld, "info", "--types", "--json"},
+		suite.WeldGen:       {files.StartWorker, files.Weld, "gen"},
 	}
 	about, err := suite.Ask(ctx, commands[suite.Glibc], wire.Request{Op: "about"})
 	if err != nil {
@@ -70,6 +75,8 @@ func measure(ctx context.Context, o options, log io.Writer) (*report.Report, err
 	}
 	cases = append(cases, debuggers(ctx, libraries, files, commands, r)...)
 	cases = append(cases, suite.Generated(files.Generated, commands[suite.GdbAttached] != nil)...)
+	cases = append(cases, suite.Types(files.Typed, files.TypedStripped)...)
+	cases = append(cases, typed(ctx, o, commands, r)...)
 	for _, slot := range prepare.ProgramSlots {
 		p, err := prepare.FindProgram(ctx, slot)
 		if err != nil {
@@ -168,6 +175,28 @@ func list(libraries []*prepare.Library, files prepare.Files, dir string) ([]suit
 	}
 	cases = append(cases, suite.Lazy(files.Lazy))
 	return append(cases, memory...), nil
+}
+
+// typed returns the measures of what is known of the C library, if its debugging information is installed, and of the libraries that -typed names.
+func typed(ctx context.Context, o options, commands map[string][]string, r *report.Report) []suite.Case {
+	abidw, err := exec.LookPath("abidw")
+	if err != nil {
+		r.NotMeasured = append(r.NotMeasured, "types: abidw is not installed (Debian: apt-get install abigail-tools)")
+		return nil
+	}
+	commands[suite.Abidw] = []string{commands[suite.Native][0], abidw, "--noout"}
+	var cases []suite.Case
+	v, err := suite.Ask(ctx, commands[suite.Glibc], wire.Request{Op: "find", Args: []string{"libc.so.6"}})
+	if err == nil {
+		path, err := filepath.EvalSymlinks(v["path"])
+		if err == nil {
+			cases = suite.TypesOf(path)
+		}
+	}
+	for _, path := range o.typed {
+		cases = append(cases, suite.TypesOf(path)...)
+	}
+	return cases
 }
 
 // debuggers returns the measures of opening with a debugger attached: those of the fixture and of the smallest library. It

@@ -21,6 +21,8 @@ func main() {
 	ops["open"] = open
 	ops["open_close"] = openClose
 	ops["lookup"] = lookup
+	ops["bind"] = bind()
+	ops["bind_unchecked"] = bind(weld.IgnoreTypes)
 	ops["lazy"] = lazy
 	ops["resident"] = resident(calls)
 	ops["tables"] = tables(calls)

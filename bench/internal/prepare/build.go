@@ -25,6 +25,8 @@ type Files struct {
 	Tiny  string // shared object of testdata/tiny.c
 
 	Generated string // shared object of testdata/generated.c
+
+	Typed, TypedStripped string // shared objects of TypedSource, with and without debugging information
 }
 
 // Paths checks that source is the module's folder and that there are compilers, and returns where Build puts things in dir.
@@ -44,6 +46,9 @@ func Paths(source, dir string) (Files, error) {
 		Lazy:         out("liblazy.so"),
 		Tiny:         out("libtiny.so"),
 		Generated:    out("libgenerated_00000000.so"),
+
+		Typed:         out("libtyped.so"),
+		TypedStripped: out("libtypedstripped.so"),
 	}, nil
 }
 
@@ -97,6 +102,15 @@ func (f Files) Build(ctx context.Context, source string, want func(path string) 
 	build(f.Generated, func() error { // one bucket: the name can be changed
 		return gcc("-shared", "-fPIC", "-nostdlib", "-Wl,--hash-style=sysv,--build-id=none,-soname,libgenerated_00000000.so", "-o", f.Generated, src("generated.c"))
 	})
+	for _, x := range []struct{ path, debug string }{{f.Typed, "-g"}, {f.TypedStripped, "-g0"}} {
+		build(x.path, func() error {
+			src := x.path + ".c"
+			if err := os.WriteFile(src, []byte(TypedSource()), 0o666); err != nil {
+				return err
+			}
+			return gcc("-O0", x.debug, "-shared", "-fPIC", "-o", x.path, src)
+		})
+	}
 	build(f.Lazy, func() error {
 		target := out("liblazytarget.so")
 		if err := gcc("-shared", "-fPIC", "-o", target, src("lazytarget.c")); err != nil {
