@@ -82,7 +82,7 @@ func (l *Library) typesOf(separate bool, dir string) (*ctype.Info, error) {
 
 func (l *Library) findTypes(key infoKey) infoResult {
 	path := l.obj.OpenPath()
-	if path == "" {
+	if path == "" || len(l.BuildID) == 0 && l.obj.Replaced() {
 		return infoResult{}
 	}
 	o := &ctype.Options{BuildID: l.BuildID}

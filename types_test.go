@@ -165,6 +165,23 @@ func TestTypesUnknown(t *testing.T) {
 	}
 }
 
+// TestTypesReplaced puts another file in the place of a library that is loaded, whose types that says nothing of.
+func TestTypesReplaced(t *testing.T) {
+	for _, id := range [][2]string{{"none", "none"}, {"none", "sha1"}, {"sha1", "none"}, {"sha1", "sha1"}} {
+		d := testenv.NewDir(t)
+		path := d.Shared("libf.so", d.Write("f.c", "long f(long a) { return a; }"), "-Wl,--build-id="+id[0])
+		other := d.Shared("libother.so", d.Write("other.c", "int f(char *a, int b) { return b; }"), "-Wl,--build-id="+id[1])
+		lib := openAt(t, path)
+		if err := os.Rename(other, path); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := weld.Func[func(int64) int64](lib, "f"); err != nil || f(7) != 7 {
+			t.Errorf("%v: %v", id, err)
+		}
+		closeLib(t, lib)
+	}
+}
+
 // TestTypesOfMemory is a library that has no path.
 func TestTypesOfMemory(t *testing.T) {
 	d := testenv.NewDir(t)

@@ -20,7 +20,7 @@ type Options struct {
 	DebugDirs []string
 	// NoSeparate keeps to the file itself.
 	NoSeparate bool
-	// BuildID is what the file's build-id has to be, if it has one: otherwise nothing is known. nil: any.
+	// BuildID is what the file's build-id has to be: otherwise nothing is known. nil: any.
 	BuildID []byte
 	// MaxBytes bounds the sections that are read, decompressed. 0: 2 GiB.
 	MaxBytes int64
@@ -159,7 +159,7 @@ func (in *Info) load() error {
 
 func (in *Info) find0() error {
 	look := func(f *elfFile) error {
-		if id := f.buildID(); in.opts.BuildID != nil && id != nil && !bytes.Equal(id, in.opts.BuildID) {
+		if id := f.buildID(); len(in.opts.BuildID) > 0 && !bytes.Equal(id, in.opts.BuildID) {
 			return nil // the file was replaced
 		}
 		if f.find(".debug_info") >= 0 || f.find(".zdebug_info") >= 0 {

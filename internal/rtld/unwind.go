@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"syscall"
 
 	"weld/image/elf"
 	"weld/internal/symbols"
@@ -211,6 +212,12 @@ func (o *Object) OpenPath() string {
 		return fmt.Sprintf("/proc/self/fd/%d", o.fd)
 	}
 	return o.Path
+}
+
+// Replaced reports whether another file has come in the place of the object's. That file's inode is kept by the mapping, so nothing else has its number.
+func (o *Object) Replaced() bool {
+	var st syscall.Stat_t
+	return o.id != (fileID{}) && syscall.Stat(o.OpenPath(), &st) == nil && o.id != fileID{uint64(st.Dev), st.Ino}
 }
 
 // unmapping holds what is called before objects are unmapped.
