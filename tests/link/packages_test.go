@@ -45,10 +45,10 @@ var packages = []debianPackage{
 				g++ -o $t-test $t-test.o $x libtest.a -L. -lfmt -Wl,-rpath,'$ORIGIN' -pthread
 				g++ -static -Wl,--gc-sections -o $t-static $t-test.o $x libtest.a format.o os.o
 			done`},
-		test: []string{"cd o; for t in *-test *-static; do ./$t | sed -n \"s/^\\[       OK \\] /ok $t /p; s/^\\[  FAILED  \\] /not ok $t /p\"; done"}},
+		test: []string{"cd o; for t in *-test *-static; do ./$t | sed -n \"s/^\\[       OK \\] /ok $t /p; s/^\\[  FAILED  \\] /not ok $t /p\" || echo not ok $t ends with a failure; done"}},
 	{name: "re2",
 		also: []string{"apt-get $APT download unicode-data && dpkg -x unicode-data*.deb ."},
-		build: []string{`sed -i "s,/usr/share/unicode,$ALSO/usr/share/unicode," re2/unicode.py`,
+		build: []string{`sed -i "s,\"/usr/share/unicode,\"$ALSO/usr/share/unicode," re2/unicode.py`,
 			"make -j2 REBUILD_TABLES=1 CXXFLAGS=-O1 LDFLAGS= shared-test static-test TESTS= obj/libre2.a obj/so/libre2.so $(ls re2/testing/*_test.cc | sed '/exhaustive\\|random\\|dfa/d; s,re2/testing/\\(.*\\).cc,obj/test/\\1 obj/so/test/\\1,')"},
 		test: []string{"export LD_LIBRARY_PATH=obj/so; for t in obj/test/*_test obj/so/test/*_test; do if ./$t >log 2>&1; then echo ok $t; else echo not ok $t; fi; done"}},
 	// Rust's own linker driver, from Debian's packages as they are: they need not be installed. Tests of crates are linked with the
@@ -66,7 +66,7 @@ var packages = []debianPackage{
 			for t in thread parker wait_group cache_padded; do
 				$R --test $C/crossbeam-utils-*/tests/$t.rs --extern crossbeam_utils=libcrossbeam_utils.so -C prefer-dynamic -L. -o crossbeam-$t
 			done`},
-		test: []string{"export LD_LIBRARY_PATH=.:$ALSO/usr/lib/x86_64-linux-gnu; for t in smallvec itoa itoa-static crossbeam-*; do ./$t | sed -n \"s/^test \\(.*\\) \\.\\.\\. ok/ok $t \\1/p; s/^test \\(.*\\) \\.\\.\\. FAILED/not ok $t \\1/p\"; done"}},
+		test: []string{"export LD_LIBRARY_PATH=.:$ALSO/usr/lib/x86_64-linux-gnu; for t in smallvec itoa itoa-static crossbeam-*; do ./$t | sed -n \"s/^test \\(.*\\) \\.\\.\\. ok/ok $t \\1/p; s/^test \\(.*\\) \\.\\.\\. FAILED/not ok $t \\1/p\" || echo not ok $t ends with a failure; done"}},
 	{name: "sqlite3",
 		build: []string{"test -f Makefile || ./configure CFLAGS='-O1 -DSQLITE_ENABLE_DBPAGE_VTAB'", "make -j2 sqlite3 testfixture fuzzcheck"},
 		test: []string{"./fuzzcheck test/fuzzdata1.db && echo ok fuzzcheck", `quick() { r=$(timeout 60 ./testfixture $1 2>&1 | grep '^[0-9]* errors out of' || true); case $r in 0*) echo ok $1 $r;; *) echo not ok $1 $r;; esac; }
@@ -85,11 +85,11 @@ var packages = []debianPackage{
 		test: []string{"make -k -j2 check SUBDIRS=. 2>&1 | sed -n 's/^PASS: /ok /p; s/^\\(FAIL\\|ERROR\\): /not ok /p'"}},
 	{name: "git", build: []string{"make -j2 CFLAGS=-O1 NO_OPENSSL=1 NO_CURL=1 NO_EXPAT=1 NO_GETTEXT=1 NO_TCLTK=1"},
 		test: []string{`cd t && for t in t00*.sh t1[0-4]*.sh t3[02]*.sh t5[0-3]*.sh; do
-			sh $t 2>&1 | sed -n "/# TODO/d; s/^ok [0-9]*/ok ${t%.sh}/p; s/^not ok [0-9]*/not ok ${t%.sh}/p"; done`}},
+			sh $t 2>&1 | sed -n "/# TODO/d; s/^ok [0-9]*/ok ${t%.sh}/p; s/^not ok [0-9]*/not ok ${t%.sh}/p" || echo not ok $t ends with a failure; done`}},
 	{name: "python3.11", build: []string{"test -f Makefile || ./configure CFLAGS=-O1 --with-system-expat", "make -j2"},
 		test: []string{`./python -m test -j2 --timeout 300 -x test_gdb test_tools test_concurrent_futures test_multiprocessing_spawn test_multiprocessing_fork \
 				test_multiprocessing_forkserver test_asyncio test_lib2to3 test_distutils test_peg_generator test_venv test_ensurepip |
-			sed -n 's/.*\] \(test_[^ ]*\) passed.*/ok \1/p; s/.*\] \(test_[^ ]* \(failed\|crashed\|timed out\|process\).*\)/not ok \1/p' || true`}},
+			sed -n 's/ -- running.*//; s/ ([0-9.]* \(min\|sec\).*//; s/.*\] \(test_[^ ]*\) passed.*/ok \1/p; s/.*\] \(test_[^ ]* \(failed\|crashed\|timed out\|process\).*\)/not ok \1/p' || true`}},
 }
 
 // fmtTests lists the tests of fmt.
