@@ -20,6 +20,9 @@
 // asks for that, not if one says nothing. An archive is searched for everything that is
 // undefined, wherever it stands on the command line, as lld and mold do; where
 // several files could define a symbol, the first one on the command line does.
+// What an object defines hidden and a shared library refers to is an error unless
+// another library defines it, as with lld; it is one with GNU ld in any case.
+// Common symbols stay with --gc-sections, as with GNU ld: lld and mold drop those that nothing refers to.
 //
 // Files of this package, in the order of the work:
 //

@@ -11,7 +11,8 @@ import (
 )
 
 // The section .gdb_index, version 7 (GDB manual, "Index Section Format"): which compilation units there are, which addresses they
-// have code at, and which names they define, so that gdb need not read the debug information to find a symbol.
+// have code at, and which names they define, so that gdb need not read the debug information to find a symbol. gdb takes
+// versions 7 to 9; gold, lld and mold write 7 as well, and 9 only adds what main is called and which language it is in.
 //
 // Names are from .debug_gnu_pubnames and .debug_gnu_pubtypes, and for units without those from the debug information itself. It is
 // all read in the form that it has in the output, where addresses and offsets are final.
