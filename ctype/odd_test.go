@@ -42,6 +42,7 @@ func typeOfSymbol(t testing.TB, in *Info, path, name string) *Type {
 
 // TestRecursive has structs that are parameters of functions that they point to, each of which C allows.
 func TestRecursive(t *testing.T) {
+	t.Parallel()
 	in, path := build(t, t.TempDir(), "rec.c", `
 		struct s { int x; int (*f)(struct s); };
 		struct b; struct a { void (*f)(struct b); }; struct b { struct a (*f)(struct a, struct b); long n; };
@@ -93,6 +94,7 @@ func TestRepeated(t *testing.T) {
 // TestClasses compares what g++ and clang++ say of the same C++: of classes that are passed by the address of a copy, of what the kinds of constructors and
 // destructors take, and of thunks.
 func TestClasses(t *testing.T) {
+	t.Parallel()
 	const text = `
 		struct plain { plain(const plain &) = default; plain(int); ~plain() = default; int v; };
 		struct only { only(only &&) = default; int v; };
@@ -155,6 +157,7 @@ func TestClasses(t *testing.T) {
 // TestShared has a pointer to a function without a prototype in a struct that dwz moves to a unit of its own, which says nothing of the
 // language.
 func TestShared(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"a.c", "b.c"} {
 		text := `struct h { int a; int (*any)(); int (*none)(void); int (*some)(int, ...); }; int f_` + name[:1] + `(struct h h) { return h.any(1, 2); }`
@@ -184,6 +187,7 @@ func TestShared(t *testing.T) {
 
 // TestCheckClasses binds what C++ passes by address, which is a pointer in Go.
 func TestCheckClasses(t *testing.T) {
+	t.Parallel()
 	in, path := build(t, t.TempDir(), "class.cc", `
 		struct copied { copied(const copied &); int v; };
 		struct holder { copied c; int n; };
@@ -193,7 +197,7 @@ func TestCheckClasses(t *testing.T) {
 			copied make(int n, copied *c) { return *c; }
 			int look(holder &h) { return h.n; }
 		}`, "g++")
-	type member struct{ f, adj uintptr }
+	type member struct{ F, Adj uintptr }
 	for _, c := range []struct {
 		name string
 		g    any
@@ -202,11 +206,11 @@ func TestCheckClasses(t *testing.T) {
 		{"take", func(*int32, int64, member) int32 { return 0 }, ""},
 		{"take", func(uintptr, uintptr, member) int32 { return 0 }, ""},
 		{"take", func(struct{ v int32 }, int32, member) int32 { return 0 },
-			"argument 1 (c): C wants struct copied (4 bytes), Go passes struct { v int32 } (4 bytes): C++ passes this class by the address of a copy; argument 2 (p): C wants a C++ pointer to member (8 bytes), Go passes int32: 4 bytes, not 8"},
+			"argument 1 (c): C wants struct copied (4 bytes), Go passes struct { V int32 } (4 bytes): C++ passes this class by the address of a copy; argument 2 (p): C wants a C++ pointer to member (8 bytes), Go passes int32: 4 bytes, not 8"},
 		{"make", func(unsafe.Pointer, int32, unsafe.Pointer) uintptr { return 0 }, ""},
 		{"make", func(unsafe.Pointer, int32, unsafe.Pointer) {}, ""},
 		{"make", func(int32, unsafe.Pointer) uintptr { return 0 }, "C takes 3 arguments, Go passes 2; argument 1 (the result): C wants struct copied * (4 bytes), Go passes int32, which is no pointer; argument 2 (n): C wants int (4 bytes), Go passes unsafe.Pointer"},
-		{"look", func(*struct{ v, n int32 }) int32 { return 0 }, ""},
+		{"look", func(*struct{ V, N int32 }) int32 { return 0 }, ""},
 	} {
 		got := ""
 		if err := Check(typeOfSymbol(t, in, path, c.name), reflect.TypeOf(c.g), Call); err != nil {
@@ -255,6 +259,7 @@ func foreign(t *testing.T, text string, lang string, tags ...string) (*Info, str
 
 // TestLanguages has what Rust does that C does not, and functions that are not called as they are declared.
 func TestLanguages(t *testing.T) {
+	t.Parallel()
 	const rust, fortran = "0x1c", "0x0e"
 	find := func(in *Info, path, name string) (*Known, error) {
 		for _, q := range exports(t, path) {
@@ -288,7 +293,7 @@ func TestLanguages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range []any{func(uintptr, *uintptr) int32 { return 0 }, func(*int32, unsafe.Pointer) int32 { return 0 }, func(struct{ v int64 }, uintptr) int32 { return 0 }} {
+	for _, g := range []any{func(uintptr, *uintptr) int32 { return 0 }, func(*int32, unsafe.Pointer) int32 { return 0 }, func(struct{ V int64 }, uintptr) int32 { return 0 }} {
 		if err := Check(k.Type, reflect.TypeOf(g), Call); err != nil {
 			t.Errorf("%T: %v", g, err)
 		}
@@ -308,18 +313,26 @@ func TestLanguages(t *testing.T) {
 
 // TestConventions reads the names that clang's conventions have.
 func TestConventions(t *testing.T) {
-	for _, cc := range []string{"ms_abi", "preserve_most", "preserve_all", "preserve_none", "regcall", "swiftcall"} {
-		in, path := build(t, t.TempDir(), "cc.c", "__attribute__((visibility(\"default\"), "+cc+")) int f(int a) { return a; }", "clang-19")
-		for _, q := range exports(t, path) {
-			if k, err := in.Lookup(q); err != nil || k.Type.Convention != cc {
-				t.Errorf("%s: %v %+v", cc, err, k)
-			}
+	t.Parallel()
+	text, n := "", 0
+	for _, cc := range []string{"ms_abi", "preserve_most", "preserve_all", "preserve_none", "swiftcall"} {
+		text += fmt.Sprintf("__attribute__((%s)) int %s(int a) { return a; }\n", cc, cc)
+	}
+	in, path := build(t, t.TempDir(), "cc.c", text, "clang-19")
+	for _, q := range exports(t, path) {
+		n++
+		if k, err := in.Lookup(q); err != nil || k.Type.Convention != q.Name {
+			t.Errorf("%s: %v %+v", q.Name, err, k)
 		}
+	}
+	if n != 5 {
+		t.Errorf("%d functions", n)
 	}
 }
 
 // TestAlignedTypedef has a member of a typedef with an alignment of its own, which clang says of the typedef in DWARF 5 only.
 func TestAlignedTypedef(t *testing.T) {
+	t.Parallel()
 	for _, cc := range [][]string{{"gcc", "-gdwarf-5"}, {"clang-19", "-gdwarf-4"}, {"clang-19", "-gdwarf-5"}} {
 		in, path := build(t, t.TempDir(), "a.c", `typedef int big __attribute__((aligned(32)));
 			struct s { const big b; short c; }; int f(struct s s) { return s.b; }`, append(cc, "-O1")...)
@@ -332,6 +345,7 @@ func TestAlignedTypedef(t *testing.T) {
 // TestManyGroups reads an object with a section group for each of many types, whose relocations share a symbol table: what may be read
 // suffices if that is read once.
 func TestManyGroups(t *testing.T) {
+	t.Parallel()
 	var b strings.Builder
 	for i := range 300 {
 		fmt.Fprintf(&b, "struct s%d { int v%d; void m%d(); }; void s%d::m%d() { }\n", i, i, i, i, i)
