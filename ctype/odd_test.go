@@ -205,7 +205,7 @@ func TestCheckClasses(t *testing.T) {
 	}{
 		{"take", func(*int32, int64, member) int32 { return 0 }, ""},
 		{"take", func(uintptr, uintptr, member) int32 { return 0 }, ""},
-		{"take", func(struct{ v int32 }, int32, member) int32 { return 0 },
+		{"take", func(struct{ V int32 }, int32, member) int32 { return 0 },
 			"argument 1 (c): C wants struct copied (4 bytes), Go passes struct { V int32 } (4 bytes): C++ passes this class by the address of a copy; argument 2 (p): C wants a C++ pointer to member (8 bytes), Go passes int32: 4 bytes, not 8"},
 		{"make", func(unsafe.Pointer, int32, unsafe.Pointer) uintptr { return 0 }, ""},
 		{"make", func(unsafe.Pointer, int32, unsafe.Pointer) {}, ""},
