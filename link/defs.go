@@ -275,9 +275,13 @@ type mark struct {
 func (l *linker) finishSymbols() error {
 	l.par(len(l.objs), func(i int) {
 		o := l.objs[i]
+		linked := false
 		for k := range o.secs {
 			s := &o.secs[k]
-			if s.out < 0 || s.kind == secMerge {
+			if s.out < 0 {
+				continue
+			}
+			if linked = true; s.kind == secMerge {
 				continue
 			}
 			out := l.outs[s.out]
@@ -287,7 +291,7 @@ func (l *linker) finishSymbols() error {
 				s.addr = out.addr + s.outOff
 			}
 		}
-		if l.mi.values {
+		if l.mi.values && linked {
 			o.findValues()
 		}
 	})

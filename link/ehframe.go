@@ -71,7 +71,15 @@ func (o *object) splitEhFrame(sec uint32) ([]ehRec, error) {
 	}
 	rels := o.sortedRelas(sec)
 	nrel := uint32(len(rels) / relaSize)
-	var recs []ehRec
+	count := 0
+	for off := uint64(0); off+4 <= uint64(len(b)); {
+		n := uint64(le.Uint32(b[off:]))
+		if n >= 4 {
+			count++
+		}
+		off += n + 4
+	}
+	recs := make([]ehRec, 0, count)
 	byOff := map[uint32]int32{}
 	rel := uint32(0)
 	for off := uint64(0); off < uint64(len(b)); {

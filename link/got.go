@@ -91,17 +91,8 @@ func (l *linker) scanRelocations() error {
 		if room == nil {
 			room = new([]bool)
 		}
-		sc.findPlain(*room)
-		defer func() {
-			*room, sc.plain = sc.plain, nil
-			rooms.Put(room)
-		}()
-		for k := range o.secs {
-			s := &o.secs[k]
-			if s.state == secLive && s.alloc() && s.kind != secFolded && (s.rel != 0 || s.kind == secEh) {
-				sc.scan(uint32(k))
-			}
-		}
+		sc.scanObject(room)
+		rooms.Put(room)
 		return sc.errs.err()
 	})
 	if e := l.reportUndefined(scanners); e != nil {

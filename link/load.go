@@ -327,6 +327,11 @@ func (l *linker) addMembers(b *batch) error {
 func (l *linker) enter(b *batch) {
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
+		names := 0
+		for _, o := range b.objs {
+			names += len(o.names.of(n))
+		}
+		sh.reserve(names / 2) // about as many are new
 		for _, o := range b.objs {
 			refs := o.names.of(n)
 			for j := range refs {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"weld/image/elf"
@@ -335,6 +336,13 @@ func (o *object) symName(i uint32) string {
 // parseContents looks through the sections: relocations, groups, and those that say something about the file.
 func (o *object) parseContents(l *linker) error {
 	isLTO, hasCode := false, false
+	groups := 0
+	for i := range o.secs {
+		if o.secs[i].typ == shtGroup {
+			groups++
+		}
+	}
+	o.groups = slices.Grow(o.groups, groups)
 	for i := range o.secs {
 		s := &o.secs[i]
 		if i == 0 {

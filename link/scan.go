@@ -81,10 +81,27 @@ func (sc *scanner) need(t *target, flags uint32) {
 	}
 }
 
-// findPlain fills in plain.
-func (sc *scanner) findPlain(room []bool) {
+// scanObject goes through all relocations of sections that are loaded. room is memory for plain.
+func (sc *scanner) scanObject(room *[]bool) {
 	o := sc.o
-	sc.plain = slices.Grow(room[:0], int(o.first))[:o.first]
+	for k := range o.secs {
+		s := &o.secs[k]
+		if s.state != secLive || !s.alloc() || s.kind == secFolded || s.rel == 0 && s.kind != secEh {
+			continue
+		}
+		if sc.plain == nil {
+			sc.findPlain(room)
+		}
+		sc.scan(uint32(k))
+	}
+	sc.plain = nil
+}
+
+// findPlain fills in plain.
+func (sc *scanner) findPlain(room *[]bool) {
+	o := sc.o
+	*room = slices.Grow((*room)[:0], int(o.first))
+	sc.plain = (*room)[:o.first]
 	for k := range sc.plain {
 		e := o.sym(uint32(k))
 		sc.plain[k] = e.shndx != 0 && e.shndx < shnBase && o.secs[e.shndx].state == secLive && e.typ() != elf.STT_GNU_IFUNC

@@ -2,6 +2,7 @@ package link
 
 import (
 	"math/bits"
+	"slices"
 	"sync/atomic"
 
 	"weld/image/elf"
@@ -177,9 +178,11 @@ func (s *symShard) find(h uint32, name string) uint32 {
 	}
 }
 
-func (s *symShard) grow() {
-	slots := make([]uint32, 2*len(s.slots))
-	mask := uint32(len(slots) - 1)
+func (s *symShard) grow() { s.resize(2 * len(s.slots)) }
+
+func (s *symShard) resize(n int) {
+	slots := make([]uint32, n)
+	mask := uint32(n - 1)
 	for k := 1; k < len(s.syms); k++ {
 		i := s.hashes[k] & mask
 		for slots[i] != 0 {
@@ -188,6 +191,19 @@ func (s *symShard) grow() {
 		slots[i] = uint32(k) + 1
 	}
 	s.slots = slots
+}
+
+// reserve makes room for n more symbols.
+func (s *symShard) reserve(n int) {
+	s.syms = slices.Grow(s.syms, n)
+	s.hashes = slices.Grow(s.hashes, n)
+	slots := len(s.slots)
+	for slots < 2*(len(s.syms)+n) {
+		slots *= 2
+	}
+	if slots > len(s.slots) {
+		s.resize(slots)
+	}
 }
 
 // find returns the symbol of a name, or 0.
