@@ -4,7 +4,8 @@ import "slices"
 
 // Where functions begin inside of others, unwinders find one description for an address only: that of the function that
 // begins last before it. So such functions are described in pieces, each by the innermost function that has it. A
-// function that is inside of one described by CFI, and says nothing itself, is part of that.
+// function that is inside of one described by CFI, and says nothing itself, is part of that. Behind one that does, nothing is known of
+// the outer one's frame: instructions are not looked into.
 
 // nested returns the blocks with something to describe in which functions overlap.
 func (t *ehTable) nested(p *ehPlan, fresh []*function) (blocks []*Block) {
@@ -112,6 +113,9 @@ func (b *Block) flatten() (list []*function) {
 		leave(f.off)
 		if n := len(open); n > 0 {
 			if u := open[n-1].unwind; u != nil && u.mode == byRaw && f.unwind == nil {
+				if f.off+f.size > open[n-1].off+open[n-1].size { // what is behind that one is its own
+					open = slices.Insert(open, n-1, f)
+				}
 				continue
 			}
 			piece(open[n-1], f.off)
