@@ -81,7 +81,6 @@ type esym struct {
 
 func (s *esym) bind() elf.SymBind { return elf.SymBind(s.info >> 4) }
 func (s *esym) typ() elf.SymType  { return elf.SymType(s.info & 15) }
-func (s *esym) vis() elf.SymVis   { return elf.SymVis(s.other & 3) }
 func (s *esym) isCommon() bool    { return isCommon(s.shndx) }
 func (s *esym) isAbs() bool       { return s.shndx == shnBase|shnAbs }
 
