@@ -142,8 +142,8 @@ func (r *Report) table() table.Writer {
 // notes writes what the table does not say, each on a line, with gap between them.
 func (r *Report) notes(w io.Writer, gap string) error {
 	lines := []string{
-		fmt.Sprintf("Medians of %d rounds on %s. Ratio: median of the rounds' %s/peer; for memory, what %s adds over the "+
-			"peer as a share of the file's size, for tables what %s takes; for time added, the difference.", r.Rounds, r.Machine, r.Subject, r.Subject, r.Subject),
+		fmt.Sprintf("Medians of %s rounds on %s. Ratio: median of the rounds' %s/peer; for memory, what %s adds over the "+
+			"peer as a share of the file's size, for tables what %s takes; for time added, the difference.", r.rounds(), r.Machine, r.Subject, r.Subject, r.Subject),
 	}
 	for _, row := range r.Failed() {
 		lines = append(lines, fmt.Sprintf("Failed: %s: %s", row.Name, row.Error))
@@ -157,6 +157,20 @@ func (r *Report) notes(w io.Writer, gap string) error {
 		}
 	}
 	return nil
+}
+
+// rounds says how many counted: some rows have fewer than the others.
+func (r *Report) rounds() string {
+	fewest := r.Rounds
+	for _, row := range r.Rows {
+		if n := len(row.WeldSamples); n > 0 {
+			fewest = min(fewest, n)
+		}
+	}
+	if fewest < r.Rounds {
+		return fmt.Sprintf("%d to %d", fewest, r.Rounds)
+	}
+	return fmt.Sprint(r.Rounds)
 }
 
 func value(x float64, unit string) string {

@@ -63,6 +63,8 @@ func Generated(file string, gdb bool) []Case {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		both := metric("both", "bind and commit in batches of 10,000", n)
 		bind, commit := metric("bind", "bind alone", n), metric("commit", "commit alone", n)
+		cpu := metric("cpu", "bind and commit in batches of 10,000", n)
+		cpu.Name += ", processor time"
 		name, addr := metric("lookup", "find by name", n), metric("findaddr", "find by address", n)
 		unbind, memory := metric("unbind", "unbind and commit", n), metric("bytes", "memory for each", n)
 		bind.Peers, commit.Peers = []string{Libdlbind}, []string{Libdlbind}
@@ -73,7 +75,7 @@ func Generated(file string, gdb bool) []Case {
 		cases = append(cases,
 			Case{Group: group, Members: append(slices.Clone(peers), Member{Libdlbind, "libdlbind"}),
 				Args: args(10_000, "no", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Warm: warm,
-				Metrics: []Metric{both, own(both, ", as a part of 500 ns", half), bind, commit, name, addr, own(addr, ", as a part of 100 ns", 100), unbind}},
+				Metrics: []Metric{both, own(both, ", as a part of 500 ns", half), own(cpu, ", as a part of 500 ns", half), bind, commit, name, addr, own(addr, ", as a part of 100 ns", 100), unbind}},
 			Case{Group: group, Members: peers,
 				Args: args(10_000, "no", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Metrics: []Metric{memory}})
 	}
