@@ -75,7 +75,9 @@ func (u *unit) signature(e *die, chain []*die, depth int) (*Type, error) {
 			case tagUnspecifiedParams:
 				found = true
 				t.Variadic = !t.Unchecked
-			case 0x0b, 0x1d, 0x48, 0x4109: // blocks, inlined and called functions come after; static variables may come before, from clang
+			case 0x0b, 0x1d: // blocks and inlined functions; clang has the ... of the parameters behind them, and static variables before all
+				return !chain[i].u.gcc, nil
+			case 0x48, 0x4109: // called functions come after
 				return false, nil
 			}
 			return true, nil

@@ -1,6 +1,7 @@
 package ctype
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 )
@@ -71,6 +72,7 @@ type unit struct {
 	high        *attr
 	dwoName     string
 	compDir     string
+	gcc         bool // has made it
 	stmtList    uint64
 	hasStmtList bool
 	bodyPos     uint64 // behind the unit's DIE
@@ -281,6 +283,8 @@ func (u *unit) readRoot() error {
 			u.dwoName = string(u.str(a))
 		case atCompDir:
 			u.compDir = string(u.str(a))
+		case atProducer:
+			u.gcc = bytes.HasPrefix(u.str(a), []byte("GNU "))
 		}
 	}
 	return nil

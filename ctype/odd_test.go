@@ -362,6 +362,19 @@ func TestManyGroups(t *testing.T) {
 	}
 }
 
+// TestLateVariadic has clang say behind a function's blocks that it takes variable arguments.
+func TestLateVariadic(t *testing.T) {
+	for _, cc := range [][]string{{"clang-19", "-O1"}, {"clang-19", "-O0"}, {"gcc", "-O2"}} {
+		in, path := build(t, t.TempDir(), "late.c", `#include <stdarg.h>
+			int g(int x) { return x; }
+			int v(int n, const char *f, ...) { va_list ap; int r = 0; va_start(ap, f); { int k = g(n); if (k) { int z = g(k); r += z; } }
+				for (int i = 0; i < n; i++) { int q = va_arg(ap, int); r += g(q); } va_end(ap); return r; }`, cc...)
+		if s, err := SignatureOf(typeOfSymbol(t, in, path, "v")); err != nil || s.Text != "fn(s32,*s8,...)s32" {
+			t.Errorf("%v: %s %v", cc, s.Text, err)
+		}
+	}
+}
+
 // TestOldStyle has functions defined as before C89. clang says that they have prototypes, and puts static variables before the
 // parameters.
 func TestOldStyle(t *testing.T) {

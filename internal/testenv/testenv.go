@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -175,3 +176,29 @@ func RunDir(t testing.TB) string {
 
 // Soak reports whether the long tests are asked for (WELD_SOAK=1).
 func Soak() bool { return os.Getenv("WELD_SOAK") != "" }
+
+// DebianSources returns the lines of a sources.list for the packages and the sources of what apt knows of Debian.
+func DebianSources(t testing.TB) []string {
+	t.Helper()
+	Need(t, "apt-get")
+	out, err := exec.Command("apt-get", "indextargets", "--format", "$(SIGNED_BY)|$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian").Output()
+	if err != nil {
+		t.Fatalf("apt-get indextargets: %v", err)
+	}
+	var list []string
+	for l := range strings.Lines(string(out)) {
+		by, repo, _ := strings.Cut(strings.TrimSpace(l), "|")
+		if strings.Contains(strings.Fields(repo)[1], "-") {
+			continue // updates: they are in another place than their lists say
+		}
+		option := ""
+		if filepath.IsAbs(by) {
+			option = "[signed-by=" + by + "] "
+		} else if keys, _ := filepath.Glob("/usr/share/keyrings/debian-archive-keyring.gpg"); len(keys) > 0 {
+			option = "[signed-by=" + keys[0] + "] "
+		}
+		list = append(list, "deb-src "+option+repo, "deb "+option+repo)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}

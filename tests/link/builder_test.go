@@ -204,26 +204,7 @@ func (b *builder) own(t *testing.T, dir string) {
 // sources has apt read the lists of sources into a folder, and returns its options for that.
 func (b *builder) sources(t *testing.T) string {
 	t.Helper()
-	out, err := exec.Command("apt-get", "indextargets", "--format", "$(SIGNED_BY)|$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian").Output()
-	if err != nil {
-		t.Fatalf("apt-get indextargets: %v", err)
-	}
-	var list []string
-	for l := range strings.Lines(string(out)) {
-		by, repo, _ := strings.Cut(strings.TrimSpace(l), "|")
-		if strings.Contains(strings.Fields(repo)[1], "-") {
-			continue // updates: they are in another place than their lists say
-		}
-		option := ""
-		if filepath.IsAbs(by) {
-			option = "[signed-by=" + by + "] "
-		} else if keys, _ := filepath.Glob("/usr/share/keyrings/debian-archive-keyring.gpg"); len(keys) > 0 {
-			option = "[signed-by=" + keys[0] + "] "
-		}
-		list = append(list, "deb-src "+option+repo, "deb "+option+repo)
-	}
-	slices.Sort(list)
-	b.Write("apt/sources.list", strings.Join(slices.Compact(list), "\n")+"\n")
+	b.Write("apt/sources.list", strings.Join(testenv.DebianSources(t), "\n")+"\n")
 	for _, dir := range []string{"apt/lists/partial", "apt/cache/archives/partial"} {
 		if err := os.MkdirAll(b.Join(dir), 0o777); err != nil {
 			t.Fatal(err)
