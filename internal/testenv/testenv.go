@@ -21,6 +21,7 @@ import (
 // packages names the Debian package of a tool that Need is asked for.
 var packages = map[string]string{
 	"gcc":      "gcc",
+	"abidiff":  "abigail-tools",
 	"g++":      "g++",
 	"gdb":      "gdb",
 	"ld":       "binutils",
