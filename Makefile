@@ -60,8 +60,8 @@ test-static:
 	CGO_ENABLED=0 $(GO) test -timeout $(TIMEOUT) ./tests
 
 test-cgo:
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $$(printf '%s\n' $(INSIDE) | grep -v '/link\|/image\|/abi')
-	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./link/... ./image/... ./native/abi/... ./tests ./tests/live
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $$(printf '%s\n' $(INSIDE) | grep -v '/link\|/image\|/abi\|/ctype\|/gogen')
+	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TIMEOUT) ./link/... ./image/... ./native/abi/... ./ctype ./internal/gogen ./tests ./tests/live
 	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) -run '^TestMusl$$|^TestFreestanding$$|^TestThreadEnds$$|^TestStackOfThread$$' ./tests
 	CC=musl-gcc CGO_ENABLED=1 $(GO) test -ldflags='-linkmode external' -timeout $(TIMEOUT) ./native
 

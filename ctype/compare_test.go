@@ -80,12 +80,18 @@ func TestCompareVersions(t *testing.T) {
 }
 
 // TestPrototypeText writes the prototype of each function of the C library in C that needs no other declarations, and reads that
-// again.
+// again; of every tenth if it is to be short.
 func TestPrototypeText(t *testing.T) {
 	path := testenv.Library(t, "libc6", "libc.so.6")
 	in := distribution(t, path)
-	same, all := 0, 0
-	for _, q := range exports(t, path) {
+	same, all, step := 0, 0, 1
+	if testing.Short() {
+		step = 10
+	}
+	for i, q := range exports(t, path) {
+		if i%step != 0 {
+			continue
+		}
 		k, err := in.Lookup(q)
 		if err != nil || k.Type.Kind != Func {
 			continue
@@ -118,7 +124,7 @@ func TestPrototypeText(t *testing.T) {
 		}
 		same++
 	}
-	if all < 2000 || same*100 < all*97 {
+	if all*step < 2000 || same*100 < all*97 {
 		t.Errorf("%d of %d", same, all)
 	}
 	t.Logf("%d of %d", same, all)

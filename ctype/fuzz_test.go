@@ -180,7 +180,7 @@ func TestDamaged(t *testing.T) {
 	src := source(t, dir, "kinds.c")
 	rounds := 60
 	if testing.Short() {
-		rounds = 30
+		rounds = 10
 	}
 	if testenv.Soak() {
 		rounds = 20000

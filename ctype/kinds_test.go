@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,11 +84,30 @@ var kinds = map[string]string{
 	"v_atomic":       "s32",
 }
 
-// otherCompilers are those of the machine that the experiment need not be made with.
-func otherCompilers() (list []string) {
-	for _, cc := range []string{"gcc-11", "gcc-13", "gcc-14", "gcc-15", "clang-14", "clang-15", "clang-16", "clang-17", "clang-18", "clang-20", "clang-21"} {
-		if _, err := exec.LookPath(cc); err == nil {
-			list = append(list, cc)
+// compilers are gcc, clang-19 and, unless the tests are to be short, all other versions of both that the machine has.
+func compilers(t *testing.T) []string {
+	list := []string{"gcc", "clang-19"}
+	var have []string
+	for _, cc := range list {
+		testenv.Need(t, cc)
+		path, _ := exec.LookPath(cc)
+		path, _ = filepath.EvalSymlinks(path)
+		have = append(have, path)
+	}
+	if testing.Short() {
+		return list
+	}
+	version := regexp.MustCompile(`^(gcc|clang)-[0-9]+$`)
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		files, _ := os.ReadDir(dir) // one that is not there has none
+		for _, f := range files {
+			if !version.MatchString(f.Name()) {
+				continue
+			}
+			path, err := filepath.EvalSymlinks(filepath.Join(dir, f.Name()))
+			if err == nil && !slices.Contains(have, path) {
+				list, have = append(list, f.Name()), append(have, path)
+			}
 		}
 	}
 	return list
@@ -168,30 +189,17 @@ func openInfo(t testing.TB, path string, o *Options) *Info {
 
 // TestKinds is the experiment: the same source gives the same signatures whatever compiled it, and however the debugging information is
 // stored.
-func TestKinds(t *testing.T) { testKinds(t, []string{"gcc", "clang-19"}) }
-
-// TestSoakKinds is TestKinds for every other compiler that is installed.
-func TestSoakKinds(t *testing.T) {
-	if testenv.Soak() {
-		testKinds(t, otherCompilers())
-	}
-}
-
-func testKinds(t *testing.T, compilers []string) {
-	for _, cc := range compilers {
+func TestKinds(t *testing.T) {
+	for _, cc := range compilers(t) {
 		t.Run(cc, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			src := source(t, dir, "kinds.c")
-			build := func(out string, args ...string) string {
-				run(t, dir, cc, append([]string{"-shared", "-fPIC", "-w", "-o", out, src}, args...)...)
-				return filepath.Join(dir, out)
-			}
 			for _, v := range []string{"4", "5"} {
-				dw := "-gdwarf-" + v
 				for _, level := range []string{"-O0", "-O2"} {
 					t.Run("dwarf"+v+level, func(t *testing.T) {
-						lib := build("lib"+v+level+".so", dw, level)
+						run(t, dir, cc, "-shared", "-fPIC", "-w", "-gdwarf-"+v, level, src, "-o", "lib.so")
+						lib := filepath.Join(dir, "lib.so")
 						checkKinds(t, openInfo(t, lib, nil), exports(t, lib), FromDWARF)
 					})
 				}
@@ -204,6 +212,9 @@ func testKinds(t *testing.T, compilers []string) {
 func TestLayouts(t *testing.T) {
 	for _, cc := range []string{"gcc", "clang-19"} {
 		for _, v := range []string{"4", "5"} {
+			if testing.Short() && v == "4" {
+				continue
+			}
 			t.Run(cc+"-dwarf"+v, func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
@@ -251,18 +262,26 @@ func TestStored(t *testing.T) {
 	run(t, dir, "gcc", "-shared", "-fPIC", "-w", "-g", "-O2", src, "-o", "noid.so", "-Wl,--build-id=none")
 	list := exports(t, in("lib.so"))
 
-	for _, how := range []string{"zlib", "zlib-gnu", "zlib-gabi", "zstd"} {
+	ways := []string{"zstd", "zlib-gnu", "zlib", "zlib-gabi"}
+	if testing.Short() {
+		ways = ways[:1]
+	}
+	for _, how := range ways {
 		t.Run(how, func(t *testing.T) {
 			run(t, dir, "objcopy", "--compress-debug-sections="+how, "lib.so", how+".so")
 			checkKinds(t, openInfo(t, in(how+".so"), nil), list, FromDWARF)
 		})
+	}
+	versions := []string{"-gdwarf-5", "-gdwarf-4"}
+	if testing.Short() {
+		versions = versions[:1]
 	}
 	t.Run("dwz", func(t *testing.T) {
 		run(t, dir, "dwz", "-o", "dwz.so", "lib.so")
 		checkKinds(t, openInfo(t, in("dwz.so"), nil), list, FromDWARF)
 	})
 	t.Run("dwz-m", func(t *testing.T) {
-		for _, dw := range []string{"-gdwarf-4", "-gdwarf-5"} {
+		for _, dw := range versions {
 			for _, name := range []string{"a.so", "b.so"} {
 				run(t, dir, "gcc", "-shared", "-fPIC", "-w", dw, "-O1", src, "-o", name)
 			}
@@ -330,7 +349,7 @@ func TestStored(t *testing.T) {
 	})
 	t.Run("relocatable", func(t *testing.T) {
 		for _, cc := range []string{"gcc", "clang-19"} {
-			for _, v := range []string{"-gdwarf-4", "-gdwarf-5"} {
+			for _, v := range versions {
 				run(t, dir, cc, "-c", "-w", "-O1", v, "-ffunction-sections", "-fdata-sections", src, "-o", "kinds.o")
 				info := openInfo(t, in("kinds.o"), nil)
 				symbols, err := info.Symbols()

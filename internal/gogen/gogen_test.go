@@ -37,7 +37,7 @@ func generate(t testing.TB, lib string, o *Options) string {
 	return string(text)
 }
 
-// build builds and vets a generated package and a program that uses it, and returns the program.
+// build builds, and vets unless the tests are to be short, a generated package and a program that uses it, and returns the program.
 func build(t *testing.T, pkg, text, program string) string {
 	t.Helper()
 	testenv.Need(t, "go")
@@ -46,7 +46,11 @@ func build(t *testing.T, pkg, text, program string) string {
 	d.Write("go.work", "go 1.26\n\nuse (\n\t.\n\t"+testenv.Root(t)+"\n)\n")
 	d.Write(pkg+"/"+pkg+".go", text)
 	d.Write("main.go", program)
-	for _, args := range [][]string{{"vet", "./" + pkg}, {"build", "-buildvcs=false", "-o", "program", "."}} {
+	steps := [][]string{{"build", "-buildvcs=false", "-o", "program", "."}, {"vet", "./" + pkg}}
+	if testing.Short() {
+		steps = steps[:1]
+	}
+	for _, args := range steps {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = d.Path
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK="+d.Join("go.work"))
