@@ -97,6 +97,9 @@ func (l *Library) checkType(key funcKey, s *Symbol, o FuncOption) error {
 		}
 	}
 	k, of, err := l.knownFor(s, o)
+	if k == nil && o.decl != "" { // it cannot be read
+		return err
+	}
 	if k == nil {
 		return l.checkKCFI(of, s, key.typ, o, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -226,9 +227,9 @@ func (l *Library) checkDeclared(s *Symbol, k *ctype.Known) error {
 		return nil
 	}
 	of := libraryOf(o)
-	if id, ok := of.typeID(s); ok && id != want {
+	if id, ok := of.typeID(s); ok && !slices.Contains(want, id) {
 		return &TypeError{Library: of.Path, Symbol: s.Name, From: ctype.FromKCFI, File: of.Path,
-			Err: fmt.Errorf("the type id before the function, %#x, is not that of the prototype that is given, %s: %#x", id, k.Type.Declare(s.Name), want)}
+			Err: fmt.Errorf("the type id before the function, %#x, is not that of the prototype that is given, %s: %#x", id, k.Type.Declare(s.Name), want[0])}
 	}
 	return nil
 }

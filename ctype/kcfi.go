@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 
 	weldelf "weld/image/elf"
 )
@@ -26,23 +28,39 @@ func KCFIBefore(f *weldelf.File, addr uint64) (uint32, bool) {
 	return le.Uint32(b[1:]), true
 }
 
-// KCFI returns the type id that clang gives to functions of type t in C. The error says which part of t has no name in a mangled
-// type, as an unnamed struct or a type of which the C header is not known.
-func KCFI(t *Type) (uint32, error) {
+// KCFI returns the type ids that clang may give to functions of type t in C: the first without other options, then those of definitions that are no
+// prototypes, and of -fsanitize-cfi-icall-experimental-normalize-integers and -fsanitize-cfi-icall-generalize-pointers where they differ by their end only.
+// The error says which part of t has no name in a mangled type, as an unnamed struct or a type of which the C header is not known.
+func KCFI(t *Type) ([]uint32, error) {
 	t = t.Strip()
 	if t.Kind != Func || t.Unchecked {
-		return 0, errors.New("no function with a prototype")
+		return nil, errors.New("no function with a prototype")
 	}
-	m := mangler{}
-	m.function(t, 0)
-	if m.err != nil {
-		return 0, m.err
+	var ids []uint32
+	for _, f := range []*Type{t, {Kind: Func, Elem: t.Elem, Unchecked: true}} {
+		for _, normal := range []bool{false, true} {
+			m := mangler{normal: normal}
+			m.function(f, 0)
+			if m.err != nil {
+				return nil, m.err
+			}
+			ids = append(ids, kcfiIDs(m.out, normal)...)
+		}
 	}
-	return uint32(xxHash64([]byte("_ZTS" + m.out))), nil
+	return ids, nil
+}
+
+// kcfiIDs returns the ids of a mangled function type.
+func kcfiIDs(name string, normal bool) []uint32 {
+	name = "_ZTS" + name
+	if normal {
+		name += ".normalized"
+	}
+	return []uint32{uint32(xxHash64([]byte(name))), uint32(xxHash64([]byte(name + ".generalized")))}
 }
 
 // MatchKCFI compares a type id with the C functions that a Go func type may stand for. Certain is false if there are others, that cannot be named: those
-// with pointers, structs or enums.
+// with pointers, structs or enums, which may be as small as a byte.
 func MatchKCFI(id uint32, g reflect.Type) (match, certain bool) {
 	if g.Kind() != reflect.Func || g.IsVariadic() {
 		return false, false
@@ -51,38 +69,85 @@ func MatchKCFI(id uint32, g reflect.Type) (match, certain bool) {
 	if n > 0 && isErrno(g.Out(n-1)) {
 		n--
 	}
-	results := []string{"v"}
-	certain = n > 0 // without a result in Go there may be one in C
+	lists := [][]string{{"v"}} // of the result, then of the parameters
+	certain = n > 0            // without a result in Go there may be one in C
 	if n > 0 {
-		var ok bool
-		results, ok = kcfiNames(g.Out(0))
+		names, ok := kcfiNames(g.Out(0))
 		certain = certain && ok
+		lists = nil
+		for _, x := range names {
+			lists = append(lists, []string{x})
+		}
 	}
-	params := []string{""}
 	for i := range g.NumIn() {
 		names, ok := kcfiNames(g.In(i))
 		certain = certain && ok
-		var next []string
-		for _, p := range params {
+		var next [][]string
+		for _, l := range lists {
 			for _, x := range names {
-				next = append(next, p+x)
+				next = append(next, append(l[:len(l):len(l)], x))
 			}
 		}
-		if params = next; len(params) > 1<<12 {
+		if lists = next; len(lists) > 1<<12 {
 			return false, false
 		}
 	}
-	if g.NumIn() == 0 {
-		params = []string{"v"}
-	}
-	for _, r := range results {
-		for _, p := range params {
-			if uint32(xxHash64([]byte("_ZTSF"+r+p+"E"))) == id {
-				return true, true
-			}
+	for _, l := range lists {
+		if matchKCFI(id, l) {
+			return true, true
 		}
 	}
 	return false, certain
+}
+
+// matchKCFI compares a type id with functions of a result and parameters, of which the last may be variable arguments, or without a prototype.
+func matchKCFI(id uint32, codes []string) bool {
+	for _, normal := range []bool{false, true} {
+		m := mangler{normal: normal, out: "F"}
+		for i, c := range codes {
+			m.code(c)
+			ends := []string{"zE"}
+			switch {
+			case len(codes) == 1:
+				ends = []string{"vE", "zE", "E"}
+			case i == 0 || i == len(codes)-1:
+				ends = []string{"E", "zE"}
+			}
+			for _, end := range ends {
+				if slices.Contains(kcfiIDs(m.out+end, normal), id) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// code writes a type of kcfiNames.
+func (m *mangler) code(c string) {
+	if len(c) == 1 {
+		m.builtin(c)
+		return
+	}
+	if !m.known(c) {
+		m.out += c[:1]
+		m.code(c[1:])
+		m.add(c)
+	}
+}
+
+// builtin writes a type of one letter. Where integers are normalized, those of one size and sign are the same.
+func (m *mangler) builtin(c string) {
+	if m.normal {
+		if i := strings.Index("bhacstijlxmyno", c); i >= 0 {
+			c = strings.Fields("u2u8 u2u8 u2i8 u2i8 u3i16 u3u16 u3i32 u3u32 u3i64 u3i64 u3u64 u3u64 u4i128 u4u128")[i]
+			if m.known(c) {
+				return
+			}
+			defer m.add(c)
+		}
+	}
+	m.out += c
 }
 
 // kcfiNames returns the mangled names of the C types that a Go type may stand for; ok is false if there may be others.
@@ -90,16 +155,16 @@ func kcfiNames(t reflect.Type) (names []string, ok bool) {
 	switch t.Kind() {
 	case reflect.Bool:
 		return []string{"b"}, true
-	case reflect.Int8:
-		return []string{"a", "c"}, true
+	case reflect.Int8: // an enum has its own name
+		return []string{"a", "c"}, false
 	case reflect.Uint8:
-		return []string{"h", "c", "b"}, true
+		return []string{"h", "c", "b"}, false
 	case reflect.Int16:
-		return []string{"s"}, true
+		return []string{"s"}, false
 	case reflect.Uint16:
-		return []string{"t"}, true
+		return []string{"t"}, false
 	case reflect.Int32:
-		return []string{"i"}, false // an enum has its own name
+		return []string{"i"}, false
 	case reflect.Uint32:
 		return []string{"j"}, false
 	case reflect.Int64, reflect.Int:
@@ -130,9 +195,11 @@ type mangler struct {
 	seen  []string // in full, without abbreviations
 	err   error
 	depth int
+
+	normal bool // integers are written by their sizes
 }
 
-// integers are the codes of C's integers by their names in DWARF and in C.
+// kcfiInts are the codes of C's integers by their names in DWARF and in C.
 var kcfiInts = map[string]string{"char": "c", "signed char": "a", "unsigned char": "h", "short": "s", "short int": "s", "unsigned short": "t",
 	"short unsigned int": "t", "int": "i", "unsigned int": "j", "unsigned": "j", "long": "l", "long int": "l", "unsigned long": "m", "long unsigned int": "m",
 	"long long": "x", "long long int": "x", "unsigned long long": "y", "long long unsigned int": "y", "__int128": "n", "unsigned __int128": "o", "__int128 unsigned": "o"}
@@ -279,10 +346,10 @@ func (m *mangler) unqualified(t *Type, name string, depth int) {
 	case Void:
 		m.out += "v"
 	case Bool:
-		m.out += "b"
+		m.builtin("b")
 	case Int:
 		if c := kcfiInts[t.Name]; c != "" && t.Bits == 0 {
-			m.out += c
+			m.builtin(c)
 			return
 		}
 		m.fail(t)
