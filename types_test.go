@@ -369,7 +369,7 @@ func TestTypeIDs(t *testing.T) {
 		{"mixed", bindTo[func(int8, uint16) float32](lib, "mixed"), []weld.FuncOption{weld.RequireTypes}, ""},
 		{"mixed", bindTo[func(int8, int16) float32](lib, "mixed"), nil, ""}, // so would an enum of 2 bytes
 		{"mixed", bindTo[func(int8, int16) float32](lib, "mixed"), []weld.FuncOption{weld.Declared("float mixed(char, short)")}, "is not that of the prototype that is given"},
-		{"half", bindTo[func(float64) float64](lib, "half"), []weld.FuncOption{weld.Declared("double half(double")}, "half(double"},
+		{"half", bindTo[func(float64) float64](lib, "half"), []weld.FuncOption{weld.Declared("double half(double")}, "column 19"},
 		{"point", bindTo[func(uintptr) int32](lib, "point"), nil, ""},
 		{"point", bindTo[func(uintptr) int32](lib, "point"), []weld.FuncOption{weld.Declared("int point(const struct p *p)")}, ""},
 		{"point", bindTo[func(uintptr) int32](lib, "point"), []weld.FuncOption{weld.Declared("int point(const struct q *p)")}, "is not that of the prototype that is given, int point(const struct q *)"},
