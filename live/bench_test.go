@@ -21,7 +21,12 @@ type benchObject struct {
 }
 
 func benchNew(b *testing.B, n int) *benchObject {
-	o := &benchObject{Object: newObject(b, Options{}), names: make([]string, n), blocks: make([]*Block, n)}
+	obj, err := New(nil, "test", Options{Folder: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	// Not closed by a cleanup, which would keep what is closed.
+	o := &benchObject{Object: obj, names: make([]string, n), blocks: make([]*Block, n)}
 	for i := range o.names {
 		o.names[i] = fmt.Sprintf("generated_function_%d", i)
 	}

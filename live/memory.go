@@ -179,7 +179,7 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 			return noMemory(err)
 		}
 		if r.kind < numKinds { // tables say what they write
-			o.populate(at, n)
+			o.populate(c, at, n, at)
 		}
 		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), dontFork)
 	}
@@ -250,15 +250,26 @@ func (o *Object) truncated(op string) error {
 	return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated}
 }
 
-// populate has memory of the file that is about to be written there: a fault for each page would take longer than the writing.
-// Kernels before 5.14 fault.
-func (o *Object) populate(at, n uint64) {
-	const populateWrite = 23 // madvise(2)
+// populate has memory of a chunk that is about to be written there: a fault for each page would take longer than the writing.
+// From fresh on nothing was ever written. There the file gets zeroes first, as most file systems find memory for many
+// pages that are written at once in a fraction of the time that they take for as many that are mapped and not there.
+func (o *Object) populate(c *chunk, at, n, fresh uint64) {
 	from, to := at&^(page-1), pageUp(at+n)
-	if to-from >= minStep {
-		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(from), uintptr(to-from), populateWrite)
+	if to-from < minStep {
+		return
 	}
+	for at := max(from, pageUp(fresh)); at < to; {
+		n, err := syscall.Pwrite(o.file.fd, zeroes[:min(to-at, uint64(len(zeroes)))], int64(at-c.at+c.off))
+		if err != nil && err != syscall.EINTR {
+			break // the faults will tell
+		}
+		at += uint64(max(n, 0))
+	}
+	const populateWrite = 23 // madvise(2); kernels before 5.14 fault
+	syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(from), uintptr(to-from), populateWrite)
 }
+
+var zeroes [256 << 10]byte
 
 // discard gives the pages of anonymous memory back; they read as zeroes then.
 func discard(addr, size uintptr) {

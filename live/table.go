@@ -57,8 +57,8 @@ func (t *tx) take(region Kind, size, use uint64) (*extent, error) {
 	if from, end := e.off, e.off+e.size; from < r.touched { // what is beyond was never used
 		clear(o.bytes(from, min(end, r.touched)-from))
 	}
+	o.populate(e.chunk, e.off, use, r.touched)
 	r.touched = max(r.touched, e.off+e.size)
-	o.populate(e.off, use)
 	return e, nil
 }
 
