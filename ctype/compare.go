@@ -47,20 +47,26 @@ func (c *Comparison) Effect() Effect {
 	return e
 }
 
-// Compare compares what two versions of a library, or two objects, define for others. The error is that of Symbols or a
+// Compare compares what two versions of a library, or two objects, define for others, by their debugging information or, for symbols
+// that this says nothing of, the tables of signatures that weld link has put into them. The error is that of Symbols or a
 // *FormatError; that types are not known is none.
 func Compare(old, now *Info) (*Comparison, error) {
-	before, err := old.exported()
+	before, oldTable, err := old.exported()
 	if err != nil {
 		return nil, err
 	}
-	after, err := now.exported()
+	after, newTable, err := now.exported()
 	if err != nil {
 		return nil, err
 	}
 	var c Comparison
-	known := func(in *Info, q Query) (*Type, error) {
+	known := func(in *Info, table *SigTable, q Query) (*Type, error) {
 		k, err := in.Lookup(q)
+		if err != nil && table != nil {
+			if e := table.Find(q.Name); e != nil && e.Signature.Hash != 0 && e.Value == q.Addr {
+				k, err = e.Known(in.name)
+			}
+		}
 		if err == nil {
 			return k.Type, nil
 		}
@@ -78,14 +84,14 @@ func Compare(old, now *Info) (*Comparison, error) {
 			used[now] = true
 		}
 		s := SymbolChange{Name: name, Gone: !ok}
-		if s.Old, err = known(old, q); err != nil {
+		if s.Old, err = known(old, oldTable, q); err != nil {
 			return nil, err
 		}
 		if !ok {
 			c.Symbols = append(c.Symbols, s)
 			continue
 		}
-		if s.New, err = known(now, n); err != nil {
+		if s.New, err = known(now, newTable, n); err != nil {
 			return nil, err
 		}
 		if s.Old == nil || s.New == nil {
@@ -102,7 +108,7 @@ func Compare(old, now *Info) (*Comparison, error) {
 			continue
 		}
 		s := SymbolChange{Name: name, Added: true}
-		if s.New, err = known(now, q); err != nil {
+		if s.New, err = known(now, newTable, q); err != nil {
 			return nil, err
 		}
 		c.Symbols = append(c.Symbols, s)
@@ -136,12 +142,11 @@ func unversioned(before, after map[string]Query) map[string]string {
 }
 
 // exported returns what other files can bind to, by name, and @ and the version if it has one: of a linked file
-// its dynamic symbols.
-func (in *Info) exported() (map[string]Query, error) {
+// its dynamic symbols. The table of signatures is nil if there is none.
+func (in *Info) exported() (list map[string]Query, table *SigTable, err error) {
 	in.mu.Lock()
 	rel := false
-	var list map[string]Query
-	err := in.withELF(func(f *elfFile) error {
+	err = in.withELF(func(f *elfFile) error {
 		if f.header.Type == weldelf.ET_REL {
 			rel = true
 			return nil
@@ -161,18 +166,19 @@ func (in *Info) exported() (map[string]Query, error) {
 			return err
 		}
 		list = dynamicSymbols(e)
-		return nil
+		table, err = FindSigTable(e, NoteExports)
+		return err
 	})
 	in.mu.Unlock()
 	if err != nil || !rel {
-		return list, err
+		return list, table, err
 	}
 	symbols, err := in.Symbols()
 	list = make(map[string]Query, len(symbols))
 	for _, q := range symbols {
 		list[q.Name] = q
 	}
-	return list, err
+	return list, nil, err
 }
 
 func dynamicSymbols(e *weldelf.File) map[string]Query {

@@ -2,6 +2,7 @@ package ctype
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,78 @@ func TestCompare(t *testing.T) {
 	c, err := Compare(file("gcc.so"), file("other.so"))
 	if err != nil || len(c.Symbols) != 2 || !c.Symbols[0].Gone || c.Symbols[0].Name != "v_int" || !c.Symbols[1].Added || c.Effect() != Breaks {
 		t.Errorf("%+v %v", c, err)
+	}
+}
+
+// TestCompareTables compares libraries of which one or both have nothing but a table of signatures: every symbol's type is known, none differs,
+// and what is changed then is told.
+func TestCompareTables(t *testing.T) {
+	dir := t.TempDir()
+	// build makes a library with a table of what its debugging information says. The first link shows where symbols are, as the table's size is known then.
+	build := func(name, src string) {
+		var table []byte
+		size := 1
+		for range 3 {
+			if err := os.WriteFile(filepath.Join(dir, "table"), append(table, make([]byte, size-len(table))...), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			asm := fmt.Sprintf(".section .note.weld.exports,\"a\",@note\n.balign 4\n.long 5, %d, %d\n.asciz \"weld\"\n.balign 4\n.incbin \"table\"\n.balign 4\n.section .note.GNU-stack\n", size, NoteExports)
+			if err := os.WriteFile(filepath.Join(dir, "table.s"), []byte(asm), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			run(t, dir, "gcc", "-shared", "-fPIC", "-w", "-g", src, "table.s", "-o", name)
+			in := openInfo(t, filepath.Join(dir, name), nil)
+			var list []SigEntry
+			for _, q := range exports(t, in.Name()) {
+				k, err := in.Lookup(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e := NewSigEntry(q.Name, k.Type, k.Type.Kind != Func)
+				e.Value = q.Addr
+				list = append(list, e)
+			}
+			var err error
+			if table, err = AppendSigTable(nil, list); err != nil {
+				t.Fatal(err)
+			}
+			size = len(table)
+		}
+		run(t, dir, "strip", "-o", "stripped-"+name, name)
+	}
+	file := func(name string) *Info { return openInfo(t, filepath.Join(dir, name), nil) }
+	text, err := os.ReadFile("testdata/kinds.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const old, now = "int f_int(int a, unsigned b)", "int f_int(long a, unsigned b)"
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("kinds.c has no %s", old)
+	}
+	for name, text := range map[string]string{"kinds.c": string(text), "other.c": strings.Replace(string(text), old, now, 1)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build("old.so", "kinds.c")
+	build("now.so", "other.c")
+	for _, pair := range [][2]string{{"stripped-old.so", "stripped-old.so"}, {"old.so", "stripped-old.so"}, {"stripped-old.so", "old.so"}} {
+		c, err := Compare(file(pair[0]), file(pair[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Symbols) != 0 || c.Compared != len(kinds) || c.Unknown != 0 {
+			t.Errorf("%v: %+v", pair, c)
+		}
+	}
+	for _, pair := range [][2]string{{"stripped-old.so", "stripped-now.so"}, {"old.so", "stripped-now.so"}, {"stripped-old.so", "now.so"}} {
+		c, err := Compare(file(pair[0]), file(pair[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Symbols) != 1 || c.Symbols[0].Name != "f_int" || c.Effect() != Breaks || !strings.Contains(c.Symbols[0].Changes[0].String(), "argument 1: int (4 bytes) became long (8 bytes)") {
+			t.Errorf("%v: %+v", pair, c)
+		}
 	}
 }
 

@@ -279,7 +279,7 @@ func (d *differ) structs(where string, a, b *Type, byValue bool, depth int) {
 		if m.Bits != n.Bits {
 			d.add(at, Breaks, m.Type, n.Type, d.say("%d bits became %d", "%d bits here, %d there"), m.Bits, n.Bits)
 		}
-		if m.Name != n.Name {
+		if m.Name != n.Name && m.Name != "" && n.Name != "" { // what is read from a signature has no names
 			d.add(at, Harmless, m.Type, n.Type, "is called %s now", memberName(n, j))
 		}
 		d.compare(at, m.Type, n.Type, depth+1)

@@ -259,6 +259,12 @@ func TestConditions(t *testing.T) {
 		// What is refused by name.
 		{number: "+", what: "a library", change: func(m *image) { m.replace(elf.DT_HASH, elf.DT_NEEDED, 1) }, kind: module.ErrRefused, want: "DT_NEEDED"},
 		{number: "+", what: "a filter", change: func(m *image) { m.replace(elf.DT_HASH, elf.DT_AUXILIARY, 1) }, kind: module.ErrRefused, want: "DT_FILTER"},
+		{number: "+", what: "versions", change: func(m *image) {
+			at := m.f.Dynamic.Hash // where there is room then: an entry of no versions
+			m.put64(m.offset(at), 1)
+			m.put64(m.offset(at)+8, 0)
+			m.replace(elf.DT_HASH, elf.DT_VERNEED, at)
+		}, kind: module.ErrRefused, want: "DT_VERNEED"},
 		{number: "+", what: "text relocations", change: func(m *image) { m.replace(elf.DT_HASH, elf.DT_TEXTREL, 0) }, kind: module.ErrRefused, want: "DT_TEXTREL"},
 		{number: "+", what: "what cannot be freed", change: func(m *image) { m.dyn(elf.DT_FLAGS_1, uint64(elf.DF_1_NODELETE)) }, kind: module.ErrRefused, want: "DF_1_NODELETE"},
 		{number: "+", what: "an executable", change: func(m *image) { m.dyn(elf.DT_FLAGS_1, uint64(elf.DF_1_PIE)) }, kind: module.ErrNotModule, want: "DF_1_PIE"},

@@ -24,8 +24,8 @@ type diffCmd struct {
 
 // Help is the second part of weld diff --help.
 func (*diffCmd) Help() string {
-	return `It compares what two versions of a library export: symbols that are gone or new, and, as far as there is debugging information, the types
-of functions and variables, with the structs that they lead to. It tells what breaks callers that were compiled against OLD (!), what may (?),
+	return `It compares what two versions of a library export: symbols that are gone or new, and, as far as there is debugging information or a table of
+signatures, the types of functions and variables, with the structs that they lead to. It tells what breaks callers that were compiled against OLD (!), what may (?),
 and what does not. Differences between compilers are none.
 
 The exit status is 0 if old callers go on working, 3 if they do not, 1 if the libraries cannot be compared.`

@@ -15,7 +15,7 @@ import (
 type infoCmd struct {
 	JSON    bool `help:"Print it as a JSON object."`
 	Symbols bool `help:"List the dynamic symbols with their versions."`
-	Types   bool `help:"List the C types of what it exports, and their signatures, as far as there is debugging information."`
+	Types   bool `help:"List the C types of what it exports, and their signatures, as far as there is debugging information or a table of them."`
 
 	File string `arg:"" help:"A path, or a name without a slash that is searched as weld call searches it."`
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"weld/ctype"
 )
 
 // printer writes lines and tables; the first error stays.
@@ -103,9 +105,11 @@ func (info *fileInfo) print(w io.Writer) error {
 		}
 	}
 	if t := info.Types; t != nil {
-		p.title("Types")
-		p.row("  From", strings.TrimSpace(t.From+" "+t.File+" "+t.Error))
-		p.types(t.List)
+		if t.From != ctype.FromNowhere.String() || t.Exports == nil && t.Imports == nil || t.Error != "" {
+			p.title("Types")
+			p.row("  From", strings.TrimSpace(t.From+" "+t.File+" "+t.Error))
+			p.types(t.List)
+		}
 		for _, table := range []struct {
 			title string
 			list  []typeInfo
