@@ -112,22 +112,19 @@ func (l *linker) fill(file *os.File) error {
 		head[7] = uint8(elf.ELFOSABI_GNU) // gABI, "ELF Identification": its symbols are GNU's own
 	}
 	// The dynamic relocations are sorted while the rest is hashed and written, and follow.
-	idAt := -1
 	var rest, relocs []int
 	for i := own; i < len(f.pieces); i++ {
-		switch p := &f.pieces[i]; {
-		case l.buildID != nil && p.out == l.buildID.out:
-			idAt = i
-		case l.got.relaDyn != nil && p.out == l.got.relaDyn.out:
+		if t := l.got.relaDyn; t != nil && f.pieces[i].out == t.out {
 			relocs = append(relocs, i)
-			continue
+		} else {
+			rest = append(rest, i)
 		}
-		rest = append(rest, i)
 	}
+	withID := func(p *piece) bool { return f.sum != nil && p.out == l.buildID.out }
 	finish := func(i int) error {
 		p := &f.pieces[i]
 		f.hash(i, p.data)
-		if i == idAt && f.sum != nil {
+		if withID(p) {
 			return nil // it follows when all others are hashed
 		}
 		return f.write(p.off, p.data)
@@ -149,8 +146,12 @@ func (l *linker) fill(file *os.File) error {
 		id := f.sum(slices.Concat(f.digests...))
 		copy(l.synthBytes(l.buildID)[16:], id)
 		l.result.BuildID = id
-		if err := f.write(f.pieces[idAt].off, f.pieces[idAt].data); err != nil {
-			return err
+		for i := range f.pieces {
+			if p := &f.pieces[i]; withID(p) {
+				if err := f.write(p.off, p.data); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	if l.opt.FatalWarnings && l.warned.Load() {

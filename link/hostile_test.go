@@ -266,8 +266,11 @@ func TestCancelledLate(t *testing.T) {
 // TestCommonInArchive has a common symbol and members of an archive that define it: only what GNU ld links for it is linked.
 func TestCommonInArchive(t *testing.T) {
 	d := testenv.NewDir(t)
-	a := assemble(t, d, "a", "\t.globl _start, other\n_start:\tnop\n\t.comm x, 8, 8\n\t.data\nother:\t.quad x\n")
+	a := assemble(t, d, "a", "\t.globl _start, other\n_start:\tnop\n\t.comm x, 8, 8\n\t.comm z, 8, 8\n\t.data\nother:\t.quad x\n")
 	for name, source := range map[string]string{
+		"first":  "\t.weak x, z\n\t.data\nx:\t.quad 1\nz:\t.quad 1\n",
+		"two":    "\t.globl x, z\n\t.data\nx:\t.quad 1\nz:\t.quad 1\n",
+		"z":      "\t.globl z\n\t.data\nz:\t.quad 1\n",
 		"strong": "\t.globl x\n\t.data\nx:\t.quad 1\n",
 		"weak":   "\t.weak x\n\t.globl other\n\t.data\nx:\t.quad 1\nother:\t.quad 2\n",
 		"common": "\t.comm x, 16, 8\n\t.globl other\n\t.data\nother:\t.quad 2\n",
@@ -285,6 +288,7 @@ func TestCommonInArchive(t *testing.T) {
 		{[]string{"common.a"}, "", ""},
 		{[]string{"both.a"}, "both.a", "strong.o"},
 		{[]string{"weak.a", "common.a", "both.a", "strong.a"}, "both.a", "strong.o"},
+		{[]string{"first.a", "two.a", "z.a"}, "two.a", "two.o"},
 	} {
 		inputs := []link.Input{{Path: a}}
 		for _, n := range c.archives {
@@ -330,5 +334,24 @@ func TestUnneededLibrary(t *testing.T) {
 				t.Errorf("as needed %v: %s is in the output: %v", asNeeded, text, got)
 			}
 		}
+	}
+}
+
+// TestBuildIDBehindMuch has an object whose own note makes the section of the build ID one that is written in several pieces.
+func TestBuildIDBehindMuch(t *testing.T) {
+	d := testenv.NewDir(t)
+	a := assemble(t, d, "a", "\t.globl _start\n_start:\tnop\n\t.section .note.gnu.build-id,\"a\",@note\n\t.long 4, 3000000, 1\n\t.string \"abc\"\n\t.zero 3000000\n")
+	opt := link.Options{Inputs: []link.Input{{Path: a}}, BuildID: link.BuildIDSHA1}
+	res, err := link.Link(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Output = d.Join("out")
+	if _, err := link.Link(t.Context(), opt); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(opt.Output)
+	if err != nil || !bytes.Equal(file, res.Data) || !bytes.Contains(file, res.BuildID) {
+		t.Errorf("the file of %d bytes is not what is made in memory, of %d with the build ID %x: %v", len(file), len(res.Data), res.BuildID, err)
 	}
 }

@@ -498,13 +498,16 @@ func (l *linker) pullForCommons() ([]want, error) {
 	for _, lb := range libs {
 		for k, n := range lb.symNames {
 			off := lb.symOffs[k]
-			if !names[n] || lb.pulled[off] {
+			if !names[n] || lb.pulled[off] && lb.parsed[off] == nil { // what was linked before defines nothing better
 				continue
 			}
 			if ok, err := l.betterThanCommon(lb, off, n); err != nil {
 				return nil, err
 			} else if ok {
 				delete(names, n)
+				if lb.pulled[off] { // for another name
+					continue
+				}
 				lb.pulled[off] = true
 				wants = append(wants, want{lb, off})
 			}

@@ -248,8 +248,9 @@ func (l *linker) chooseGroups() {
 	for _, o := range l.objs {
 		for gi := range o.groups {
 			if g := &o.groups[gi]; g.id == 0 && !g.lost {
-				g.lost = named[g.name] != 0
-				named[g.name] = o.index + 1
+				if g.lost = named[g.name] != 0; !g.lost {
+					named[g.name] = o.index + 1
+				}
 			}
 		}
 		for _, i := range o.linkOnce {
