@@ -27,7 +27,8 @@ type Library struct {
 	opens int // Opens without their Close
 	funcs map[funcKey]*native.Func
 
-	types libraryTypes
+	checked map[funcKey]struct{} // those of which the type has been compared with what the library says
+	types   libraryTypes
 }
 
 // Symbol is a symbol of a library, or one that it finds in what it needs.
@@ -142,7 +143,7 @@ func (l *Library) closeFuncs() {
 	for _, f := range l.funcs {
 		f.Close(ErrClosed)
 	}
-	l.funcs = nil
+	l.funcs, l.checked = nil, nil
 }
 
 // use returns ErrClosed if the library is unmapped, or has been closed by all who opened it.

@@ -85,17 +85,32 @@ func (l *Library) checkType(key funcKey, s *Symbol, o FuncOption) error {
 	if o.types == typesIgnored && o.decl == "" && o.header == nil {
 		return nil
 	}
-	if o.types != typesRequired && o.decl == "" && o.header == nil {
-		if l.types.nothing.Load() && o.debugDir == "" && s.Addr-l.Base < l.Size {
+	plain := o.decl == "" && o.header == nil && o.types != typesIgnored
+	if plain && o.types != typesRequired && o.debugDir == "" {
+		if l.types.nothing.Load() && s.Addr-l.Base < l.Size {
 			return l.checkKCFI(l, s, key.typ, o, nil)
 		}
 		l.mu.Lock()
-		made := l.funcs[key] != nil
+		_, done := l.checked[key]
 		l.mu.Unlock()
-		if made {
+		if done {
 			return nil
 		}
 	}
+	if err := l.compareType(key, s, o); err != nil || !plain {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.checked == nil {
+		l.checked = map[funcKey]struct{}{}
+	}
+	l.checked[key] = struct{}{}
+	return nil
+}
+
+// compareType is checkType without what it remembers.
+func (l *Library) compareType(key funcKey, s *Symbol, o FuncOption) error {
 	k, of, err := l.knownFor(s, o)
 	if k == nil && o.decl != "" { // it cannot be read
 		return err

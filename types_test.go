@@ -63,6 +63,17 @@ func TestTypes(t *testing.T) {
 	if _, err := weld.Func[func(int32) int32](lib, "twice", weld.IgnoreTypes); err != nil {
 		t.Error(err)
 	}
+	if _, err := weld.Func[func(int16) int16](lib, "twice", weld.Declared("short twice(short)")); err != nil {
+		t.Error(err)
+	}
+	for _, o := range []weld.FuncOption{{}, weld.DebugDir(d.Path), weld.RequireTypes} { // what was made unchecked is checked now
+		if _, err := weld.Func[func(int32) int32](lib, "twice", o); !errors.As(err, &te) {
+			t.Errorf("twice, after IgnoreTypes: %v", err)
+		}
+		if _, err := weld.Func[func(int16) int16](lib, "twice", o); !errors.As(err, &te) {
+			t.Errorf("twice, after Declared: %v", err)
+		}
+	}
 	if _, err := weld.Func[func(*span) float64](lib, "length"); err != nil {
 		t.Error(err)
 	}
@@ -318,6 +329,9 @@ func TestTypesSeparate(t *testing.T) {
 	}
 	if _, err := weld.Func[func(int32) int64](lib, "twice", weld.DebugDir(d.Join("debug"))); !errors.As(err, &te) || te.File != debug {
 		t.Errorf("a folder that is given: %v", err)
+	}
+	if _, err := weld.Func[func(int32) int32](lib, "twice", weld.DebugDir(d.Join("debug"))); !errors.As(err, &te) {
+		t.Errorf("a folder that is given, after a bind without it: %v", err)
 	}
 	if _, err := weld.Func[func(int16) int64](lib, "twice", weld.DebugDir(d.Join("nothing"))); err != nil {
 		t.Errorf("a folder with nothing: %v", err)
