@@ -3,6 +3,7 @@ package gogen
 import (
 	"fmt"
 	"go/constant"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -96,7 +97,12 @@ func (w *writer) constants() (list []constLine) {
 		text := v.ExactString()
 		if v.Kind() == constant.Float {
 			f, _ := constant.Float64Val(v)
-			text = fmt.Sprint(f)
+			if math.IsInf(f, 0) {
+				continue
+			}
+			if text = fmt.Sprint(f); !strings.ContainsAny(text, ".e") {
+				text += ".0" // not an integer
+			}
 		}
 		list = append(list, constLine{m.Name, text, shortPlace(m.At)})
 	}

@@ -8,16 +8,27 @@ import (
 )
 
 // evaluator gives macros their values: those of constant expressions of C without casts, and of string literals. Integers are of any
-// size, and so wrong where C would wrap around; those that do not fit into 64 bits are refused.
+// size, and so wrong where C would wrap around; those that do not fit into 64 bits are refused, and negative ones of what is unsigned.
 type evaluator struct {
 	macros map[string]string
-	open   []string // macros that are being looked at
+	known  map[string]macroValue // those that have one; nil at first
+	open   []string              // macros that are being looked at
 	toks   []string
 	bad    bool
+	uns    bool // a literal is unsigned
+}
+
+type macroValue struct {
+	constant.Value
+	uns bool
 }
 
 // value returns the value of a macro; nil if it has none that Go can write.
 func (e *evaluator) value(name string) constant.Value {
+	if v, ok := e.known[name]; ok {
+		e.uns = e.uns || v.uns
+		return v.Value
+	}
 	body, ok := e.macros[name]
 	if !ok || len(e.open) > 32 || len(body) > 4096 {
 		return nil
@@ -27,7 +38,10 @@ func (e *evaluator) value(name string) constant.Value {
 			return nil
 		}
 	}
-	sub := evaluator{macros: e.macros, open: append(e.open, name)}
+	if e.known == nil {
+		e.known = map[string]macroValue{}
+	}
+	sub := evaluator{macros: e.macros, known: e.known, open: append(e.open, name)}
 	if sub.toks, ok = tokens(body); !ok || len(sub.toks) == 0 {
 		return nil
 	}
@@ -42,7 +56,14 @@ func (e *evaluator) value(name string) constant.Value {
 			}
 		}
 	}
+	e.known[name] = macroValue{v, sub.uns}
+	e.uns = e.uns || sub.uns
 	return v
+}
+
+// wraps reports whether C has another value for v, which is unsigned.
+func (e *evaluator) wraps(v constant.Value) bool {
+	return e.uns && v.Kind() == constant.Int && constant.Sign(v) < 0
 }
 
 // tokens cuts an expression into numbers, names, literals and operators.
@@ -148,7 +169,7 @@ func (e *evaluator) binary(level int) constant.Value {
 		default:
 			x = constant.BinaryOp(x, op.tok, y)
 		}
-		if x.Kind() == constant.Int && constant.BitLen(x) > 64 {
+		if e.wraps(x) || x.Kind() == constant.Int && constant.BitLen(x) > 64 {
 			return e.fail()
 		}
 	}
@@ -167,7 +188,10 @@ func (e *evaluator) unary(depth int) constant.Value {
 		if e.bad || x.Kind() == constant.String || t == "~" && x.Kind() != constant.Int {
 			return e.fail()
 		}
-		return constant.UnaryOp(map[string]token.Token{"-": token.SUB, "+": token.ADD, "~": token.XOR}[t], x, 0)
+		if x = constant.UnaryOp(map[string]token.Token{"-": token.SUB, "+": token.ADD, "~": token.XOR}[t], x, 0); e.wraps(x) {
+			return e.fail()
+		}
+		return x
 	case "(":
 		if depth += 1; len(e.open)+depth > 128 {
 			return e.fail()
@@ -183,8 +207,9 @@ func (e *evaluator) unary(depth int) constant.Value {
 	case c == '"':
 		return e.text(t)
 	case c == '\'':
-		v, _, rest, err := strconv.UnquoteChar(t[1:len(t)-1], '\'')
-		if err != nil || rest != "" || v > 0x7f {
+		t, ok := goEscapes(t[1 : len(t)-1])
+		v, _, rest, err := strconv.UnquoteChar(t, '\'')
+		if !ok || err != nil || rest != "" || v > 0x7f {
 			return e.fail()
 		}
 		return constant.MakeInt64(int64(v))
@@ -202,8 +227,9 @@ func (e *evaluator) unary(depth int) constant.Value {
 func (e *evaluator) text(t string) constant.Value {
 	s := ""
 	for {
-		u, err := strconv.Unquote(strings.ReplaceAll(t, `\0`, `\x00`))
-		if err != nil {
+		u, ok := goEscapes(t)
+		u, err := strconv.Unquote(u)
+		if err != nil || !ok {
 			return e.fail()
 		}
 		if s += u; !strings.HasPrefix(e.peek(), `"`) {
@@ -211,6 +237,36 @@ func (e *evaluator) text(t string) constant.Value {
 		}
 		t, e.toks = e.toks[0], e.toks[1:]
 	}
+}
+
+// goEscapes writes the escapes of a C literal as Go has them: numbers have three octal digits, or two hexadecimal ones, where C takes one to three, or
+// all that there are. ok is false for others of those.
+func goEscapes(s string) (t string, ok bool) {
+	run := func(at int, digits string) int {
+		n := 0
+		for at+n < len(s) && strings.IndexByte(digits, s[at+n]) >= 0 {
+			n++
+		}
+		return n
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		b.WriteByte(s[i])
+		if s[i] != '\\' || i+1 == len(s) {
+			continue
+		}
+		i++
+		if n := min(run(i, "01234567"), 3); n > 0 {
+			b.WriteString("000"[n:] + s[i:i+n])
+			i += n - 1
+			continue
+		}
+		if s[i] == 'x' && run(i+1, "0123456789abcdefABCDEF") != 2 {
+			return "", false
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), true
 }
 
 // number is a literal without its suffix.
@@ -223,7 +279,9 @@ func (e *evaluator) number(t string) constant.Value {
 		}
 		return e.fail()
 	}
+	all := low
 	low = strings.TrimRight(low, "ul")
+	e.uns = e.uns || strings.IndexByte(all[len(low):], 'u') >= 0
 	if strings.IndexByte(low, '_') >= 0 {
 		return e.fail()
 	}

@@ -2,6 +2,7 @@ package gogen
 
 import (
 	"bytes"
+	"fmt"
 	"go/format"
 	"go/parser"
 	"go/token"
@@ -152,8 +153,10 @@ func TestEvaluate(t *testing.T) {
 		`"a" "b"`: `"ab"`, "1.5e3": "1500", "0x1p4": "16", "7 % 4": "3", "-7 / 2": "-3", "1 / 0": "", "1 << 64": "", "(int) 1": "", "sizeof(int)": "", "1 +": "",
 		"": "", "()": "", `"a" + 1`: "", "1.5 | 1": "", "1 /* one */": "1", "x": "", "18446744073709551615": "18446744073709551615", "18446744073709551616": "",
 		"0b11": "3", "1__0": "", "'ab'": "", `"`: "", "/*": "", "1 2": "", "08": "",
+		`"\033[0m"`: `"\x1b[0m"`, `"a\0b\12"`: `"a\x00b\n"`, `"\\0"`: `"\\0"`, `"\x1b["`: `"\x1b["`, `"\x1bcd"`: "", `"\4000"`: "", `'\0'`: "0", `'\''`: "39", "''": "",
+		"~0u": "", "-1UL": "", "1u - 2": "", "2u - 1": "1", "~U": "", "U": "1",
 	} {
-		e := evaluator{macros: map[string]string{"M": body}}
+		e := evaluator{macros: map[string]string{"M": body, "U": "1u"}}
 		got := ""
 		if v := e.value("M"); v != nil {
 			got = v.ExactString()
@@ -161,6 +164,17 @@ func TestEvaluate(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", body, got, want)
 		}
+	}
+}
+
+// TestEvaluateOnce has each of many macros use the one before twice.
+func TestEvaluateOnce(t *testing.T) {
+	e := evaluator{macros: map[string]string{"M0": "0u"}}
+	for i := range 30 {
+		e.macros[fmt.Sprintf("M%d", i+1)] = fmt.Sprintf("M%d + M%d", i, i)
+	}
+	if v := e.value("M30"); v == nil || v.ExactString() != "0" || !e.uns {
+		t.Errorf("%v", v)
 	}
 }
 
