@@ -158,6 +158,7 @@ func (p *commitPlan) plan() (err error) {
 	for _, e := range o.changed {
 		if was := e.cur.Load(); e.next == nil && (was == nil || was.nobody) {
 			e.listed = false
+			o.names.idle++
 			continue
 		}
 		o.changed[n] = e

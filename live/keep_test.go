@@ -154,3 +154,23 @@ func TestSizes(t *testing.T) {
 		})
 	}
 }
+
+// TestNamesComeAndGo unbinds names before they are committed: the table of names does not grow.
+func TestNamesComeAndGo(t *testing.T) {
+	o := newObject(t, Options{Memory: true})
+	b := emit(t, o, "stays", returns(1))
+	for i := range 2000 {
+		name := fmt.Sprint("n", i)
+		check(t, o.Bind(name, b))
+		check(t, o.Unbind(name))
+		if i%50 == 0 {
+			check(t, o.Commit())
+		}
+	}
+	if o.names.n > 200 {
+		t.Errorf("%d names are in the table", o.names.n)
+	}
+	if _, err := o.Lookup("stays"); err != nil {
+		t.Error(err)
+	}
+}
