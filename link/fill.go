@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"weld/image/elf"
 )
@@ -38,6 +39,7 @@ type filler struct {
 	digests [][]byte // of the pieces, for the build ID; nil without one
 	sum     func([]byte) []byte
 	scratch sync.Pool
+	failed  atomic.Bool // to write: no more is written, and there is one error of it
 }
 
 // kept reports whether a section is in memory until the end.
@@ -244,10 +246,10 @@ func (f *filler) hash(i int, b []byte) {
 
 // write writes to the file.
 func (f *filler) write(off uint64, b []byte) error {
-	if f.file == nil {
+	if f.file == nil || f.failed.Load() {
 		return nil
 	}
-	if _, err := f.file.WriteAt(b, int64(off)); err != nil {
+	if _, err := f.file.WriteAt(b, int64(off)); err != nil && f.failed.CompareAndSwap(false, true) {
 		return f.l.cannotWrite(err)
 	}
 	return nil
