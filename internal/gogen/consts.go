@@ -30,7 +30,7 @@ func (w *writer) writeEnums() {
 		if at != "" {
 			at = ", " + at
 		}
-		w.printf("// %s is %s%s.\ntype %s %s\n\n", g.name, oneLine(g.cName), at, g.name, under)
+		w.printf("// %s is %s%s.\ntype %s %s\n\n", g.name, g.cName, at, g.name, under)
 		w.enumerators(g.c, g.name, seen)
 	}
 	for _, t := range w.lib.Enums {

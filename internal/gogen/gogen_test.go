@@ -178,6 +178,21 @@ func TestEvaluateOnce(t *testing.T) {
 	}
 }
 
+// TestNamesEndNoComment has names of types, which damaged debugging information may give, that would end a comment and go on as Go.
+func TestNamesEndNoComment(t *testing.T) {
+	const tag = "s\nfunc init() { panic(1) }\n//"
+	opaque := &ctype.Type{Kind: ctype.Struct, Name: tag, Incomplete: true}
+	l := &Library{Name: "lib\nx", Source: "a\nb"}
+	for i, k := range []*ctype.Type{ctype.PointerTo(opaque), opaque, {Kind: ctype.Int, Name: tag, Size: 4}, {Kind: ctype.Enum, Name: tag, Size: 4}, {Kind: ctype.Union, Name: tag, Size: 8}, {Kind: ctype.Struct, Name: tag, Size: 8}} {
+		l.Symbols = append(l.Symbols, Symbol{Name: fmt.Sprint("f", i), Type: &ctype.Type{Kind: ctype.Func, Elem: k, Params: []ctype.Param{{Name: tag, Type: ctype.PointerTo(k)}, {Type: k}}}},
+			Symbol{Name: fmt.Sprint("v", i), Type: &ctype.Type{Kind: ctype.Typedef, Name: tag, Elem: k}})
+	}
+	text, err := Write(l, &Options{})
+	if err != nil || strings.Contains(string(text), "\nfunc init()") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 // FuzzWrite has types read from prototypes with any names and macros with any body become Go, which has to parse.
 func FuzzWrite(f *testing.F) {
 	f.Add("int f(int type, struct s { int func; union { long a; char b[3]; } u; } *p, int (*cb)(void *, double))", "f", "(1 << 3)")

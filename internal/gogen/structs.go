@@ -247,7 +247,7 @@ func (w *writer) describe(g *goType) {
 		w.printf("// %s is %s%s, which %s: C makes it, and has pointers to it.\ntype %s struct{}\n\n", g.name, g.cName, at, oneLine(g.opaque), g.name)
 		return
 	}
-	w.printf("// %s is %s%s.\n", g.name, oneLine(g.cName), at)
+	w.printf("// %s is %s%s.\n", g.name, g.cName, at)
 	for _, n := range g.notes {
 		w.printf("// %s\n", n)
 	}

@@ -18,7 +18,7 @@ type typeKey struct {
 type goType struct {
 	c      *ctype.Type
 	name   string // in Go
-	cName  string // in C, with the word
+	cName  string // in C, with the word, on one line
 	opaque string // why it is not described; "" if it is
 	value  bool   // something has it by value
 
@@ -315,9 +315,9 @@ func (w *writer) named(t *ctype.Type, hint string) *goType {
 	g := &goType{c: t}
 	switch {
 	case t.Name != "":
-		g.cName, g.name = word+" "+t.Name, w.exported(t.Name)
+		g.cName, g.name = oneLine(word+" "+t.Name), w.exported(t.Name)
 	case typedef != "":
-		g.cName, g.name = typedef, w.exported(typedef)
+		g.cName, g.name = oneLine(typedef), w.exported(typedef)
 	default:
 		g.cName, g.name = "an unnamed "+word, exported(hint)
 	}
