@@ -164,7 +164,8 @@ func (d *desc) callFrame(g *abi.GoFrame) (text unsafe.Pointer) {
 	words := p.StackWords
 	var vp *abi.VarPlan
 	var vargs []any
-	var addrs []uint64
+	var few [8]uint64
+	addrs := few[:0]
 	if p.Variadic {
 		vargs = p.VarArgs(g)
 		var err error

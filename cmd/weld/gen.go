@@ -69,7 +69,7 @@ func (c *genCmd) Run(s *streams) error {
 		}
 	}
 	if !slices.ContainsFunc(l.Symbols, func(s gogen.Symbol) bool { return s.Type != nil && s.Why == "" }) {
-		return fmt.Errorf("%s: of nothing that it exports, and that is wanted, the type is known", l.Source)
+		return fmt.Errorf("%s: no type is known of what it exports and is wanted", l.Name)
 	}
 	text, err := gogen.Write(l, o)
 	if err != nil {
