@@ -228,7 +228,7 @@ func TestMutations(t *testing.T) { mutations(t, 40) }
 // TestMutationsSoak does so 100000 times, and with every prefix.
 func TestMutationsSoak(t *testing.T) {
 	if !testenv.Soak() {
-		t.SkipNow()
+		t.Skip("WELD_SOAK is not set")
 	}
 	mutations(t, 100000/8)
 	for name, data := range mutable(t) {
