@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/image/elf"
 	"weld/internal/testenv"
@@ -80,7 +79,7 @@ func TestCompressedOutput(t *testing.T) {
 				t.Errorf("%s: %s has %d bytes that differ from the %d of the other output", kind, name, len(got[name]), len(data))
 			}
 		}
-		if got := testenv.Run(t, exec.Command(d.Join(kind)), 10*time.Second); got.Code != 7 {
+		if got := testenv.Run(t, exec.Command(d.Join(kind)), testenv.Patience); got.Code != 7 {
 			t.Errorf("%s: %s", kind, got)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 	"weld/link"
@@ -104,7 +103,7 @@ func TestVeneers(t *testing.T) {
 	for _, flags := range [][]string{{}} {
 		tool(t, d.Path, tc.prefix+"gcc", append([]string{"-B", weldDir(t), "near.s", "far.s", "-o", "far", "-Wl,--build-id=none"}, flags...)...)
 		cmd := slices.Concat(tc.run, []string{d.Join("far")})
-		if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), 20*time.Second); got.Code != 44 {
+		if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), testenv.Patience); got.Code != 44 {
 			t.Errorf("%q: %s, wanted exit status 44", flags, got)
 		}
 	}
@@ -155,7 +154,7 @@ const char *name(int n) { switch (n) { case 0: return names[0]; case 1: return "
 					t.Errorf("%s has no packed relocations", name)
 				}
 				cmd := slices.Concat(p.run, []string{out})
-				if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), 20*time.Second); got.Code != 0 || string(got.Stdout) != "3 1 6 two\n" {
+				if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), testenv.Patience); got.Code != 0 || string(got.Stdout) != "3 1 6 two\n" {
 					t.Errorf("%s: %s, output %q %q", name, got, got.Stdout, got.Stderr)
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -47,7 +46,7 @@ func main() {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go %q: %v\n%s", line, err, out)
 		}
-		got := testenv.Run(t, exec.Command(d.Join("prog")), 20*time.Second)
+		got := testenv.Run(t, exec.Command(d.Join("prog")), testenv.Patience)
 		if want := "from C\n8\nfrom Go\n"; got.Code != 0 || string(got.Stdout) != want {
 			t.Errorf("go %q: %s, output %q, wanted %q\n%s", line, got, got.Stdout, want, got.Stderr)
 		}
@@ -64,7 +63,7 @@ func TestMusl(t *testing.T) {
 	}
 	for _, flags := range [][]string{{}, {"-static"}, {"-static", "-pie", "-fPIE"}} {
 		tool(t, d.Path, "musl-gcc", append([]string{"-B", weld, src, "-o", "hello"}, flags...)...)
-		if got := testenv.Run(t, exec.Command(d.Join("hello")), 10*time.Second); got.Code != 0 || string(got.Stdout) != "hi\n" {
+		if got := testenv.Run(t, exec.Command(d.Join("hello")), testenv.Patience); got.Code != 0 || string(got.Stdout) != "hi\n" {
 			t.Errorf("musl %q: %s, output %q", flags, got, got.Stdout)
 		}
 	}
@@ -138,7 +137,7 @@ func TestRelocatable(t *testing.T) {
 				var want *testenv.Result
 				for _, args := range [][]string{objs, {"all.o"}, {"all.o", "-B", weld}, {"again.o", "-B", weld}, {"gnu.o", "-B", weld}} {
 					tool(t, d.Path, cc, append(append([]string{"-o", "prog"}, args...), flags...)...)
-					got := testenv.Run(t, exec.Command(d.Join("prog")), 20*time.Second)
+					got := testenv.Run(t, exec.Command(d.Join("prog")), testenv.Patience)
 					if want == nil {
 						want = &got
 					} else if got.String() != want.String() || string(got.Stdout) != string(want.Stdout) {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -96,12 +95,12 @@ func TestEmitRelocs(t *testing.T) {
 		t.Errorf("relocations %v\nlld's %v", ours, theirs)
 	}
 	checkELF(t, d.Join("lld"), d.Join("out"))
-	if r := testenv.Run(t, exec.Command(d.Join("out")), 10*time.Second); r.Code != 7 {
+	if r := testenv.Run(t, exec.Command(d.Join("out")), testenv.Patience); r.Code != 7 {
 		t.Errorf("%s", r)
 	}
 	tool(t, d.Path, "g++", "cxx.o", "cxx_other.o", "-static", "-Wl,-q", "-o", "static", "-B", weld)
 	emitted(t, d.Join("static"), false)
-	if r := testenv.Run(t, exec.Command(d.Join("static")), 10*time.Second); r.Code != 7 {
+	if r := testenv.Run(t, exec.Command(d.Join("static")), testenv.Patience); r.Code != 7 {
 		t.Errorf("static: %s", r)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -61,13 +60,13 @@ func TestICF(t *testing.T) {
 		for _, kind := range []string{"none", "safe", "all"} {
 			args := []string{"-o", "prog", "-pie", cc + ".o", "-Wl,--icf=" + kind, "-Wl,--print-icf-sections"}
 			out := tool(t, d.Path, "gcc", append(args, "-B", weld)...)
-			got := testenv.Run(t, exec.Command(d.Join("prog")), 10*time.Second)
+			got := testenv.Run(t, exec.Command(d.Join("prog")), testenv.Patience)
 			args[1] = "lld"
 			want := tool(t, d.Path, llvm(t, "clang"), append(args, "--ld-path="+llvm(t, "ld.lld"))...)
 			if a, b := classesOf(out), classesOf(want); !slices.Equal(a, b) {
 				t.Errorf("%s, %s: folded\n%s\nlld:\n%s", cc, kind, strings.Join(a, "\n"), strings.Join(b, "\n"))
 			}
-			ref := testenv.Run(t, exec.Command(d.Join("lld")), 10*time.Second)
+			ref := testenv.Run(t, exec.Command(d.Join("lld")), testenv.Patience)
 			if got.Code != ref.Code || string(got.Stdout) != string(ref.Stdout) {
 				t.Errorf("%s, %s: %s %q, lld %s %q", cc, kind, got, got.Stdout, ref, ref.Stdout)
 			}
@@ -130,7 +129,7 @@ int main() {
 }
 `)
 	out := tool(t, d.Path, "g++", "-O2", "-ffunction-sections", src, "-o", "eh", "-B", weldDir(t), "-Wl,--icf=all,--print-icf-sections")
-	if got := testenv.Run(t, exec.Command(d.Join("eh")), 10*time.Second); got.Code != 35 {
+	if got := testenv.Run(t, exec.Command(d.Join("eh")), testenv.Patience); got.Code != 35 {
 		t.Errorf("%s, wanted 35", got)
 	}
 	if !strings.Contains(out, "plain_2") || strings.Contains(out, "catch_b") {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -120,7 +119,7 @@ func TestSectionStart(t *testing.T) {
 		if slices.Contains(args, "-pie") {
 			continue // there is no run-time linker in it
 		}
-		if r := testenv.Run(t, exec.Command(d.Join("out")), 10*time.Second); r.Code != 42 {
+		if r := testenv.Run(t, exec.Command(d.Join("out")), testenv.Patience); r.Code != 42 {
 			t.Errorf("%q: %s, wanted exit status 42", args, r)
 		}
 	}

@@ -52,7 +52,7 @@ func runProgram(t testing.TB, d *testenv.Dir, data []byte) testenv.Result {
 	if err := os.WriteFile(path, data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return testenv.Run(t, exec.Command(path), 10*time.Second)
+	return testenv.Run(t, exec.Command(path), testenv.Patience)
 }
 
 // TestInMemory links readers, memory and files of an fs.FS to memory.

@@ -69,7 +69,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := testenv.ChildCommand(t, "link-limited", "100000", obj, out)
-	if r := testenv.Run(t, cmd, 20*time.Second); r.Code != 0 {
+	if r := testenv.Run(t, cmd, testenv.Patience); r.Code != 0 {
 		t.Errorf("with a limit of 100000 bytes: %s\n%s", r, r.Stdout)
 	}
 	left, err := os.ReadDir(dir)
@@ -82,7 +82,7 @@ func TestFullDisk(t *testing.T) {
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 	}
-	if r := testenv.Run(t, cmd, 20*time.Second); r.Code != 0 {
+	if r := testenv.Run(t, cmd, testenv.Patience); r.Code != 0 {
 		t.Errorf("on a full file system: %s\n%s%s", r, r.Stdout, r.Stderr)
 	}
 	_, err = link.Link(t.Context(), link.Options{Inputs: []link.Input{{Path: obj}}, Output: "/dev/full"})
@@ -101,7 +101,7 @@ func TestFourGigabytes(t *testing.T) {
 	if err != nil || res.Size > 1<<20 {
 		t.Fatalf("sections without content: %v", err)
 	}
-	if r := testenv.Run(t, exec.Command(out), 20*time.Second); r.Code != 7 {
+	if r := testenv.Run(t, exec.Command(out), testenv.Patience); r.Code != 7 {
 		t.Errorf("%s, wanted exit status 7", r)
 	}
 	// The same object with a section of 4 GiB of content, which is a hole of the file.

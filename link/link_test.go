@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 	"weld/link/ldcmd"
@@ -216,7 +215,7 @@ func (p *program) test(t *testing.T, tc *toolchain) {
 					compareELF(t, flags, d.Join("prog-gnu"), prog)
 				}
 				cmd := slices.Concat(tc.run, []string{prog})
-				got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), 20*time.Second)
+				got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), testenv.Patience)
 				switch {
 				case want == nil:
 					want = &got

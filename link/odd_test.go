@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 	"weld/link"
@@ -70,7 +69,7 @@ int main(void) { __asm__ volatile("" ::: "memory"); a++; c++; return a + b + c -
 			}
 			tool(t, d.Path, c.tc.prefix+"gcc", args...)
 			cmd := append(slices.Clone(c.tc.run), d.Join("odd"))
-			if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), 20*time.Second); got.Code != 42 {
+			if got := testenv.Run(t, exec.Command(cmd[0], cmd[1:]...), testenv.Patience); got.Code != 42 {
 				t.Errorf("%s, wanted exit status 42", got)
 			}
 		})

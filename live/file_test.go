@@ -216,7 +216,7 @@ func TestMounts(t *testing.T) {
 	}
 	again := testenv.ChildCommand(t, "noexec", dir)
 	again.SysProcAttr = cmd.SysProcAttr
-	r := testenv.Run(t, again, 20*time.Second)
+	r := testenv.Run(t, again, testenv.Patience)
 	out := string(r.Stdout)
 	if strings.HasPrefix(out, "mount:") {
 		t.Logf("%s; TestNoExec and TestFull have what can be had without", out)
@@ -298,7 +298,7 @@ func TestFull(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	dir := t.TempDir()
-	r := testenv.Run(t, testenv.ChildCommand(t, "limited", dir), 20*time.Second)
+	r := testenv.Run(t, testenv.ChildCommand(t, "limited", dir), testenv.Patience)
 	if want := "true true\ntrue true\n1\n<nil>\n"; string(r.Stdout) != want {
 		t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
 	}
@@ -320,7 +320,7 @@ func TestUnwritable(t *testing.T) {
 		cmd.Path = exe
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
-	r := testenv.Run(t, cmd, 20*time.Second)
+	r := testenv.Run(t, cmd, testenv.Patience)
 	if !bytes.HasPrefix(r.Stdout, []byte("true true live: create in test: "+dir)) {
 		t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
 	}
@@ -332,7 +332,7 @@ func TestSweep(t *testing.T) {
 	young = time.Hour
 	dir := t.TempDir()
 	abandon := func() string {
-		r := testenv.Run(t, testenv.ChildCommand(t, "abandon", dir), 20*time.Second)
+		r := testenv.Run(t, testenv.ChildCommand(t, "abandon", dir), testenv.Patience)
 		path := strings.TrimSpace(strings.TrimPrefix(string(r.Stdout), "<nil>\n"))
 		if _, err := os.Stat(path); err != nil {
 			t.Fatalf("%v %s %s", err, r.Stdout, r.Stderr)

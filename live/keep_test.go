@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -60,7 +59,7 @@ func TestKeep(t *testing.T) {
 			if program == musl {
 				want = "one=1 two=2\nhidden=0 gone=0\ndata=11 ro=22 bss=0\ndladdr=one\nvia=0\nbare=0\nend\n"
 			}
-			r := testenv.Run(t, exec.Command(program, path), 10*time.Second)
+			r := testenv.Run(t, exec.Command(program, path), testenv.Patience)
 			if string(r.Stdout) != want {
 				t.Errorf("%s, %s: %v %s\n%s\nwanted:\n%s", what, filepath.Base(program), r, r.Stderr, r.Stdout, want)
 			}

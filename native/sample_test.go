@@ -71,23 +71,25 @@ func TestRaiseFrame(t *testing.T) {
 // after each.
 func spinning(t testing.TB, n int, pause func(i int)) {
 	bringUp(t)
-	// cmpl $0, (%rdi); je .-3; ret
-	spin := fn[func(flag *int32)](t, code(t, 0x83, 0x3f, 0x00, 0x74, 0xfb, 0xc3), false)
+	// movl $1, 4(%rdi); cmpl $0, (%rdi); je .-3; ret
+	spin := fn[func(flags *[2]int32)](t, code(t, 0xc7, 0x47, 0x04, 1, 0, 0, 0, 0x83, 0x3f, 0x00, 0x74, 0xfb, 0xc3), false)
 	tid, done := make(chan int), make(chan bool)
-	flag := new(int32)
+	flags := new([2]int32)
 	go func() {
 		runtime.LockOSThread()
 		tid <- syscall.Gettid()
-		spin(flag)
+		spin(flags)
 		done <- true
 	}()
 	id := <-tid
-	time.Sleep(10 * time.Millisecond)
+	for atomic.LoadInt32(&flags[1]) == 0 {
+		time.Sleep(100 * time.Microsecond)
+	}
 	for i := range n {
 		syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(syscall.Getpid()), uintptr(id), uintptr(syscall.SIGPROF))
 		pause(i)
 	}
-	*flag = 1
+	atomic.StoreInt32(&flags[0], 1)
 	<-done
 }
 
@@ -122,7 +124,7 @@ func samplerChild([]string) {
 		})
 	}
 	spinning(t, 15, func(i int) {
-		for end := time.Now().Add(5 * time.Second); NextSampleID() != first+i+1 && time.Now().Before(end); {
+		for end := time.Now().Add(testenv.Patience); NextSampleID() != first+i+1 && time.Now().Before(end); {
 			time.Sleep(100 * time.Microsecond)
 		}
 		read()
@@ -158,7 +160,7 @@ func samplerFullChild([]string) {
 		spinning(t, 30, func(int) { // a signal that comes before the one before it is served is none
 			taken := func() uint64 { return atomic.LoadUint64(&sampling.head) + SamplesLost() }
 			had := taken()
-			for end := time.Now().Add(5 * time.Second); taken() == had && time.Now().Before(end); {
+			for end := time.Now().Add(testenv.Patience); taken() == had && time.Now().Before(end); {
 				time.Sleep(100 * time.Microsecond)
 			}
 		})

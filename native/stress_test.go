@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
@@ -201,8 +202,15 @@ func TestThreadsReused(t *testing.T) {
 	count := c[func() int64](t, "count")
 	before := Threads()
 	for range 300 {
-		locked(t, func() { count() })
-		time.Sleep(100 * time.Microsecond) // for the kernel thread to end
+		tid := 0
+		locked(t, func() { count(); tid = syscall.Gettid() })
+		// For the kernel thread to end, which the first one does not.
+		for end := time.Now().Add(10 * time.Second); tid != syscall.Getpid() && time.Now().Before(end); {
+			if syscall.Access(fmt.Sprintf("/proc/self/task/%d", tid), 0) != nil {
+				break
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
 	}
 	if n := Threads(); n > before+50 {
 		t.Errorf("%d native threads, %d before", n, before)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -90,7 +91,9 @@ func crashChild(args []string) {
 			die(err)
 		}
 		go func() {
-			time.Sleep(200 * time.Millisecond)
+			for atomic.LoadInt32(&waiting[1]) == 0 {
+				time.Sleep(time.Millisecond)
+			}
 			sig := syscall.SIGQUIT
 			if how == 1 {
 				sig = syscall.SIGABRT
@@ -116,11 +119,11 @@ func crashChild(args []string) {
 	fmt.Println("not reached")
 }
 
+// waiting is what wait_long waits for, and that it does.
+var waiting [2]int32
+
 //go:noinline
-func callsWait(f func(*int32) int32) int32 {
-	flag := new(int32)
-	return f(flag) + *flag
-}
+func callsWait(f func(*int32) int32) int32 { return f(&waiting[0]) + waiting[0] }
 
 // What a report of a crash in native code says, and how the process ends: as it does where Go code has crashed.
 func TestCrash(t *testing.T) {

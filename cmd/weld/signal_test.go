@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"weld/internal/testenv"
 )
 
 // TestSignal ends the command while a C function blocks: at once, and as the signal's default action does.
@@ -25,15 +30,20 @@ func TestSignal(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		stop := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-		for range 500 {
-			maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid))
-			if err != nil || strings.Contains(string(maps), "libc.so.6") {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
+		stop := time.AfterFunc(testenv.Patience, func() { cmd.Process.Kill() })
+		sleeping := func() bool {
+			calls, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", cmd.Process.Pid))
+			return slices.ContainsFunc(calls, func(path string) bool {
+				call, _ := os.ReadFile(path) // 230 is clock_nanosleep
+				return regexp.MustCompile(`^230 0x0 `).Match(call)
+			})
 		}
-		time.Sleep(200 * time.Millisecond) // the call is a moment later
+		for end := time.Now().Add(testenv.Patience); !sleeping(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				cmd.Process.Kill()
+				t.Fatalf("the function does not come to sleep: %v\n%s", cmd.Wait(), &out)
+			}
+		}
 		cmd.Process.Signal(sig)
 		cmd.Wait()
 		stop.Stop()

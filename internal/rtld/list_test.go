@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/debug"
 	"weld/internal/testenv"
@@ -78,7 +77,7 @@ func TestListAfterFailures(t *testing.T) {
 	} {
 		setHook(t, hook, f)
 		for _, user := range []string{resolver, starter} {
-			within(t, 10*time.Second, func() {
+			within(t, testenv.Patience, func() {
 				defer func() { recover() }()
 				mustClose(t, mustOpen(t, user, Now))
 			})
@@ -103,7 +102,7 @@ func init() {
 
 // A file is mapped before it is known for one that the system's run-time linker has to load: then nothing new is left.
 func TestSystemFileFirst(t *testing.T) {
-	r := testenv.Run(t, testenv.ChildCommand(t, "system file"), 10*time.Second)
+	r := testenv.Run(t, testenv.ChildCommand(t, "system file"), testenv.Patience)
 	_, _, adopted := native.Libc()
 	want := fmt.Sprint("true ", !adopted, " ", !adopted) // else they are in the list of the system's
 	if r.Code != 0 || string(r.Stdout) != want {

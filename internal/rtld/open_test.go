@@ -5,7 +5,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 	"weld/native"
@@ -148,7 +147,7 @@ func TestOppositeInitialisers(t *testing.T) {
 		}
 		setHook(t, hooks["x"], other(y))
 		setHook(t, hooks["y"], other(x))
-		within(t, 10*time.Second, func() {
+		within(t, testenv.Patience, func() {
 			var wg sync.WaitGroup
 			for _, path := range []string{x, y} {
 				wg.Go(func() { mustClose(t, mustOpen(t, path, 0)) })
@@ -179,7 +178,7 @@ __attribute__((destructor)) static void end(void) { call_hook(); seen = below();
 		}
 	})
 	setHook(t, hook, func() {
-		within(t, 10*time.Second, func() { mustClose(t, b) })
+		within(t, testenv.Patience, func() { mustClose(t, b) })
 	})
 	mustClose(t, o)
 	before.check(t, d.Path)

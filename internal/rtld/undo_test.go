@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"weld/image/elf"
 	"weld/internal/testenv"
@@ -54,7 +53,7 @@ int bad(void) { return *dep() + old() + not_there() + value; }
 // interrupted runs f, which is to end by a panic or by ending its goroutine.
 func interrupted(t *testing.T, f func()) {
 	t.Helper()
-	within(t, 10*time.Second, func() {
+	within(t, testenv.Patience, func() {
 		defer func() { recover() }()
 		f()
 		t.Error("it was not interrupted")
@@ -78,7 +77,7 @@ __attribute__((constructor)) static void start(void) { call_hook(); }
 		before.check(t, d.Path)
 	}
 	setHook(t, hook, func() {})
-	within(t, 10*time.Second, func() { mustClose(t, mustOpen(t, user, 0)) })
+	within(t, testenv.Patience, func() { mustClose(t, mustOpen(t, user, 0)) })
 	before.check(t, d.Path)
 }
 
@@ -136,7 +135,7 @@ func TestResolverOpens(t *testing.T) {
 			mustClose(t, o)
 		}
 	})
-	within(t, 10*time.Second, func() {
+	within(t, testenv.Patience, func() {
 		o := mustOpen(t, user, Now)
 		if n := call(t, o, "user"); n != 5 || calls == 0 {
 			t.Errorf("user() = %d after %d resolvers", n, calls)
@@ -150,7 +149,7 @@ func TestResolverOpens(t *testing.T) {
 		interrupted(t, func() { Default.Open(Source{Name: user}, Now, nil) })
 		before.check(t, d.Path)
 	}
-	within(t, 10*time.Second, func() { mustClose(t, mustOpen(t, plug, 0)) }) // nobody holds the lock
+	within(t, testenv.Patience, func() { mustClose(t, mustOpen(t, plug, 0)) }) // nobody holds the lock
 }
 
 // Files that ask for what would fault in Go code, or run what is no code.

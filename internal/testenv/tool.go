@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Patience bounds each run of a debugger or profiler.
-const Patience = 90 * time.Second
+// Patience bounds what is waited for, such as each run of a debugger: many times what it takes on a busy machine.
+const Patience = 3 * time.Minute
 
 // ToolEnv completes the environment of a debugger or profiler and of what it starts; nil stands for that of the test. A thread
 // that is preempted at a breakpoint comes by there twice, and not all debuggers are prepared for that.
@@ -45,11 +45,12 @@ func Begin(t testing.TB, cmd *exec.Cmd) (end func() string) {
 	}
 }
 
-// GDB is gdb in batch mode, which does the commands one after the other, errors or not.
+// GDB is gdb in batch mode, which does the commands one after the other, errors or not. It does not tell of threads that come
+// and go: it writes its lines in pieces, and these while the program runs, whose own output would come to stand amid them.
 func GDB(t testing.TB, commands []string, args ...string) *exec.Cmd {
 	t.Helper()
 	Need(t, "gdb")
-	list := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set breakpoint pending on"}
+	list := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set breakpoint pending on", "-iex", "set print thread-events off"}
 	for _, c := range commands {
 		list = append(list, "-ex", c)
 	}
@@ -58,7 +59,8 @@ func GDB(t testing.TB, commands []string, args ...string) *exec.Cmd {
 
 // LLDB is lldb in batch mode: version 19, which expectations are written for, or else the highest that there is. Go interrupts its
 // threads by SIGURG, at which lldb stops if not told otherwise; [ToolEnv] tells Go to do without, because when one comes where a
-// thread goes on from a breakpoint, lldb 19 stops there once more.
+// thread goes on from a breakpoint, lldb 19 stops there once more. What a program that lldb starts writes to standard output goes
+// nowhere: lldb would pass it on at some later time.
 func LLDB(t testing.TB, commands []string, args ...string) *exec.Cmd {
 	t.Helper()
 	program := "lldb"
@@ -69,7 +71,7 @@ func LLDB(t testing.TB, commands []string, args ...string) *exec.Cmd {
 		}
 	}
 	Need(t, program)
-	list := []string{"--no-lldbinit", "--batch"}
+	list := []string{"--no-lldbinit", "--batch", "-O", "settings set target.output-path /dev/null"}
 	for _, c := range commands {
 		list = append(list, "-o", c)
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 	"unsafe"
 
 	"weld/internal/testenv"
@@ -218,7 +217,7 @@ func testLTO(t *testing.T, cc string, r *strings.Replacer) {
 			}
 			cmd := exec.Command(prog)
 			cmd.Dir = d.Join("obj")
-			if got := testenv.Run(t, cmd, 20*time.Second); got.Code != 0 || string(got.Stdout) != c.want {
+			if got := testenv.Run(t, cmd, testenv.Patience); got.Code != 0 || string(got.Stdout) != c.want {
 				t.Errorf("%s: %s, output %q, wanted %q\n%s", c.name, got, got.Stdout, c.want, got.Stderr)
 			}
 			if out := ""; name == "objects" {
@@ -323,7 +322,7 @@ func TestInProcess(t *testing.T) {
 		if err := os.WriteFile(d.Join("prog"), res.Data, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if got := testenv.Run(t, exec.Command(d.Join("prog")), 10*time.Second); got.Code != 42 {
+		if got := testenv.Run(t, exec.Command(d.Join("prog")), testenv.Patience); got.Code != 42 {
 			t.Errorf("%s, wanted exit status 42", got)
 		}
 	}

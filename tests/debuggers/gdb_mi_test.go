@@ -94,6 +94,7 @@ func TestGDBMI(t *testing.T) {
 			testenv.Expect(t, m.do("-break-insert -f shapes.c:%d", line(t, "shapes.c", "return doubled;")), `pending=`)
 			m.do("-break-insert main.marked")
 			m.do("-break-insert main.end")
+			m.do("-inferior-tty-set /dev/null") // not amid the records
 			m.do("-exec-run")
 			loaded := `^=library-loaded,id=".*/libshapes\.so",target-name=".*/libshapes\.so"`
 			m.until(loaded)

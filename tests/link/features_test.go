@@ -11,13 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
 
 // runLimit is how long a program may run.
-const runLimit = 30 * time.Second
+const runLimit = testenv.Patience
 
 func TestFeatures(t *testing.T) {
 	testFeatures(t, false)

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"weld"
 	"weld/internal/testenv"
@@ -84,7 +83,7 @@ func cWays(t *testing.T, source string, run func(t *testing.T, command func(what
 // replaced, freed, and gone in the end.
 func TestC(t *testing.T) {
 	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
-		r := testenv.Run(t, command("calculate"), 30*time.Second)
+		r := testenv.Run(t, command("calculate"), testenv.Patience)
 		const want = "square(7) = 49\nframes: frames sum rpn_main\nsum(3) = 25\nfound: 1 1 0\ndladdr: square 1 21 1\ndlinfo: 1 1\ncount: 42 0\n" +
 			"replaced: 50 49\nunbound: 0\ndeleted: 0\n"
 		if got := strings.Replace(string(r.Stdout), " calculate rpn_main", " rpn_main", 1); got != want {
@@ -105,7 +104,7 @@ func TestCMisuse(t *testing.T) {
 		"truncated", "truncated", "truncated",
 	}
 	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
-		r := testenv.Run(t, command("misuse"), 30*time.Second)
+		r := testenv.Run(t, command("misuse"), testenv.Patience)
 		lines := strings.Split(strings.TrimSpace(string(r.Stdout)), "\n")
 		if len(lines) != len(want) {
 			t.Fatalf("%v: %d lines, wanted %d\n%s%s", r, len(lines), len(want), r.Stdout, r.Stderr)
@@ -120,7 +119,7 @@ func TestCMisuse(t *testing.T) {
 
 func TestCThreads(t *testing.T) {
 	cWays(t, "rpn.c", func(t *testing.T, command func(string) *exec.Cmd) {
-		r := testenv.Run(t, command("threads"), 60*time.Second)
+		r := testenv.Run(t, command("threads"), testenv.Patience)
 		if string(r.Stdout) != "bad 0, left 300\n" {
 			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
 		}
@@ -135,7 +134,7 @@ func TestCNames(t *testing.T) {
 	program := d.Program("names", append(strict(t), "names.c", "-rdynamic")...)
 	cmd := exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "run", program, d.Join("kept.so"))
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
-	r := testenv.Run(t, cmd, 30*time.Second)
+	r := testenv.Run(t, cmd, testenv.Patience)
 	const want = `undefined: 1
 bound: 1
 called: 42 42 1
@@ -160,7 +159,7 @@ save in names: /dev/null/x: the folder cannot be used
 func TestCWithout(t *testing.T) {
 	testenv.Need(t, "gcc")
 	program := testenv.NewDir(t).Program("rpn", append(strict(t), "rpn.c", "-rdynamic", "-pthread")...)
-	r := testenv.Run(t, exec.Command(program), 10*time.Second)
+	r := testenv.Run(t, exec.Command(program), testenv.Patience)
 	if !regexp.MustCompile(`^dlcreate: .*rpn: undefined symbol: dlcreate\n$`).Match(r.Stdout) {
 		t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
 	}
@@ -174,7 +173,7 @@ func TestCXX(t *testing.T) {
 		dir := t.TempDir()
 		cmd := exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "run", program, how)
 		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
-		r := testenv.Run(t, cmd, 30*time.Second)
+		r := testenv.Run(t, cmd, testenv.Patience)
 		if string(r.Stdout) != want {
 			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
 		}
@@ -210,7 +209,7 @@ func TestCHeader(t *testing.T) {
 		t.Helper()
 		cmd := exec.Command(weldCommand, args...)
 		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
-		if r := testenv.Run(t, cmd, 20*time.Second); r.Code != 0 || strings.TrimSpace(string(r.Stdout)) > "0" {
+		if r := testenv.Run(t, cmd, testenv.Patience); r.Code != 0 || strings.TrimSpace(string(r.Stdout)) > "0" {
 			t.Errorf("%v: %v\n%s%s", args, r, r.Stdout, r.Stderr)
 		}
 	}

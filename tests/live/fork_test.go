@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -23,7 +22,7 @@ func TestCFork(t *testing.T) {
 			if how == "main" {
 				child = "first 0 -1 1 1 -1 -1 5 0"
 			}
-			r := testenv.Run(t, command(how), 30*time.Second)
+			r := testenv.Run(t, command(how), testenv.Patience)
 			if want := fmt.Sprintf("child: 1 2 10 10 0 %s\nparent: 21 22 30 30, child 0\n", child); string(r.Stdout) != want {
 				t.Errorf("%s: %v\n%s%s\nwanted:\n%s", how, r, r.Stdout, r.Stderr, want)
 			}
@@ -38,7 +37,7 @@ func TestCForkStorm(t *testing.T) {
 		if strings.HasSuffix(t.Name(), "/library") {
 			how = "storm without Go"
 		}
-		r := testenv.Run(t, command(how), 60*time.Second)
+		r := testenv.Run(t, command(how), testenv.Patience)
 		if string(r.Stdout) != "storm: 0\n" {
 			t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
 		}
@@ -53,7 +52,7 @@ func TestCForkFirst(t *testing.T) {
 			hows = []string{"first", "first without Go"}
 		}
 		for _, how := range hows {
-			r := testenv.Run(t, command(how), 30*time.Second)
+			r := testenv.Run(t, command(how), testenv.Patience)
 			if string(r.Stdout) != "first: 0\n" {
 				t.Errorf("%s: %v\n%s%s", how, r, r.Stdout, r.Stderr)
 			}

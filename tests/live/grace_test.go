@@ -89,7 +89,7 @@ func TestCGrace(t *testing.T) {
 			case t.Name() == "TestCGrace/library" && !native.OwnExecutable():
 				want = "held: not used again\ncalled: 1\n" + how + ": not used again\n"
 			}
-			r := testenv.Run(t, command(how), 30*time.Second)
+			r := testenv.Run(t, command(how), testenv.Patience)
 			if string(r.Stdout) != want {
 				t.Errorf("%s: %v\n%s%s", how, r, r.Stdout, r.Stderr)
 			}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"weld/internal/testenv"
 )
@@ -61,7 +62,14 @@ func TestPartsEnd(t *testing.T) {
 	dir := t.TempDir()
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
 	out := testenv.Tool(t, cmd)
-	testenv.Expect(t, out, `new_9 \(\) at `, `weld-live\..*\n.*weld-live\.`, `^\[Inferior 1 .* detached\]`)
+	testenv.Expect(t, out, `new_9 \(\) at `, `weld-live\..*\n.*weld-live\.`, `^\[Inferior 1 \(process \d+\) detached\]`)
+	// It is in a session of its own, and goes on to its end.
+	pid := regexp.MustCompile(`process (\d+)\) detached`).FindStringSubmatch(out)
+	for end := time.Now().Add(testenv.Patience); pid != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat("/proc/" + pid[1] + "/exe"); err != nil {
+			break
+		}
+	}
 	left, err := filepath.Glob(filepath.Join(dir, "weld", "*"))
 	check(t, err)
 	if len(left) > 0 {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -135,7 +134,7 @@ func TestForks(t *testing.T) {
 		t.Skip("weld is not judged")
 	}
 	argv := append(weldPrefix(t), testenv.NewDir(t).Program("forks", "forks.c"))
-	r := testenv.Run(t, exec.Command(argv[0], argv[1:]...), 30*time.Second)
+	r := testenv.Run(t, exec.Command(argv[0], argv[1:]...), testenv.Patience)
 	if r.Code != 0 || string(r.Stdout) != "children 40\n" {
 		t.Errorf("%v\n%s%s", r, r.Stdout, clip(string(r.Stderr)))
 	}

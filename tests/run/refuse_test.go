@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -106,7 +105,7 @@ func (r *refusal) judge(t *testing.T) {
 		// The shell as judge: what the kernel or the dynamic linker refuses ends with a status of its own.
 		prefix = []string{"bash", "-c", `exec "$@"`, "bash"}
 	}
-	o := testenv.Run(t, r.command(dir, prefix, r.Argv), 20*time.Second)
+	o := testenv.Run(t, r.command(dir, prefix, r.Argv), testenv.Patience)
 	if native() {
 		if failed := o.Code != 0 && o.Code != 5; failed == r.runs {
 			t.Errorf("natively: %v, want that it runs: %v\n%s%s", o, r.runs, o.Stdout, clip(string(o.Stderr)))

@@ -95,7 +95,7 @@ func (c *Case) timeout() time.Duration {
 	if c.Timeout != 0 {
 		return c.Timeout
 	}
-	return 30 * time.Second
+	return testenv.Patience
 }
 
 // command returns the process for argv with its words expanded, in the case's folder and environment

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"weld/internal/testenv"
 )
@@ -67,9 +66,9 @@ func TestSecure(t *testing.T) {
 	run := func(env []string, secure bool, argv ...string) testenv.Result {
 		t.Helper()
 		if secure {
-			return testenv.Run(t, secureCommand(t, env, argv), 20*time.Second)
+			return testenv.Run(t, secureCommand(t, env, argv), testenv.Patience)
 		}
-		return testenv.Run(t, &exec.Cmd{Path: argv[0], Args: argv, Env: env}, 20*time.Second)
+		return testenv.Run(t, &exec.Cmd{Path: argv[0], Args: argv, Env: env}, testenv.Patience)
 	}
 	anon := func(r testenv.Result) string { // both have the same words to say
 		return strings.NewReplacer(ours, "PROGRAM", system, "PROGRAM").Replace(r.String() + "\n" + string(r.Stdout))

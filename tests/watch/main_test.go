@@ -24,9 +24,6 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// patience is how long something may take that is to happen at once.
-const patience = 15 * time.Second
-
 // A program is a process that reads commands and answers them with a line each.
 type program struct {
 	t     testing.TB
@@ -83,7 +80,7 @@ func (p *program) line() string {
 			return l
 		}
 		p.t.Fatalf("the program has ended: %v", p.cmd.Wait())
-	case <-time.After(patience):
+	case <-time.After(testenv.Patience):
 		p.t.Fatal("the program does not answer")
 	}
 	return ""
@@ -214,7 +211,7 @@ func observe(t testing.TB, flags []string, env []string, input string, prog ...s
 	cmd := exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), append(args, prog...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin = strings.NewReader(input)
-	r := testenv.Run(t, cmd, 30*time.Second)
+	r := testenv.Run(t, cmd, testenv.Patience)
 	if r.Code != 0 || len(r.Stderr) > 0 {
 		t.Fatalf("%v: %v\n%s", cmd.Args, r, r.Stderr)
 	}

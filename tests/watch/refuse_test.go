@@ -21,7 +21,7 @@ func weldCommand(t testing.TB, args ...string) *exec.Cmd {
 // refused checks that a command fails with one line that says each of the given words.
 func refused(t *testing.T, cmd *exec.Cmd, says ...string) {
 	t.Helper()
-	r := testenv.Run(t, cmd, patience)
+	r := testenv.Run(t, cmd, testenv.Patience)
 	line := string(r.Stderr)
 	if r.Code != 1 || strings.Count(line, "\n") != 1 || !strings.HasPrefix(line, "weld: watch: ") || len(r.Stdout) > 0 {
 		t.Errorf("%v: %v, and says %q\n%s", cmd.Args[1:], r, line, r.Stdout)
@@ -43,20 +43,20 @@ func both(t *testing.T, pid int, says ...string) {
 
 func TestNoProcess(t *testing.T) {
 	cmd := exec.Command("true")
-	testenv.Run(t, cmd, patience)
+	testenv.Run(t, cmd, testenv.Patience)
 	both(t, cmd.Process.Pid, "no such process")
 	both(t, 2, "kernel thread|no such process")
 	refused(t, weldCommand(t, "watch", "no-such-program"), "no-such-program", "not found")
 	zombie := launch(t, testenv.NewDir(t).Program("list", "list.c", "-static", "-nostdlib", "-fno-stack-protector"))
 	zombie.cmd.Process.Kill()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if _, state := tracer(t, zombie.pid()); state == "Z" {
 			break
 		}
 	}
 	both(t, zombie.pid(), "exited")
 	for _, args := range [][]string{{"watch"}, {"watch", "--once", "true"}, {"watch", "12", "13"}, {"watch", "0"}, {"watch", "--by=magic", "1"}} {
-		if r := testenv.Run(t, weldCommand(t, args...), patience); r.Code != 2 || len(r.Stderr) == 0 {
+		if r := testenv.Run(t, weldCommand(t, args...), testenv.Patience); r.Code != 2 || len(r.Stderr) == 0 {
 			t.Errorf("%v: %v", args, r)
 		}
 	}
@@ -113,7 +113,7 @@ func TestNoList(t *testing.T) {
 // awaitExec waits until the kernel has put the program in the place of its parent's copy.
 func awaitExec(t *testing.T, p *program) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid())); exe == p.cmd.Path {
 			return
 		}
@@ -144,7 +144,7 @@ func TestExits(t *testing.T) {
 			time.Sleep(time.Duration(i) * time.Millisecond)
 			p.cmd.Process.Kill()
 		}()
-		r := testenv.Run(t, weldCommand(t, "watch", "--once", fmt.Sprint(pid)), patience)
+		r := testenv.Run(t, weldCommand(t, "watch", "--once", fmt.Sprint(pid)), testenv.Patience)
 		if r.Code != 0 && (r.Code != 1 || !regexp.MustCompile(fmt.Sprintf("^weld: watch: process %d: .*\n$", pid)).Match(r.Stderr)) {
 			t.Errorf("%v: %s", r, r.Stderr)
 		}

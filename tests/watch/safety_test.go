@@ -152,9 +152,16 @@ func TestJobControl(t *testing.T) {
 	loads(w, "unload", libs[0])
 
 	syscall.Kill(p.pid(), syscall.SIGSTOP)
-	time.Sleep(20 * time.Millisecond)
+	stopped := func() (by, state string) {
+		for end := time.Now().Add(testenv.Patience); ; time.Sleep(time.Millisecond) {
+			if by, state = tracer(t, p.pid()); strings.EqualFold(state, "T") || time.Now().After(end) {
+				return by, state
+			}
+		}
+	}
+	stopped()
 	w.stop(syscall.SIGTERM)
-	if by, state := tracer(t, p.pid()); by != "0" || state != "T" {
+	if by, state := stopped(); by != "0" || state != "T" {
 		t.Errorf("TracerPid %s, state %s, want a stopped process", by, state)
 	}
 	syscall.Kill(p.pid(), syscall.SIGCONT)
@@ -181,7 +188,7 @@ func TestLook(t *testing.T) {
 
 func look(t *testing.T, pid int) event {
 	t.Helper()
-	r := testenv.Run(t, weldCommand(t, "watch", "--once", "--json", fmt.Sprint(pid)), patience)
+	r := testenv.Run(t, weldCommand(t, "watch", "--once", "--json", fmt.Sprint(pid)), testenv.Patience)
 	if r.Code != 0 {
 		t.Fatalf("%v: %s", r, r.Stderr)
 	}
