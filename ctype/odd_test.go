@@ -86,7 +86,7 @@ func TestRepeated(t *testing.T) {
 		}
 		Check(f, reflect.TypeFor[func(goPoint, *goPoint)](), Call)
 	}
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 30*time.Second {
 		t.Errorf("it took %v", d)
 	}
 }

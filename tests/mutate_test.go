@@ -126,7 +126,7 @@ func mutateChild(args []string) {
 				os.Exit(4)
 			}
 		}
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > 30*time.Second {
 			fmt.Fprintf(os.Stderr, "%s: took %v\n", what, d)
 			os.Exit(5)
 		}

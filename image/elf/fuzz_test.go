@@ -213,7 +213,7 @@ func TestUnboundedWork(t *testing.T) {
 	if _, err = New("work", data); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
-	if d := time.Since(start); d > 5*time.Second {
+	if d := time.Since(start); d > 30*time.Second {
 		t.Errorf("took %v", d)
 	}
 }
