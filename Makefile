@@ -6,7 +6,7 @@
 
 SHELL     := /bin/bash
 GO        ?= go
-TIMEOUT   ?= 10m
+TIMEOUT   ?= 30m
 FUZZTIME  ?= 20s
 FUZZMINIMIZE ?= 1s
 STATICCHECK = $(GO) tool -modfile=internal/tools/go.mod staticcheck

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"weld"
 	"weld/image/elf"
@@ -453,11 +452,11 @@ func TestOpenErrors(t *testing.T) {
 // Exit writes what the C library has buffered, runs finalisers, and passes the status on.
 func TestExit(t *testing.T) {
 	d := fixtures(t)
-	r := testenv.Run(t, testenv.ChildCommand(t, "exit", d.Join("libbox.so")), time.Minute)
+	r := testenv.Run(t, testenv.ChildCommand(t, "exit", d.Join("libbox.so")), testenv.Patience)
 	if r.Code != 7 || string(r.Stdout) != "buffered\nfinalised\n" {
 		t.Errorf("%v: %q\n%s", r, r.Stdout, r.Stderr)
 	}
-	r = testenv.Run(t, testenv.ChildCommand(t, "exit"), time.Minute)
+	r = testenv.Run(t, testenv.ChildCommand(t, "exit"), testenv.Patience)
 	if r.Code != 7 || len(r.Stdout) > 0 {
 		t.Errorf("without a C library: %v: %q\n%s", r, r.Stdout, r.Stderr)
 	}

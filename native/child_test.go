@@ -53,7 +53,7 @@ func fixturePath(t *testing.T) string {
 func run(t *testing.T, want, name string, args ...string) {
 	t.Helper()
 	cmd := testenv.ChildCommand(t, name, args...)
-	r := testenv.Run(t, cmd, time.Minute)
+	r := testenv.Run(t, cmd, testenv.Patience)
 	if r.Code != 0 || r.TimedOut || string(r.Stdout) != want {
 		t.Errorf("%s %v: %v\n%s%s", name, args, r, r.Stdout, r.Stderr)
 	}
@@ -134,7 +134,7 @@ func TestFaults(t *testing.T) {
 		"undefined": "SIGILL in native code: ",
 		"foreign":   "SIGSEGV in native code, on a thread made by it: ",
 	} {
-		r := testenv.Run(t, testenv.ChildCommand(t, "fault", lib, what), time.Minute)
+		r := testenv.Run(t, testenv.ChildCommand(t, "fault", lib, what), testenv.Patience)
 		if r.Code != 2 || !bytes.Contains(r.Stderr, []byte(want)) {
 			t.Errorf("%s: %v\n%s", what, r, r.Stderr)
 		}

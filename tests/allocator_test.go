@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 	"unsafe"
 
 	"weld"
@@ -27,7 +26,7 @@ func init() {
 func TestJemalloc(t *testing.T) {
 	path := testenv.Library(t, "libjemalloc2", "libjemalloc.so.2")
 	if startedWith != "" {
-		r := testenv.Run(t, testenv.ChildCommand(t, "jemalloc", path), 2*time.Minute)
+		r := testenv.Run(t, testenv.ChildCommand(t, "jemalloc", path), testenv.Patience)
 		if !strings.HasSuffix(string(r.Stdout), "ok\n") && !strings.Contains(string(r.Stderr), "static TLS") {
 			t.Errorf("%v\n%s%s", r, r.Stdout, tail(r.Stderr, 60))
 		}
@@ -44,7 +43,7 @@ func TestTcmalloc(t *testing.T) {
 // printed before.
 func runChild(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	r := testenv.Run(t, testenv.ChildCommand(t, name, args...), 2*time.Minute)
+	r := testenv.Run(t, testenv.ChildCommand(t, name, args...), testenv.Patience)
 	out, ok := strings.CutSuffix(string(r.Stdout), "ok\n")
 	if r.Code != 0 || !ok {
 		t.Errorf("%s: %v\n%s%s", name, r, r.Stdout, tail(r.Stderr, 60))

@@ -168,7 +168,7 @@ func TestCrash(t *testing.T) {
 			if c.env != "" {
 				cmd.Env = append(cmd.Env, "GOTRACEBACK="+c.env)
 			}
-			r := testenv.Run(t, cmd, time.Minute)
+			r := testenv.Run(t, cmd, testenv.Patience)
 			if r.Code != c.code || r.Signal != c.signal || bytes.Contains(r.Stdout, []byte("not reached")) {
 				t.Errorf("%v, wanted exit status %d or %v\n%s%s", r, c.code, c.signal, r.Stdout, r.Stderr)
 			}
@@ -204,7 +204,7 @@ func TestCrashMusl(t *testing.T) {
 		{"elsewhere", abort, reported, "abort"}, {"elsewhere", raise, reported, "raise"},
 		{"elsewhere", assert, reported, "abort"}, {"elsewhere", kill, reported, "pthread_kill"}, {"thread", kill, foreign, "pthread_kill"},
 	} {
-		r := testenv.Run(t, testenv.ChildCommand(t, "crash", lib, c.what, c.how), time.Minute)
+		r := testenv.Run(t, testenv.ChildCommand(t, "crash", lib, c.what, c.how), testenv.Patience)
 		if r.Code != 2 || !bytes.Contains(r.Stderr, []byte(c.want)) || !bytes.Contains(r.Stderr, []byte(" in "+c.in+"+0x")) ||
 			!bytes.Contains(r.Stderr, []byte(" in crash_inside+0x")) {
 			t.Errorf("%s %s: %v\n%s", c.what, c.how, r, r.Stderr)

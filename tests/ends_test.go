@@ -20,7 +20,7 @@ func init() { testenv.Child("ends", endsChild) }
 func TestThreadEnds(t *testing.T) {
 	lib := testenv.NewDir(t).Shared("libends.so", "ends.c", "-pthread")
 	for _, way := range []string{"timer", "goroutine"} {
-		r := testenv.Run(t, testenv.ChildCommand(t, "ends", way, lib), time.Minute)
+		r := testenv.Run(t, testenv.ChildCommand(t, "ends", way, lib), testenv.Patience)
 		if want := way + " 509\n"; r.Code != 0 || string(r.Stdout) != want {
 			t.Errorf("%v %q, want %q\n%s", r, r.Stdout, want, tail(r.Stderr, 40))
 		}
@@ -67,7 +67,7 @@ func endsChild(args []string) {
 			f.Hold(400)
 		}()
 	}
-	for end := time.Now().Add(20 * time.Second); f.Ended() == -1 && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); f.Ended() == -1 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	fmt.Println(args[0], f.Ended())
@@ -82,7 +82,7 @@ func TestCgoCalls(t *testing.T) {
 	lib := d.GlibcShared("libends.so", "ends.c", "-pthread")
 	program := testenv.GoBuild{Pkg: "weld/tests/testdata/cgocalls", Cgo: true}.Path(t)
 	for range 3 {
-		r := testenv.Run(t, exec.Command(program, lib), time.Minute)
+		r := testenv.Run(t, exec.Command(program, lib), testenv.Patience)
 		if r.Code != 0 || strings.TrimSpace(string(r.Stdout)) != "closed <nil>" {
 			t.Errorf("%v\n%s%s", r, r.Stdout, tail(r.Stderr, 40))
 		}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"weld"
 	"weld/internal/testenv"
@@ -29,7 +28,7 @@ func TestMusl(t *testing.T) {
 	musl := d.MuslShared("libformusl.so", "musl.c")
 	glibc := d.GlibcShared("libforglibc.so", "musl.c", "-pthread")
 	for name, path := range map[string]string{"musl": musl, "libc.so.6": glibc} {
-		r := testenv.Run(t, testenv.ChildCommand(t, "libc of a library", path), time.Minute)
+		r := testenv.Run(t, testenv.ChildCommand(t, "libc of a library", path), testenv.Patience)
 		if startedWith != "" && startedWith != name {
 			if r.Code != 1 || !strings.Contains(string(r.Stderr), "already has another C library") {
 				t.Errorf("a library for %s in a process with %s: %v %q\n%s", name, startedWith, r, r.Stdout, tail(r.Stderr, 40))
@@ -159,7 +158,7 @@ func TestFreestanding(t *testing.T) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
-	r := testenv.Run(t, cmd, time.Minute)
+	r := testenv.Run(t, cmd, testenv.Patience)
 	if string(r.Stdout) != "true\nok\n" {
 		t.Errorf("in a folder without a C library: %v %q\n%s", r, r.Stdout, tail(r.Stderr, 40))
 	}

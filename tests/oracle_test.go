@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"weld"
 	"weld/internal/testenv"
@@ -148,7 +147,7 @@ func ask(t testing.TB, cmd *exec.Cmd, s *subject) *answers {
 	cmd.Stdin = &in
 	cmd.ExtraFiles = []*os.File{out}
 	cmd.Dir = filepath.Dir(out.Name())
-	a := &answers{end: testenv.Run(t, cmd, 60*time.Second)}
+	a := &answers{end: testenv.Run(t, cmd, testenv.Patience)}
 	if _, err := out.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -210,7 +210,7 @@ func takeProfile(t *testing.T, what string, more ...string) (p *profile.Profile,
 func takeProfileOf(t *testing.T, lib, what string, more ...string) (p *profile.Profile, path string) {
 	t.Helper()
 	path = testenv.NewDir(t).Join("cpu.pprof")
-	r := testenv.Run(t, testenv.ChildCommand(t, "profile", append([]string{lib, what, path}, more...)...), time.Minute)
+	r := testenv.Run(t, testenv.ChildCommand(t, "profile", append([]string{lib, what, path}, more...)...), testenv.Patience)
 	if r.Code != 0 {
 		t.Fatalf("%s: %v\n%s%s", what, r, r.Stdout, r.Stderr)
 	}
@@ -289,7 +289,7 @@ func TestProfileCalls(t *testing.T) {
 	}
 	testenv.Need(t, "go")
 	tool := func(args ...string) string {
-		r := testenv.Run(t, exec.Command("go", append([]string{"tool", "pprof"}, append(args, path)...)...), time.Minute)
+		r := testenv.Run(t, exec.Command("go", append([]string{"tool", "pprof"}, append(args, path)...)...), testenv.Patience)
 		if r.Code != 0 {
 			t.Errorf("go tool pprof %v: %v\n%s", args, r, r.Stderr)
 		}
@@ -372,7 +372,7 @@ func TestProfileStorm(t *testing.T) {
 		return slices.Contains(stack, "spin") || slices.Contains(stack, "now") || slices.Contains(stack, "call_back")
 	})
 	t.Logf("%d of %d samples are native", n, all)
-	if all < 5000 || n < 100 {
+	if all < 1000 || n < 20 {
 		t.Errorf("%d of %d samples are native", n, all)
 	}
 }

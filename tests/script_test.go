@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"weld"
@@ -44,7 +43,7 @@ func runSide(t *testing.T, cmd *exec.Cmd, d *testenv.Dir, script string, env []s
 	cmd.Dir = d.Path
 	cmd.Env = append(append(plainEnv(), "LD_LIBRARY_PATH="+d.Path), env...)
 	cmd.Stdin = strings.NewReader(script)
-	return testenv.Run(t, cmd, 60*time.Second)
+	return testenv.Run(t, cmd, testenv.Patience)
 }
 
 var scriptPath string

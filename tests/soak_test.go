@@ -266,7 +266,7 @@ func init() { testenv.Child("fault", faultChild) }
 func TestFaultReport(t *testing.T) {
 	d := testenv.NewDir(t)
 	lib := d.Shared("libfault.so", d.Write("fault.c", "long touch(long *p) { return *p; }\nlong deeper(long *p) { return touch(p) + 1; }\n"), "-fno-inline")
-	r := testenv.Run(t, testenv.ChildCommand(t, "fault", lib), time.Minute)
+	r := testenv.Run(t, testenv.ChildCommand(t, "fault", lib), testenv.Patience)
 	if r.Code == 0 || r.TimedOut {
 		t.Errorf("the program did not end by the fault: %v", r)
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"weld"
@@ -124,7 +123,7 @@ func TestNeverWritableAndExecutable(t *testing.T) {
 	d.Shared("libtls.so", "tls.c", "-pthread")
 	d.Shared("libpacked.so", "which.c", "-DWHICH=8", "-Wl,-z,noseparate-code")
 
-	r := testenv.Run(t, testenv.ChildCommand(t, "protections", d.Path, "break"), time.Minute)
+	r := testenv.Run(t, testenv.ChildCommand(t, "protections", d.Path, "break"), testenv.Patience)
 	if r.Signal != syscall.SIGSYS {
 		t.Fatalf("a page that is writable and executable is not noticed: %v\n%s", r, tail(r.Stderr, 20))
 	}

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/internal/cproto"
 	"weld/internal/testenv"
@@ -29,7 +28,7 @@ func hooked(t *testing.T) string {
 func weldRun(t *testing.T, flags []string, prog ...string) testenv.Result {
 	t.Helper()
 	args := append(append([]string{"run"}, flags...), prog...)
-	r := testenv.Run(t, exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), args...), time.Minute)
+	r := testenv.Run(t, exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), args...), testenv.Patience)
 	if r.TimedOut {
 		t.Fatalf("%q does not end\n%s%s", args, r.Stdout, r.Stderr)
 	}
@@ -43,7 +42,7 @@ func TestHookCat(t *testing.T) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := testenv.Run(t, exec.Command("cat", "/proc/self/mem"), time.Minute)
+	want := testenv.Run(t, exec.Command("cat", "/proc/self/mem"), testenv.Patience)
 	if want.Code != 1 || !strings.Contains(string(want.Stderr), "Input/output error") {
 		t.Fatalf("cat /proc/self/mem: %v %s", want, want.Stderr)
 	}
@@ -87,7 +86,7 @@ func TestHookCountPreload(t *testing.T) {
 		file := d.Write("counts", strings.Repeat("\x00", 16))
 		cmd := exec.Command(prog[0], prog[1:]...)
 		cmd.Env = append(os.Environ(), "LD_PRELOAD="+counter, "COUNTER="+file)
-		want := testenv.Run(t, cmd, time.Minute)
+		want := testenv.Run(t, cmd, testenv.Patience)
 		b, err := os.ReadFile(file)
 		if err != nil || want.Code != 0 {
 			t.Fatal(want, err)
@@ -127,7 +126,7 @@ func TestHookCountExact(t *testing.T) {
 // prototype.
 func TestHookTrace(t *testing.T) {
 	prog := hooked(t)
-	want := testenv.Run(t, exec.Command(prog, "types"), time.Minute)
+	want := testenv.Run(t, exec.Command(prog, "types"), testenv.Patience)
 	names := "shape_add,shape_scale,shape_big,shape_colour,shape_many,int shape_sum(int n, int, ...),shape_nothing,shape_long,shape_twice"
 	got := weldRun(t, []string{"--hook", "trace=" + names, "--hook", "trace=const char *shape_name(const char *s, void *p)",
 		"--hook", "trace=snprintf,puts,open"}, prog, "types")

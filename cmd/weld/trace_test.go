@@ -23,7 +23,7 @@ func traceRun(t *testing.T, flags []string, prog ...string) (trace []byte) {
 	run := func(args ...string) testenv.Result {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Stdin = strings.NewReader("some input\n")
-		return testenv.Run(t, cmd, time.Minute)
+		return testenv.Run(t, cmd, testenv.Patience)
 	}
 	want := run(prog...)
 	args := append([]string{testenv.GoProgram(t, "weld/cmd/weld"), "run", "--trace=" + file}, flags...)
@@ -133,7 +133,7 @@ func TestTraceDescriptors(t *testing.T) {
 	list := func(limit, flags string) (low []string, high int) {
 		script := "ulimit -n " + limit + "; exec " + weld + " run " + flags + " /bin/ls /proc/self/fd"
 		cmd := exec.Command("/bin/sh", "-c", script)
-		r := testenv.Run(t, cmd, time.Minute)
+		r := testenv.Run(t, cmd, testenv.Patience)
 		if r.Code != 0 {
 			t.Fatalf("%s: %v\n%s", script, r, r.Stderr)
 		}
@@ -172,7 +172,7 @@ func TestTraceLoss(t *testing.T) {
 	} {
 		cmd := exec.Command("/bin/sh", "-c", "{ "+script+"; } 3>&1; exit $?")
 		cmd.Dir = t.TempDir()
-		if r := testenv.Run(t, cmd, time.Minute); string(r.Stdout) != "done\n" || r.Code != 0 || r.Signal != syscall.Signal(0) {
+		if r := testenv.Run(t, cmd, testenv.Patience); string(r.Stdout) != "done\n" || r.Code != 0 || r.Signal != syscall.Signal(0) {
 			t.Errorf("%s: %v\n%s%s", script, r, r.Stdout, r.Stderr)
 		}
 	}
