@@ -50,7 +50,7 @@ func forkWhileBusy(t *testing.T, children int, front ...string) {
 		t.Skip("weld is not judged")
 	}
 	c := Case{Build: []Build{
-		plugin("libforkone.so"), plugin("libforktwo.so"), sleeps("libforksleeps.so", 400_000), {"forkbusy", words("forkbusy.c -pthread")},
+		plugin("libforkone.so"), plugin("libforktwo.so"), {"libforksleeps.so", []string{"forksleeps.c", `-DUNTIL="wake"`}}, {"forkbusy", words("forkbusy.c -pthread")},
 	}}
 	dir := c.compileFixtures(t)
 	line := append(append(front, weldPrefix(t)...), "./forkbusy", fmt.Sprint(children))

@@ -1,12 +1,14 @@
 # job control in a script: process groups, stopping and going on
 set -m
-sleep 0.3 &
+mkfifo end
+cat end &
 a=$!
 [ "$(ps -o pgid= -p $a | tr -d ' ')" = "$a" ] && echo own process group
 kill -STOP $a
-sleep 0.05
+until [ -n "$(jobs -s)" ]; do sleep 0.02; done
 jobs | sed 's/  */ /g'
 kill -CONT $a
+: >end
 while wait $a; s=$?; [ $s = 147 ]; do :; done; echo waited $s   # 147 while the shell still takes it for stopped
 (exit 5) & wait $!; echo status $?
 sleep 20 & kill -INT $!; wait $!; echo killed $?

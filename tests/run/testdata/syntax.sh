@@ -9,7 +9,7 @@ mapfile -t lines < <(seq 3); echo "${lines[@]/#/n}"
 s='a.b.c'; echo "${s%%.*} ${s##*.} ${s^^} ${s:(-1)}"
 f() { local IFS=,; echo "$*"; }; f 1 2 3
 exec 5>fd5; echo five >&5; exec 5>&-; cat fd5
-read -r -t 0.05 x < <(sleep 0.3); echo "read timed out: $(( $? > 128 ))"
+read -r -t 0.05 x < <(exec sleep 20 2>/dev/null); echo "read timed out: $(( $? > 128 ))"
 printf '%(%Y)T\n' 0
 ulimit -n 200; ulimit -n
 type -t cd echo ls if f
