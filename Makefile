@@ -71,11 +71,15 @@ test-noopt:
 test-user:
 	@.ci/as-user $(GO)
 
+# Before Go 1.27 the end of FUZZTIME is taken for a failure at times: go.dev/issue/75804. It says nothing but the one line then.
 fuzz:
-	@for pkg in $$($(GO) list ./...); do \
+	@log=$$(mktemp); trap 'rm -f $$log' EXIT; \
+	for pkg in $$($(GO) list ./...); do \
 		for f in $$(CGO_ENABLED=0 $(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$f"; \
-			CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime $(FUZZMINIMIZE) $$pkg || exit 1; \
+			CGO_ENABLED=0 $(GO) test -timeout 0 -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime $(FUZZMINIMIZE) $$pkg 2>&1 | tee $$log; \
+			[ $${PIPESTATUS[0]} -eq 0 ] || \
+				awk '/^--- FAIL/ { getline a; getline b; late = a == "    context deadline exceeded" && b == "FAIL" } END { exit !late }' $$log || exit 1; \
 		done; \
 	done
 

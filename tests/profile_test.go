@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/pprof/profile"
 
@@ -57,9 +58,22 @@ func calledBack(f func(int32) int32) int32 { return f(100) + 1 }
 
 var burned atomic.Int64
 
+// burnGo uses processor time, as spin does.
+//
 //go:noinline
 func burnGo(d time.Duration) (n int64) {
-	for end := time.Now().Add(d); time.Now().Before(end); n++ {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	used := func() int64 {
+		var ts syscall.Timespec
+		const threadTime = 3 // CLOCK_THREAD_CPUTIME_ID
+		syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, threadTime, uintptr(unsafe.Pointer(&ts)), 0)
+		return ts.Nano()
+	}
+	for end := used() + int64(d); used() < end; {
+		for range 10_000 {
+			n = 3*n + 1
+		}
 	}
 	return n
 }
