@@ -90,7 +90,9 @@ func (l *linker) makeDynamic() error {
 	d.dynsym.write = l.writeDynsym
 	d.dynsym.out.info = func() uint32 { return 1 }
 	l.makeHash()
-	l.makeVersions()
+	if err := l.makeVersions(); err != nil {
+		return err
+	}
 	l.makeEntries()
 	d.dynstr = l.synthSection(".dynstr", shtStrtab, shfAlloc, 1)
 	d.dynstr.size = uint64(len(d.strs.data))
@@ -285,8 +287,16 @@ func (l *linker) stubSection(a *symAux) *outSection {
 	return l.got.pltMain.out
 }
 
-// shndx returns the section index for a symbol.
-func (l *linker) shndx(out *outSection) uint16 { return uint16(out.index) }
+// shndx returns the section index for a symbol. One in a section that is not in the output is in the one before, or absolute.
+func (l *linker) shndx(out *outSection) uint16 {
+	switch {
+	case out.index != 0:
+		return uint16(out.index)
+	case out.beside != nil:
+		return uint16(out.beside.index)
+	}
+	return elf.SHN_ABS
+}
 
 // makeEntries lists .dynamic.
 func (l *linker) makeEntries() {

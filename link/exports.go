@@ -34,7 +34,7 @@ func (l *linker) readScripts() error {
 			}
 		}
 	}
-	if len(l.verdefs) > 0x7ff0 {
+	if len(l.verdefs) > maxVersion-1 {
 		errs.add(fileErr(ErrTooLarge, l.opt.VersionScripts[0].Name, "", "%d versions", len(l.verdefs)))
 	}
 	for _, t := range l.opt.DynamicLists {
@@ -56,43 +56,47 @@ func (l *linker) readScripts() error {
 	return errs.err()
 }
 
-// verIndexOf returns the index of a version that the output defines, defining it if no script has.
-func (l *linker) verIndexOf(name string) uint16 {
+// assignVersions gives symbols that are defined as name@version and name@@version their versions, which the output defines then
+// also if no script has them.
+func (l *linker) assignVersions() error {
+	index := map[string]uint16{}
 	for i := range l.verdefs {
-		if l.verdefs[i].name == name {
-			return l.verdefs[i].index
+		if v := &l.verdefs[i]; index[v.name] == 0 {
+			index[v.name] = v.index
 		}
 	}
-	v := versionDef{name: name, index: elf.VER_NDX_GLOBAL + 1 + uint16(len(l.verdefs))}
-	l.verdefs = append(l.verdefs, v)
-	return v.index
-}
-
-// assignVersions gives symbols that are defined as name@version and name@@version their versions.
-func (l *linker) assignVersions() {
 	for _, o := range l.objs {
 		for _, k := range slices.Sorted(maps.Keys(o.versions)) {
 			s := l.syms.at(o.names.ids[k])
 			if s.kind != symObject || s.file != o.index || s.idx != o.first+k {
 				continue
 			}
-			if l.opt.Mode != Shared && len(l.verdefs) == 0 && !l.opt.ExportDynamic {
-				if strings.IndexByte(s.name, '@') > 0 {
-					s.flags |= isVersioned
-				}
-				continue
-			}
-			s.version = l.verIndexOf(o.versions[k])
 			if strings.IndexByte(s.name, '@') > 0 {
 				s.flags |= isVersioned
 			}
+			if l.opt.Mode != Shared && len(l.verdefs) == 0 && !l.opt.ExportDynamic {
+				continue
+			}
+			name := o.versions[k]
+			if index[name] == 0 {
+				if len(l.verdefs) == maxVersion-1 {
+					return o.err(ErrTooLarge, "", "its symbol %s makes more than %d versions", s.name, maxVersion-1)
+				}
+				v := versionDef{name: name, index: elf.VER_NDX_GLOBAL + 1 + uint16(len(l.verdefs))}
+				l.verdefs = append(l.verdefs, v)
+				index[name] = v.index
+			}
+			s.version = index[name]
 		}
 	}
+	return nil
 }
 
 // decideExports decides which symbols other files can bind to, and which are bound at run time.
 func (l *linker) decideExports() error {
-	l.assignVersions()
+	if err := l.assignVersions(); err != nil {
+		return err
+	}
 	excluded := l.excludedObjects()
 	l.par(nShards, func(n int) {
 		for i := 1; i < len(l.syms.shards[n].syms); i++ {

@@ -355,3 +355,99 @@ func TestBuildIDBehindMuch(t *testing.T) {
 		t.Errorf("the file of %d bytes is not what is made in memory, of %d with the build ID %x: %v", len(file), len(res.Data), res.BuildID, err)
 	}
 }
+
+// TestManyVersions has more versions than .gnu.version has numbers for, and as many as it has: of symbols that are defined, and of
+// those that are referred to.
+func TestManyVersions(t *testing.T) {
+	const most = 1<<15 - 2 // without 0, and 1 for what has none
+	d := testenv.NewDir(t)
+	var defs, refs strings.Builder
+	for i := range most {
+		fmt.Fprintf(&defs, "\t.globl f%[1]d\nf%[1]d:\tnop\n\t.symver f%[1]d, g%[1]d@@V%[1]d, remove\n", i)
+		fmt.Fprintf(&refs, "\t.quad g%d\n", i)
+	}
+	all := link.Input{Path: assemble(t, d, "all", defs.String()+stackNote)}
+	more := link.Input{Path: assemble(t, d, "more", "\t.globl one\none:\tnop\n\t.symver one, more@@MORE, remove\n"+stackNote)}
+	wants := link.Input{Path: assemble(t, d, "wants", "\t.data\n"+refs.String()+stackNote)}
+	lib := d.Join("libversions.so")
+	if _, err := link.Link(t.Context(), link.Options{Mode: link.Shared, Inputs: []link.Input{all}, Output: lib}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(lib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range uint32(f.NumSymbols()) {
+		if s, _ := f.Sym(i); s.Defined() {
+			if v := f.Version(i); v.Hidden || int(v.Index) < 2 || int(v.Index) > most+1 {
+				t.Fatalf("%s has version %d, hidden: %v", f.SymName(s), v.Index, v.Hidden)
+			}
+		}
+	}
+	for _, c := range []struct {
+		inputs []link.Input
+		place  string
+	}{
+		{[]link.Input{all, more}, more.Path + ": "},
+		{[]link.Input{wants, {Path: lib}, more}, "the output: "},
+	} {
+		_, err := link.Link(t.Context(), link.Options{Mode: link.Shared, Inputs: c.inputs})
+		if !errors.Is(err, link.ErrTooLarge) || !strings.HasPrefix(err.Error(), c.place) {
+			t.Errorf("error %.300v, wanted one of %s", err, c.place)
+		}
+	}
+}
+
+// TestEmptySections has symbols in sections that are not in the output, as there is nothing in them: they are where the section
+// would be, and defined.
+func TestEmptySections(t *testing.T) {
+	d := testenv.NewDir(t)
+	empty := assemble(t, d, "empty", "\t.globl t, d, mine, thread, first\n\t.hidden mine\nt:\n\t.data\nd:\n\t.section own, \"aw\"\nmine:\n"+
+		"\t.section .tbss, \"awT\", @nobits\n\t.type thread, @tls_object\nthread:\n\t.section .interp, \"a\"\nfirst:\n"+stackNote)
+	filled := assemble(t, d, "filled", "\t.globl _start\n_start:\tlea mine(%rip), %rax\n\tmov t@GOTPCREL(%rip), %rax\n\t.data\n\t.quad d, .bss, first\n"+stackNote)
+	for _, o := range []link.Options{
+		{Mode: link.Shared, Inputs: []link.Input{{Path: empty}}},
+		{Mode: link.Shared, Inputs: []link.Input{{Path: empty}, {Path: filled}}},
+		{Mode: link.Exec, Inputs: []link.Input{{Path: empty}, {Path: filled}}, ExportDynamic: true, ImageBase: 1 << 33},
+		{Mode: link.PIE, Inputs: []link.Input{{Path: empty}, {Path: filled}}, ExportDynamic: true},
+	} {
+		res, err := link.Link(t.Context(), o)
+		if err != nil {
+			t.Errorf("%v of %d: %v", o.Mode, len(o.Inputs), err)
+			continue
+		}
+		f, err := elf.New("output", res.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secs, err := f.Sections()
+		if err != nil {
+			t.Fatal(err)
+		}
+		symtab, err := f.SymtabSymbols()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for i := 1; i < symtab.Len(); i++ {
+			s := symtab.At(i)
+			switch name := symtab.Name(s); name {
+			case "t", "d", "mine", "thread", "first":
+				found++
+				if !s.Defined() {
+					t.Errorf("%v of %d: %s is undefined", o.Mode, len(o.Inputs), name)
+				} else if int(s.Shndx) < len(secs) && name != "thread" {
+					if sec := &secs[s.Shndx]; s.Value < sec.Addr || s.Value > sec.Addr+sec.Size {
+						t.Errorf("%v of %d: %s is at %#x, %s at %#x to %#x", o.Mode, len(o.Inputs), name, s.Value, sec.Name, sec.Addr, sec.Addr+sec.Size)
+					}
+				} else if s.Value < o.ImageBase && name != "thread" {
+					t.Errorf("%v of %d: %s is at %#x", o.Mode, len(o.Inputs), name, s.Value)
+				}
+			}
+		}
+		if found != 5 {
+			t.Errorf("%v of %d: %d symbols", o.Mode, len(o.Inputs), found)
+		}
+	}
+}

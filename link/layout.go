@@ -122,17 +122,23 @@ func (l *linker) orderSections() {
 		out.rank = l.rankOut(out)
 		if out.size > 0 || out.keep || refs[out.name] {
 			l.order = append(l.order, out)
+		} else if out.flags&shfAlloc != 0 {
+			l.empty = append(l.empty, out)
 		}
 	}
-	slices.SortStableFunc(l.order, func(a, b *outSection) int {
-		nobits := func(o *outSection) int {
-			if o.typ == shtNobits && o.flags&shfTLS == 0 {
-				return 1
-			}
-			return 0
+	slices.SortStableFunc(l.order, l.compareSections)
+	for _, out := range l.empty {
+		i, found := slices.BinarySearchFunc(l.order, out, l.compareSections)
+		for found && i < len(l.order) && l.compareSections(l.order[i], out) == 0 {
+			i++
 		}
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(nobits(a), nobits(b)), l.compareText(a, b))
-	})
+		for i--; i >= 0; i-- {
+			if l.order[i].flags&shfAlloc != 0 && l.order[i].flags&shfTLS == out.flags&shfTLS {
+				out.beside = l.order[i]
+				break
+			}
+		}
+	}
 	for i, out := range l.order {
 		out.index = i + 1
 		out.nameOff = l.symtab.shstr.add(out.name)
@@ -147,6 +153,27 @@ func (l *linker) orderSections() {
 	}
 	if t := l.got.relaDyn; t != nil {
 		t.out.link = l.relaLink()
+	}
+}
+
+// compareSections compares the places of two output sections.
+func (l *linker) compareSections(a, b *outSection) int {
+	nobits := func(o *outSection) int {
+		if o.typ == shtNobits && o.flags&shfTLS == 0 {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(nobits(a), nobits(b)), l.compareText(a, b))
+}
+
+// placeEmpty gives sections that are not in the output, as there is nothing in them, the address where they would be, and that of
+// the output's start if there is nothing before: there may be symbols in them.
+func (l *linker) placeEmpty() {
+	for _, out := range l.empty {
+		if out.addr = l.base; out.beside != nil {
+			out.addr = out.beside.addr + out.beside.size
+		}
 	}
 }
 
@@ -284,6 +311,7 @@ func (l *linker) layout() error {
 	if prev != nil && prev.isRelro() && !l.opt.NoRelro {
 		l.relroEnd = alignUp(addr, pageSize) // the page is mapped whole, and what is behind it is not
 	}
+	l.placeEmpty()
 	l.symtab.shstr.add(".shstrtab")
 	l.unloadedOff = off
 	if err := l.placeUnloaded(off); err != nil {

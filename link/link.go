@@ -72,6 +72,7 @@ type linker struct {
 
 	outs        []*outSection // in the order of creation
 	order       []*outSection // in the output
+	empty       []*outSection // not in the output, as there is nothing in them
 	outByName   map[outKey]*outSection
 	synths      []*synth
 	merged      []*mergedSection

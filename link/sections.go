@@ -46,7 +46,8 @@ type outSection struct {
 	info    func() uint32
 	members []secRef
 	nameOff uint32
-	keep    bool // even if it is empty
+	keep    bool        // even if it is empty
+	beside  *outSection // the one that symbols in this one are said to be in, if it is not in the output
 	// compressed is what is written in place of the members.
 	compressed []byte
 	data       []byte // what is written, if it is kept until all is known

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"strings"
 
 	"weld/image/elf"
@@ -94,7 +95,7 @@ func (l *linker) makeSymtab() error {
 		strAt += uint64(len(l.symtabName(l.syms.at(id)))) + 1
 	}
 	if strAt > 1<<32-1 {
-		return fileErr(ErrTooLarge, l.opt.Output, "section .strtab", "%d bytes of symbol names", strAt)
+		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section .strtab", "%d bytes of symbol names", strAt)
 	}
 	t.tab = l.synthSection(".symtab", shtSymtab, 0, l.class.word)
 	t.tab.out.entsize = l.class.sym

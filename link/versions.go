@@ -1,12 +1,16 @@
 package link
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
 
 	"weld/image/elf"
 )
+
+// maxVersion is the last index of a version: a word of .gnu.version has another use for the upper bit (LSB, "Symbol Version Table").
+const maxVersion = 1<<15 - 1
 
 // A versionDef is a version that the output defines.
 type versionDef struct {
@@ -45,7 +49,7 @@ func (l *linker) verIndex(s *symbol) uint16 {
 const relrVersion = "GLIBC_ABI_DT_RELR"
 
 // makeVersions makes the version tables (LSB, "Symbol Versioning").
-func (l *linker) makeVersions() {
+func (l *linker) makeVersions() error {
 	d := &l.dyn
 	next := uint16(elf.VER_NDX_GLOBAL + 1)
 	for i := range l.verdefs {
@@ -82,7 +86,10 @@ func (l *linker) makeVersions() {
 		}
 	}
 	if len(l.verdefs) == 0 && count == 0 {
-		return
+		return nil
+	}
+	if int(next)+count > maxVersion+1 {
+		return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "", "it has %d versions, and a symbol can say only %d", int(next)+count-1, maxVersion)
 	}
 	for _, so := range l.dsos {
 		for _, name := range slices.Sorted(maps.Keys(so.versions)) {
@@ -103,7 +110,7 @@ func (l *linker) makeVersions() {
 		l.makeVerdef()
 	}
 	if count == 0 {
-		return
+		return nil
 	}
 	var b []byte
 	left := needs
@@ -138,6 +145,7 @@ func (l *linker) makeVersions() {
 	d.verneed.size = uint64(len(b))
 	d.verneed.out.info = func() uint32 { return uint32(needs) }
 	d.verneed.write = func(buf []byte) error { copy(buf, b); return nil }
+	return nil
 }
 
 func (l *linker) makeVerdef() {
