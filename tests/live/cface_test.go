@@ -155,6 +155,19 @@ save in names: /dev/null/x: the folder cannot be used
 	}
 }
 
+// A program that was written for libdlbind works as it is but for the header.
+func TestCDlbind(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "gcc")
+	program := testenv.NewDir(t).Program("dlbind", append(strict(t), "dlbind.c")...)
+	cmd := exec.Command(testenv.GoProgram(t, "weld/cmd/weld"), "run", program)
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	r := testenv.Run(t, cmd, testenv.Patience)
+	if string(r.Stdout) != "1 1\n42 69105\n43 69105\n42 43\n" {
+		t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+	}
+}
+
 // Without weld there are no such functions, which is said.
 func TestCWithout(t *testing.T) {
 	testenv.Need(t, "gcc")

@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -141,6 +142,66 @@ func TestGoSees(t *testing.T) {
 			}()
 			f()
 		})
+	}
+}
+
+// A library that is there before the object is, and before the function in it, is bound to it by its first call.
+func TestBoundLater(t *testing.T) {
+	d := testenv.NewDir(t)
+	source := d.Write("later.c", "int later(void);\nint never(void);\nint call_later(int no) { return (no ? never() : later()) + 1; }\n")
+	lib := open(t, nil, d.Shared("liblater.so", source, "-O1", "-Wl,-z,lazy", "-fplt"), weld.Lazy)
+	call := function[func(int32) int32](t, lib, "call_later")
+	o := newObject(t, nil, live.Options{Global: true})
+	for i := range 600 { // a table is made anew
+		emit(t, o, fmt.Sprint("filler", i), returns(i))
+	}
+	check(t, o.Commit())
+	b := emit(t, o, "later", returns(41))
+	check(t, o.Commit())
+	same(t, "the first call", call(0), 42)
+	check(t, o.Bind("later", emit(t, o, "second", returns(50)), live.Replace))
+	check(t, o.Commit())
+	same(t, "replaced", call(0), 51)
+	check(t, b.Free())
+	check(t, o.Commit())
+	check(t, lib.Close())
+	check(t, o.Close())
+}
+
+// Generated code asks for the next definition of its own name, and gets that of a library that the object needs. As with dlopen,
+// what others have opened does not come next.
+func TestNext(t *testing.T) {
+	lib := open(t, nil, testenv.NewDir(t).Shared("libthrow.so", "throw.cc"))
+	emit(t, newObject(t, nil, live.Options{Global: true}), "thrower", returns(1))
+	for _, needs := range [][]*weld.Library{nil, {lib}} {
+		o := newObject(t, nil, live.Options{Global: true, Needs: needs})
+		m, err := o.Import("dlsym")
+		check(t, err)
+		name, err := o.Alloc(len("thrower")+1, 1, live.ROData)
+		check(t, err)
+		check(t, name.Write(0, []byte("thrower\x00")))
+		code := []byte{
+			0x55,             // push %rbp
+			0x48, 0x89, 0xe5, // mov %rsp, %rbp
+			0x48, 0xc7, 0xc7, 0xff, 0xff, 0xff, 0xff, // mov $-1, %rdi: RTLD_NEXT
+			0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, // movabs $name, %rsi
+			0xe8, 0, 0, 0, 0, // call dlsym
+			0x5d, // pop %rbp
+			0xc3, // ret
+		}
+		b, err := o.Alloc(len(code), 16, live.Text)
+		check(t, err)
+		binary.LittleEndian.PutUint64(code[13:], uint64(name.Addr()))
+		binary.LittleEndian.PutUint32(code[22:], uint32(m.PLT()-(b.Addr()+26)))
+		check(t, b.Write(0, code))
+		check(t, o.Bind("thrower", b))
+		check(t, o.Commit())
+		var want weld.Symbol
+		if needs != nil {
+			want, err = lib.Lookup("thrower")
+			check(t, err)
+		}
+		same(t, "next", function[func() uintptr](t, o.Library(), "thrower")(), want.Addr)
 	}
 }
 

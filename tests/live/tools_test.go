@@ -193,11 +193,16 @@ func (u uprobe) close() {
 	}
 }
 
-// A uprobe on a generated function, by the file and the symbol, counts every call; also while other code comes beside it. Where
+// A uprobe on a generated function, by the file and the symbol, counts every call; also while other code comes beside it, is replaced, and goes. Where
 // the kernel permits none, the breakpoint of a debugger counts.
 func TestUprobe(t *testing.T) {
 	t.Parallel()
-	const calls = "many(1000)\nfn beside(n)\n  return n\nend\nbeside(1)\nmany(234)\nprint 2\nload(2)\n"
+	// Beside the function others come, are replaced, and with the statements go.
+	calls := "many(1000)\n"
+	for i := range 20 {
+		calls += fmt.Sprintf("fn beside(n)\n  return n + %d\nend\nbeside(1)\n", i)
+	}
+	calls += "many(234)\nprint 2\nload(2)\n"
 	r := start(t, busy)
 	u, err := newUprobe(r.file, symbolOffset(t, r.file, "often"))
 	if err != nil {
