@@ -82,7 +82,8 @@
 //
 // Unwinders (those of libgcc and of debuggers too) read the tables in memory without a lock. What a commit replaces stays for at least
 // a quarter of a second, and for 10 s if it comes to less than 2 MiB. A thread that is held up for longer in the middle of
-// a look at the tables, while large commits go on, reads something else. Lookups by weld (dlsym, dladdr, Lookup) are not concerned.
+// a look at the tables, while large commits go on, reads something else. What does not stay is the description of a frame that is made
+// anew: of a function that is bound as a larger one, or otherwise described, nothing is found by who had come to the old one. Lookups by weld (dlsym, dladdr, Lookup) are not concerned.
 //
 // All methods may be called from several goroutines. Lookup, LookupVersion, FindAddr and Symbols take no lock, and may be called
 // while others commit. A commit, and what opens and closes libraries, wait for each other; so a Commit, New or Close must not be
