@@ -31,9 +31,9 @@ const (
 )
 
 // findValues finds the values of the local symbols, most of which many relocations refer to.
-func (o *object) findValues() {
+func (o *object) findValues(l *linker) {
 	if o.values == nil {
-		o.values = make([]uint64, o.first)
+		o.values = tableOf[uint64](&l.mem, int(o.first))
 	}
 	for k := range o.values {
 		o.values[k] = o.findValue(o.sym(uint32(k)))

@@ -292,7 +292,7 @@ func (l *linker) finishSymbols() error {
 			}
 		}
 		if l.mi.values && linked {
-			o.findValues()
+			o.findValues(l)
 		}
 	})
 	for i, s := range l.commons {

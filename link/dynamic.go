@@ -164,7 +164,7 @@ func (l *linker) collectDynsyms() {
 	for i := range ends[1:] {
 		ends[i+1] += ends[i]
 	}
-	d.syms = make([]dynSym, total)
+	d.syms = tableOf[dynSym](&l.mem, total)
 	for _, part := range parts {
 		for i := range part {
 			b := part[i].bucket

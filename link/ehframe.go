@@ -45,13 +45,13 @@ func (l *linker) ehFrame(out *outSection, oi, sec int) {
 }
 
 // parseEhFrames splits the .eh_frame sections of an object into records.
-func (o *object) parseEhFrames() error {
+func (o *object) parseEhFrames(l *linker) error {
 	for i := range o.secs {
 		s := &o.secs[i]
 		if s.state != secLive || s.flags&shfAlloc == 0 || s.typ != shtProgbits && s.typ != shtUnwind || o.secName(uint32(i)) != ".eh_frame" {
 			continue
 		}
-		recs, err := o.splitEhFrame(uint32(i))
+		recs, err := o.splitEhFrame(l, uint32(i))
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (o *object) parseEhFrames() error {
 	return nil
 }
 
-func (o *object) splitEhFrame(sec uint32) ([]ehRec, error) {
+func (o *object) splitEhFrame(l *linker, sec uint32) ([]ehRec, error) {
 	b := o.bytes(sec)
 	bad := func(off uint64, format string, args ...any) error {
 		return o.err(ErrFormat, fmt.Sprintf("section .eh_frame+%#x", off), format, args...)
@@ -79,7 +79,7 @@ func (o *object) splitEhFrame(sec uint32) ([]ehRec, error) {
 		}
 		off += n + 4
 	}
-	recs := make([]ehRec, 0, count)
+	recs := tableOf[ehRec](&l.mem, count)[:0]
 	byOff := map[uint32]int32{}
 	rel := uint32(0)
 	for off := uint64(0); off < uint64(len(b)); {
@@ -249,17 +249,20 @@ func (l *linker) cieKey(o *object, sec uint32, r *ehRec) string {
 // writeEhFrame writes .eh_frame, and .eh_frame_hdr beside it.
 func (l *linker) writeEhFrame(buf []byte) error {
 	t := l.eh
-	type entry struct{ pc, fde uint64 }
-	entries := make([][]entry, len(t.inputs))
-	base := t.addr()
+	// Of each FDE the distances from .eh_frame_hdr to its code, in the upper half, and to itself, so that they sort as numbers.
+	entries := make([][]uint64, len(t.inputs))
+	base, at := t.addr(), uint64(0)
+	if t.hdr != nil {
+		at = t.hdr.addr()
+	}
 	err := l.parErr(len(t.inputs), func(i int) error {
 		in := t.inputs[i]
 		o := l.objs[in.obj]
 		e := &o.ehs[o.secs[in.sec].extra]
 		b, rels := o.bytes(in.sec), o.relas(in.sec)
-		var errs errorList
 		s := &o.secs[in.sec]
-		rel, dyn := o.relBase+s.relAt, o.dynBase+s.dynAt
+		a := applier{l: l, o: o, sec: in.sec, alloc: true, rel: o.relBase + s.relAt, dyn: o.dynBase + s.dynAt}
+		list := tableOf[uint64](&l.mem, len(e.recs))[:0]
 		for k := range e.recs {
 			r := &e.recs[k]
 			if !r.live {
@@ -271,37 +274,40 @@ func (l *linker) writeEhFrame(buf []byte) error {
 			if r.cie >= 0 {
 				le.PutUint32(dst[4:], uint32(r.out+4-e.recs[r.cie].out))
 			}
-			a := applier{l: l, o: o, sec: in.sec, buf: dst, addr: base + r.out, inOff: uint64(r.off), alloc: true, rel: rel, dyn: dyn}
+			a.buf, a.addr, a.inOff = dst, base+r.out, uint64(r.off)
 			l.mach.apply(&a, rels[r.relLo*relaSize:r.relHi*relaSize])
-			rel, dyn = a.rel, a.dyn
-			errs.add(a.errs.err())
-			if r.cie >= 0 {
-				for j := r.relLo; j < r.relHi; j++ {
-					if rl := decodeRela(rels[j*relaSize:]); rl.off == uint64(r.off)+8 {
-						entries[i] = append(entries[i], entry{l.relaTarget(o, rl), base + r.out})
-						break
-					}
+			if r.cie < 0 || t.hdr == nil {
+				continue
+			}
+			for j := r.relLo; j < r.relHi; j++ {
+				rl := decodeRela(rels[j*relaSize:])
+				if rl.off != uint64(r.off)+8 {
+					continue
 				}
+				pc := l.relaTarget(o, rl)
+				d := int64(pc - at)
+				if d != int64(int32(d)) {
+					return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section .eh_frame_hdr", "code at %#x is more than 2 GiB away", pc)
+				}
+				list = append(list, uint64(d+1<<31)<<32|uint64(uint32(base+r.out-at)))
+				break
 			}
 		}
-		return errs.err()
+		entries[i] = list
+		return a.errs.err()
 	})
 	if err != nil || t.hdr == nil {
 		return err
 	}
 	all := slices.Concat(entries...)
-	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.pc, b.pc) })
+	slices.Sort(all)
 	hdr := l.synthBytes(t.hdr)
-	at := t.hdr.addr()
 	hdr[0], hdr[1], hdr[2], hdr[3] = 1, elf.DW_EH_PE_pcrel|elf.DW_EH_PE_sdata4, elf.DW_EH_PE_udata4, elf.DW_EH_PE_datarel|elf.DW_EH_PE_sdata4
 	le.PutUint32(hdr[4:], uint32(base-at-4))
 	le.PutUint32(hdr[8:], uint32(len(all)))
 	for i, e := range all {
-		if d := int64(e.pc - at); d != int64(int32(d)) {
-			return fileErr(ErrTooLarge, cmp.Or(l.opt.Output, "the output"), "section .eh_frame_hdr", "code at %#x is more than 2 GiB away", e.pc)
-		}
-		le.PutUint32(hdr[12+8*i:], uint32(e.pc-at))
-		le.PutUint32(hdr[16+8*i:], uint32(e.fde-at))
+		le.PutUint32(hdr[12+8*i:], uint32(e>>32)-1<<31)
+		le.PutUint32(hdr[16+8*i:], uint32(e))
 	}
 	return nil
 }

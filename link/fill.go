@@ -38,7 +38,8 @@ type filler struct {
 	pieces  []piece
 	digests [][]byte // of the pieces, for the build ID; nil without one
 	sum     func([]byte) []byte
-	scratch sync.Pool
+	room    uint64      // the size of the largest piece that is made
+	scratch sync.Pool   // of *[]byte with that size
 	failed  atomic.Bool // to write: no more is written, and there is one error of it
 }
 
@@ -170,7 +171,7 @@ func (f *filler) memory(off, size uint64) []byte {
 	if f.file == nil {
 		return f.l.buf[off:][:size:size]
 	}
-	return make([]byte, size)
+	return tableOf[byte](&f.l.mem, int(size))
 }
 
 // cut divides a section that is not kept into pieces, each from the start of its first member to that of the next piece's.
@@ -186,13 +187,18 @@ func (f *filler) cut(out *outSection) {
 			start, size = l.synths[m.sec].off, l.synths[m.sec].size
 		}
 		if at := out.off + start; p.off < at && at+size-p.off > madePiece {
-			p.size = at - p.off
-			f.pieces = append(f.pieces, p)
+			f.add(p, at)
 			p.lo, p.off = i, at
 		}
 		p.hi = i + 1
 	}
-	p.size = out.off + out.size - p.off
+	f.add(p, out.off+out.size)
+}
+
+// add adds a piece that ends at an offset of the file and is to be made.
+func (f *filler) add(p piece, end uint64) {
+	p.size = end - p.off
+	f.room = max(f.room, p.size)
 	f.pieces = append(f.pieces, p)
 }
 
@@ -204,8 +210,8 @@ func (f *filler) make(i int) error {
 		buf = l.buf[p.off:][:p.size:p.size]
 	} else {
 		room, _ := f.scratch.Get().(*[]byte)
-		if room == nil || uint64(len(*room)) < p.size {
-			b := make([]byte, max(p.size, madePiece))
+		if room == nil {
+			b := tableOf[byte](&l.mem, int(f.room))
 			room = &b
 		}
 		defer f.scratch.Put(room)

@@ -47,6 +47,7 @@ type linker struct {
 	dsos        []*shared
 	files       []string
 	syms        *symTable
+	mem         memory
 	binSorts    sync.Pool // of *binSort
 	mergeSplits sync.Pool // of *mergeSplit
 	lto         ltoState
@@ -226,7 +227,7 @@ func (l *linker) decideKind() error {
 func (l *linker) split() error {
 	return l.parErr(len(l.objs), func(i int) error {
 		l.objs[i].splitMerge(l)
-		if err := l.objs[i].parseEhFrames(); err != nil || l.mi.em != elf.EM_RISCV {
+		if err := l.objs[i].parseEhFrames(l); err != nil || l.mi.em != elf.EM_RISCV {
 			return err
 		}
 		return l.objs[i].prepareRelax()

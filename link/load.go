@@ -325,13 +325,18 @@ func (l *linker) addMembers(b *batch) error {
 
 // enter enters the symbols of files that have been read.
 func (l *linker) enter(b *batch) {
+	total := 0
+	for _, o := range b.objs {
+		total += len(o.names.refs)
+	}
+	l.mem.reserveSymbols(total/2 + 2*nShards) // about as many are new
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
 		names := 0
 		for _, o := range b.objs {
 			names += len(o.names.of(n))
 		}
-		sh.reserve(names / 2) // about as many are new
+		sh.reserve(&l.mem, names/2)
 		for _, o := range b.objs {
 			refs := o.names.of(n)
 			for j := range refs {

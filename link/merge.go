@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"math"
 	"math/bits"
-	"slices"
 )
 
 // A mergeInput is a section of an object whose strings or constants are merged with equal ones of others (SHF_MERGE).
@@ -123,9 +122,10 @@ func (o *object) splitMerge(l *linker) {
 			off += n
 		}
 		m := mergeInput{
-			sec: uint32(i), starts: slices.Clone(t.starts), near: make([]uint32, (len(b)+nearStep-1)/nearStep),
-			refs: make([]mergeRef, len(t.starts)), places: make([]uint32, len(t.starts)),
+			sec: uint32(i), starts: tableOf[uint32](&l.mem, len(t.starts)), near: tableOf[uint32](&l.mem, (len(b)+nearStep-1)/nearStep),
+			refs: tableOf[mergeRef](&l.mem, len(t.starts)), places: tableOf[uint32](&l.mem, len(t.starts)),
 		}
+		copy(m.starts, t.starts)
 		for n, c := range count {
 			m.bins[n+1] = m.bins[n] + c
 		}
@@ -229,7 +229,7 @@ func (m *mergedSection) fill(l *linker, n int) {
 	for size < count {
 		size *= 2
 	}
-	sh.slots = make([]uint32, size)
+	sh.slots = tableOf[uint32](&l.mem, size)
 	for _, in := range m.inputs {
 		o := l.objs[in.obj]
 		mi := &o.merges[o.secs[in.sec].extra]

@@ -141,7 +141,7 @@ func (o *object) parse(l *linker) error {
 	if h.Type != elf.ET_REL {
 		return o.err(ErrFormat, "", "it is %s, wanted ET_REL", h.Type)
 	}
-	if err := o.parseSections(h); err != nil {
+	if err := o.parseSections(l, h); err != nil {
 		return err
 	}
 	if err := o.parseSymtab(); err != nil {
@@ -153,7 +153,7 @@ func (o *object) parse(l *linker) error {
 	return o.parseNames(l)
 }
 
-func (o *object) parseSections(h elf.Header) error {
+func (o *object) parseSections(l *linker, h elf.Header) error {
 	size := uint64(len(o.data))
 	if h.Shoff == 0 {
 		return nil
@@ -177,7 +177,7 @@ func (o *object) parseSections(h elf.Header) error {
 	if n > uint64(len(table))/shdrSize {
 		return o.err(ErrTruncated, "ELF header", "%d section headers at %#x extend past the end of the file at %#x", n, h.Shoff, size)
 	}
-	o.secs = make([]section, n)
+	o.secs = tableOf[section](&l.mem, int(n))
 	for i := range o.secs {
 		h := c.decodeShdr(table[uint64(i)*shdrSize:])
 		s := &o.secs[i]

@@ -25,23 +25,25 @@ func (l *linker) par(n int, fn func(i int)) {
 	}
 	var next atomic.Int64
 	step := int64(max(1, min(64, n/(workers*8))))
-	var wg sync.WaitGroup
-	for worker := range workers {
-		wg.Go(func() {
-			if spans {
-				defer l.span(worker, time.Now())
+	work := func(worker int) {
+		if spans {
+			defer l.span(worker, time.Now())
+		}
+		for l.ctx.Err() == nil {
+			hi := next.Add(step)
+			for i := hi - step; i < min(hi, int64(n)); i++ {
+				fn(int(i))
 			}
-			for l.ctx.Err() == nil {
-				hi := next.Add(step)
-				for i := hi - step; i < min(hi, int64(n)); i++ {
-					fn(int(i))
-				}
-				if hi >= int64(n) {
-					return
-				}
+			if hi >= int64(n) {
+				return
 			}
-		})
+		}
 	}
+	var wg sync.WaitGroup
+	for worker := 1; worker < workers; worker++ {
+		wg.Go(func() { work(worker) })
+	}
+	work(0) // the caller is one of them
 	wg.Wait()
 }
 

@@ -2,7 +2,6 @@ package link
 
 import (
 	"math/bits"
-	"slices"
 	"sync/atomic"
 
 	"weld/image/elf"
@@ -114,9 +113,9 @@ func newSymTable() *symTable {
 	t := new(symTable)
 	for i := range t.shards {
 		s := &t.shards[i]
-		s.syms = make([]symbol, 1, 64) // index 0 is none
-		s.hashes = make([]uint32, 1, 64)
-		s.slots = make([]uint32, 128)
+		s.syms = make([]symbol, 1) // index 0 is none
+		s.hashes = make([]uint32, 1)
+		s.slots = make([]uint32, 4)
 	}
 	return t
 }
@@ -178,11 +177,11 @@ func (s *symShard) find(h uint32, name string) uint32 {
 	}
 }
 
-func (s *symShard) grow() { s.resize(2 * len(s.slots)) }
+func (s *symShard) grow() { s.resize(make([]uint32, 2*len(s.slots))) }
 
-func (s *symShard) resize(n int) {
-	slots := make([]uint32, n)
-	mask := uint32(n - 1)
+// resize has slots, which is empty, take the place of the table.
+func (s *symShard) resize(slots []uint32) {
+	mask := uint32(len(slots) - 1)
 	for k := 1; k < len(s.syms); k++ {
 		i := s.hashes[k] & mask
 		for slots[i] != 0 {
@@ -194,15 +193,18 @@ func (s *symShard) resize(n int) {
 }
 
 // reserve makes room for n more symbols.
-func (s *symShard) reserve(n int) {
-	s.syms = slices.Grow(s.syms, n)
-	s.hashes = slices.Grow(s.hashes, n)
+func (s *symShard) reserve(m *memory, n int) {
+	n += len(s.syms)
+	if n > cap(s.syms) {
+		s.syms = append(m.symbols(n), s.syms...)
+		s.hashes = append(tableOf[uint32](m, n)[:0], s.hashes...)
+	}
 	slots := len(s.slots)
-	for slots < 2*(len(s.syms)+n) {
+	for slots < 2*n {
 		slots *= 2
 	}
 	if slots > len(s.slots) {
-		s.resize(slots)
+		s.resize(tableOf[uint32](m, slots))
 	}
 }
 
@@ -268,7 +270,7 @@ func (b *nameBin) build(l *linker, n int, fill func(k uint32, r *nameRef) []byte
 	}
 	t, _ := l.binSorts.Get().(*binSort)
 	if t == nil || len(t.refs) < n {
-		t = &binSort{make([]nameRef, max(n, 1024)), make([]uint8, max(n, 1024))}
+		t = &binSort{tableOf[nameRef](&l.mem, max(n, 1024)), tableOf[uint8](&l.mem, max(n, 1024))}
 	}
 	defer l.binSorts.Put(t)
 	refs, shards := t.refs[:n], t.shards[:n]
@@ -287,8 +289,8 @@ func (b *nameBin) build(l *linker, n int, fill func(k uint32, r *nameRef) []byte
 		sum += c
 	}
 	b.start[nShards] = sum
-	b.ids = make([]symID, n)
-	b.refs = make([]nameRef, n)
+	b.ids = tableOf[symID](&l.mem, n)
+	b.refs = tableOf[nameRef](&l.mem, n)
 	at := b.start
 	for k := range refs {
 		n := shards[k]

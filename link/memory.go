@@ -1,0 +1,89 @@
+package link
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// A memory is room for tables of a link, which lives as long as any of them. Most of what a link makes are tables without pointers. They
+// are cut from blocks one after the other, since a page of memory costs the kernel more time than the linker to fill it: of blocks it can
+// be asked to make huge pages.
+type memory struct {
+	mu    sync.Mutex
+	rest  []byte // of the newest block
+	begun bool
+	syms  []symbol // room for symbols, which have pointers
+}
+
+const (
+	// firstBlock is the size of the first block, enough for a small link, for which a huge page would be a waste.
+	firstBlock = 256 << 10
+	// laterBlock is that of the others. What is not used of it takes no memory.
+	laterBlock = 8 << 20
+	// hugePage is what the kernel's huge pages are aligned to on most processors.
+	hugePage = 2 << 20
+)
+
+// A plain is what tables can be made of: it holds no pointers that the garbage collector would have to see.
+type plain interface {
+	~uint8 | ~bool | ~uint32 | ~uint64 | section | nameRef | mergeRef | ehRec | symAux | dynSym
+}
+
+// tableOf returns a table of n elements, all of them zero.
+func tableOf[T plain](m *memory, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	var t T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.take(n*int(unsafe.Sizeof(t)))))), n)
+}
+
+// take returns size bytes, aligned for any element.
+func (m *memory) take(size int) []byte {
+	size = (size + 15) &^ 15
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if size > len(m.rest) {
+		switch {
+		case !m.begun && size <= firstBlock/2:
+			m.rest = make([]byte, firstBlock)
+		case size > laterBlock/4:
+			return hugeBlock(size)
+		default:
+			m.rest = hugeBlock(laterBlock)
+		}
+		m.begun = true
+	}
+	b := m.rest[:size:size]
+	m.rest = m.rest[size:]
+	return b
+}
+
+// reserveSymbols makes room for n symbols together, which symbols then gives out.
+func (m *memory) reserveSymbols(n int) {
+	const size = int(unsafe.Sizeof(symbol{}))
+	m.syms = make([]symbol, n)
+	if n*size > hugePage {
+		adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(m.syms))), n*size))
+	}
+}
+
+// symbols returns room for n symbols.
+func (m *memory) symbols(n int) []symbol {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n > len(m.syms) {
+		return make([]symbol, 0, n)
+	}
+	s := m.syms[:0:n]
+	m.syms = m.syms[n:]
+	return s
+}
+
+// hugeBlock allocates a block of huge pages, if the kernel makes such.
+func hugeBlock(size int) []byte {
+	b := make([]byte, size+hugePage)
+	b = b[-uintptr(unsafe.Pointer(unsafe.SliceData(b)))%hugePage:][:size]
+	adviseHuge(b)
+	return b
+}
