@@ -50,7 +50,8 @@ func (e *MismatchError) Error() string {
 //     (an opaque handle), or to bytes, which are taken as raw memory; [N]byte must not be too small. Any pointer for one to what is declared
 //     only
 //   - a struct by value for one with the same members in the same places, of the same size and psABI classes; for a union
-//     a struct of its size and classes; for a struct or union of one scalar also what that scalar takes
+//     a struct of its size and classes; for a struct or union of one scalar also what that scalar takes; nothing for a packed one of
+//     up to 16 bytes
 //   - a pointer for a C++ class that is passed by address, and a first argument for where such a result is to be
 //   - for variable arguments ...any, nothing, or arguments of the types that C promotes to; a Go func without a result for any; a last result of type syscall.Errno
 //

@@ -70,6 +70,9 @@ func (m *matcher) structs(c *Type, g reflect.Type, passed bool) (why string, ok 
 		return fmt.Sprintf(": C's member %s at offset %d has no field", missing.name, missing.off), false
 	}
 	if passed && c.Size <= 16 {
+		if unaligned(cs) {
+			return ": it is packed, and passed in memory, as no Go type of its size is", false
+		}
 		if a, b := classes(cs), classes(gs); a != b {
 			return ": its members are passed in other registers", false
 		}
@@ -296,4 +299,89 @@ func classes(list []leaf) (sse [2]bool) {
 		sse[i] = some[i] && !other[i]
 	}
 	return sse
+}
+
+// Unaligned reports whether a struct or union has a member that is not at a multiple of its size, as packed ones have. If it has up to
+// 16 bytes C passes it in memory then (psABI, section 3.2.3), as it passes no Go type of that size.
+func (t *Type) Unaligned() bool {
+	list, _ := cLeaves(nil, t.Strip(), "", 0)
+	return unaligned(list)
+}
+
+func unaligned(list []leaf) bool {
+	budget := 1 << 12
+	var look func(list []leaf) bool
+	look = func(list []leaf) bool {
+		for _, l := range list {
+			if budget--; l.c == nil || budget < 0 {
+				continue
+			}
+			if l.c.Kind != Union {
+				if l.off&(l.c.scalarAlign()-1) != 0 {
+					return true
+				}
+				continue
+			}
+			ms, _ := l.c.Members()
+			for _, m := range ms {
+				if m.Bits > 0 || budget < 0 {
+					continue
+				}
+				sub, _ := cLeaves(nil, m.Type, "", l.off+m.Offset/8)
+				if look(sub) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return look(list)
+}
+
+// scalarAlign returns the alignment that the psABI (figure 3.1) gives a scalar.
+func (t *Type) scalarAlign() int64 {
+	n := t.size()
+	if t.Kind == Complex {
+		n /= 2
+	}
+	if n <= 0 || n&(n-1) != 0 {
+		return 1
+	}
+	return min(n, 16)
+}
+
+// usual reports whether the members of a struct or union, and of those in it, lie where C puts them if nothing is said about that, and
+// the alignment. Budget bounds how many are looked at.
+func (t *Type) usual(budget *int) (align int64, ok bool) {
+	t = t.Strip()
+	for t.Kind == Array {
+		t = t.Elem.Strip()
+	}
+	if t.Kind != Struct && t.Kind != Union {
+		return t.scalarAlign(), true
+	}
+	ms, err := t.Members()
+	if err != nil {
+		return 1, false
+	}
+	align = 1
+	end := int64(0)
+	for _, m := range ms {
+		if *budget--; *budget < 0 || m.Bits > 0 {
+			return 1, false
+		}
+		a, ok := m.Type.usual(budget)
+		if !ok {
+			return 1, false
+		}
+		at := (end + a - 1) &^ (a - 1)
+		if t.Kind == Union {
+			at = 0
+		}
+		if m.Offset != at*8 {
+			return 1, false
+		}
+		align, end = max(align, a), max(end, at+max(m.Type.size(), 0))
+	}
+	return align, t.Size == (end+align-1)&^(align-1)
 }

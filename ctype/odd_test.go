@@ -226,6 +226,75 @@ func TestCheckClasses(t *testing.T) {
 	}
 }
 
+// TestPacked has structs whose members are not where C puts them by itself: small ones are passed in memory, as nothing of Go's of their
+// size is, and no declaration without attributes says what they are.
+func TestPacked(t *testing.T) {
+	t.Parallel()
+	in, path := build(t, t.TempDir(), "packed.c", `
+		struct __attribute__((packed)) small { char c; int i; };
+		struct __attribute__((packed)) nested { char c; union { struct small s; char b; } u; };
+		struct __attribute__((packed)) large { char c; long l[2]; };
+		struct __attribute__((packed)) same { int i; char c[4]; };
+		struct apart { char c; _Alignas(8) char d; };
+		int take_small(struct small s) { return s.i; }
+		struct small give_small(void) { return (struct small){1, 2}; }
+		int take_nested(struct nested n) { return n.c; }
+		int take_large(struct large l) { return l.c; }
+		int take_same(struct same s) { return s.i; }
+		int take_apart(struct apart a) { return a.d; }
+		int look_small(struct small *s) { return s->i; }
+	`, "gcc")
+	type small struct {
+		C byte
+		I [4]byte
+	}
+	type large struct {
+		C byte
+		L [16]byte
+	}
+	const memory = ": it is packed, and passed in memory, as no Go type of its size is"
+	for _, c := range []struct {
+		name      string
+		g         any
+		want      string
+		prototype string
+	}{
+		{"take_small", func(small) int32 { return 0 }, memory, ""},
+		{"give_small", func() (s small) { return }, memory, ""},
+		{"take_nested", func(struct {
+			C byte
+			S [5]byte
+		}) int32 {
+			return 0
+		}, memory, ""},
+		{"take_large", func(large) int32 { return 0 }, "", ""},
+		{"take_same", func(struct {
+			I int32
+			C [4]byte
+		}) int32 {
+			return 0
+		}, "", "int take_same(struct same { int i; char c[4]; } s)"},
+		{"take_apart", func(struct {
+			C byte
+			_ [7]byte
+			D byte
+			_ [7]byte
+		}) int32 {
+			return 0
+		}, "", ""},
+		{"look_small", func(*small) int32 { return 0 }, "", "int look_small(struct small *s)"},
+	} {
+		typ := typeOfSymbol(t, in, path, c.name)
+		err := Check(typ, reflect.TypeOf(c.g), Call)
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+		if text, err := Prototype(typ, c.name); (err == nil) != (c.prototype != "") || err == nil && text != c.prototype {
+			t.Errorf("%s: %s, %v, want %q", c.name, text, err, c.prototype)
+		}
+	}
+}
+
 // foreign builds what C is in another language by DWARF: numbers are those of a language and, of the second pair, of tags that become others.
 func foreign(t *testing.T, text string, lang string, tags ...string) (*Info, string) {
 	t.Helper()

@@ -190,6 +190,10 @@ func (p *prototyper) aggregate(t *Type, level int) string {
 	}
 	ms, err := t.Members()
 	describable := err == nil && !t.Incomplete && len(ms) > 0 && len(ms) <= 64 && plain(ms)
+	if describable {
+		budget := 1 << 10
+		_, describable = t.usual(&budget)
+	}
 	switch {
 	case err != nil && p.err == nil:
 		p.err = err
@@ -215,7 +219,7 @@ func (p *prototyper) aggregate(t *Type, level int) string {
 	return b.String() + "}"
 }
 
-// plain reports whether the members are where C puts them by itself.
+// plain reports whether the members are of a kind that can be described.
 func plain(ms []Member) bool {
 	for _, m := range ms {
 		if m.Bits > 0 || m.Align > 0 || m.Offset < 0 || m.Base || m.Type.Strip().Kind == Array && m.Type.Strip().Len <= 0 {

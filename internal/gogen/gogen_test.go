@@ -81,6 +81,7 @@ func TestGenerated(t *testing.T) {
 		"// Member items at offset 8, long [], has no field: it is an array of a length that is not known.",
 		"Visit  uintptr // int (*)(struct node *, void *)",
 		"// they pass a union by value\n//\n//\tall_by_value\n",
+		"// they pass a packed struct of up to 16 bytes by value\n//\n//\tall_by_packed\n",
 		"// they pass long double, which Go has not\n//\n//\tall_long_double\n",
 		"// they take a va_list\n//\n//\tall_vsum\n",
 		"// they are thread-local, and have an address for each thread\n//\n//\tall_thread_local\n",

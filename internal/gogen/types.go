@@ -194,6 +194,8 @@ func (w *writer) value(t *ctype.Type, at where, raw bool, hint string) (text, wh
 			return "", "they pass an empty struct"
 		case g.c.Size > 1024:
 			return "", "they pass more than 1024 bytes by value"
+		case g.c.Size <= 16 && u.Unaligned():
+			return "", "they pass a packed struct of up to 16 bytes by value"
 		case g.bits() && g.c.Size <= 16:
 			return "", "they pass a struct with bit-fields or unions by value"
 		}

@@ -35,6 +35,7 @@ int all_value(struct opaque *o) { return o ? o->v : -1; }
 void all_free(struct opaque *o) { free(o); }
 enum color all_color(enum color c, size_kind k) { return k == LARGE ? BLUE : c; }
 union number all_by_value(union number n) { return n; }
+int all_by_packed(struct packed p) { return p.i; }
 long double all_long_double(long double v) { return v; }
 int all_packed(struct packed *p, struct flexible *f) { return p->i + (f ? f->n : 0); }
 unsigned char all_byte(unsigned char c, signed char s, char p, _Bool b) { return b ? c + s + p : 0; }
