@@ -1,7 +1,10 @@
 package native
 
 import (
+	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -78,22 +81,46 @@ func blockOthers() {
 	const siginfo, onstack, restorer = 0x4, 0x08000000, 0x04000000
 	act := kernelSigaction{programEntryAddr.blockAll, siginfo | onstack | restorer, entry.restorer, ^uint64(0)}
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
-	pid, sent := syscall.Getpid(), uint32(0)
+	pid := syscall.Getpid()
+	var sent []int
 	for _, tid := range kernelThreads() {
 		if tid != pid {
 			if _, _, e := syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(syscall.SIGCHLD)); e == 0 {
-				sent++
+				sent = append(sent, tid)
 			}
 		}
 	}
-	// A thread may have it blocked already: it is not waited for long.
-	for range 200 {
-		if atomic.LoadUint32(&blockedThreads) >= sent {
+	// Some have it blocked already, and their handlers do not count them: after a moment the kernel is asked who is still to
+	// run one, which on a busy machine takes long. A thread that cannot run is not waited for forever.
+	const moment, most = 20, 5000
+	for i := range most {
+		if atomic.LoadUint32(&blockedThreads) >= uint32(len(sent)) || i >= moment && !slices.ContainsFunc(sent, willHandle) {
 			return
 		}
 		ts := syscall.Timespec{Nsec: 20_000}
+		if i > 2*moment {
+			ts.Nsec = 1_000_000
+		}
 		syscall.Nanosleep(&ts, nil)
 	}
+}
+
+// willHandle reports whether a kernel thread has a SIGCHLD that it will handle when it runs.
+func willHandle(tid int) bool {
+	status, err := os.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/status") // proc_pid_status(5)
+	if err != nil {
+		return false // it has ended
+	}
+	const bit = 1 << (syscall.SIGCHLD - 1)
+	return signalSet(string(status), "SigPnd")&^signalSet(string(status), "SigBlk")&bit != 0
+}
+
+// signalSet returns a set of signals in a status file of the kernel's.
+func signalSet(status, name string) uint64 {
+	_, rest, _ := strings.Cut(status, "\n"+name+":\t")
+	hex, _, _ := strings.Cut(rest, "\n")
+	set, _ := strconv.ParseUint(hex, 16, 64)
+	return set
 }
 
 // kernelThreads returns the ids of the kernel threads of the process.

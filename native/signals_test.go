@@ -1,6 +1,9 @@
 package native
 
 import (
+	"fmt"
+	"os"
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -20,6 +23,37 @@ func TestSignalTable(t *testing.T) {
 		if got := table[sig].flags; got != want {
 			t.Errorf("%v (%s): flags %#x, want %#x", sig, table[sig].name, got, want)
 		}
+	}
+}
+
+// TestWillHandle has a signal pending that is blocked: for that thread nobody is to wait (blockOthers).
+func TestWillHandle(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const bit = 1 << (syscall.SIGCHLD - 1)
+	var mask uint64
+	sigprocmask(nil, &mask)
+	blocked := mask | bit
+	sigprocmask(&blocked, nil)
+	defer sigprocmask(&mask, nil)
+	sets := func() (pending, blocked uint64) {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", syscall.Gettid()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signalSet(string(status), "SigPnd"), signalSet(string(status), "SigBlk")
+	}
+	if p, b := sets(); p&bit != 0 || b != blocked {
+		t.Errorf("pending %#x, blocked %#x, want %#x", p, b, blocked)
+	}
+	if err := syscall.Tgkill(syscall.Getpid(), syscall.Gettid(), syscall.SIGCHLD); err != nil {
+		t.Fatal(err)
+	}
+	if p, b := sets(); p&bit == 0 || b != blocked {
+		t.Errorf("pending %#x with SIGCHLD, blocked %#x, want %#x", p, b, blocked)
+	}
+	if willHandle(syscall.Gettid()) {
+		t.Error("what blocks a signal would handle it")
 	}
 }
 

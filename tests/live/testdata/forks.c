@@ -187,7 +187,7 @@ static void *forker(void *makes)
 		pid_t pid = fork();
 		if (pid == 0) {
 			void *own = NULL;
-			alarm(10);
+			alarm(60);
 			if (makes && !(own = dlcreate("own")))
 				_exit(1);
 			_exit(own && dldelete(own) ? 2 : 0);
