@@ -5,7 +5,10 @@ package debug
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -110,6 +113,18 @@ func (c *tracer) tids() (tids []int, err error) {
 func (c *tracer) tracedByUs(tid int) bool {
 	s, err := c.t.status("task/" + strconv.Itoa(tid) + "/")
 	return err == nil && s["TracerPid"] == strconv.Itoa(syscall.Gettid())
+}
+
+// late reports whether one of the threads is in one of the states (proc_pid_status(5)): what is waited for may still come, if
+// the machine is busy.
+func (c *tracer) late(tids iter.Seq[int], states string) bool {
+	for tid := range tids {
+		s, err := c.t.status("task/" + strconv.Itoa(tid) + "/")
+		if err == nil && s["State"] != "" && strings.Contains(states, s["State"][:1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // gone reports whether a thread has ended.
@@ -288,9 +303,14 @@ func (c *tracer) peek() (tid int, ended bool, err error) {
 }
 
 // superseded waits for a moment and says whether what was read of the process means nothing any more, since it has become
-// another program, or has ended: that is to be reported then.
+// another program, or has ended: that is to be reported then. It waits longer for a process that does not wait for anything.
 func (c *tracer) superseded() (exec, ended bool) {
-	for range 50 {
+	const moment, most = 100 * time.Millisecond, 2 * time.Second
+	running := func() bool {
+		tids, err := c.tids()
+		return err == nil && c.late(slices.Values(tids), "RD")
+	}
+	for begin := time.Now(); time.Since(begin) < moment || time.Since(begin) < most && running(); time.Sleep(2 * time.Millisecond) {
 		info, err := pending(waitOne, c.t.pid, ofTracees)
 		switch {
 		case err != nil || info.ended():
@@ -298,7 +318,6 @@ func (c *tracer) superseded() (exec, ended bool) {
 		case info.pid != 0 && info.status>>8 == eventExec:
 			return true, false
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 	return false, false
 }
@@ -316,8 +335,8 @@ func (c *tracer) ownProcess(tid int) bool {
 	return err == nil
 }
 
-// detachAll lets all threads go, for ever, and keeps signals of breakpoints from them. It gives up after a second: what
-// is left goes on when this kernel thread ends.
+// detachAll lets all threads go, for ever, and keeps signals of breakpoints from them. It gives up after a second, or after
+// ten if there are some that need only come to run: what is left goes on when this kernel thread ends.
 func (c *tracer) detachAll() {
 	c.disarmAll()
 	for _, th := range c.threads {
@@ -328,7 +347,8 @@ func (c *tracer) detachAll() {
 		}
 	}
 	c.interruptAll()
-	for deadline := time.Now().Add(time.Second); len(c.threads) > 0 && time.Now().Before(deadline); {
+	const most = 10 * time.Second
+	for begin := time.Now(); len(c.threads) > 0 && (time.Since(begin) < time.Second || time.Since(begin) < most && c.late(maps.Keys(c.threads), "R")); {
 		tid, ended, err := c.peek()
 		switch {
 		case errors.Is(err, syscall.ECHILD):
