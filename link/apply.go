@@ -2,6 +2,7 @@ package link
 
 import (
 	"math"
+	"slices"
 
 	"weld/image/elf"
 )
@@ -21,45 +22,81 @@ type applier struct {
 	// flip has the words in the reverse order: .ctors in .init_array.
 	flip bool
 	uleb uint64 // the value of the last R_RISCV_SET_ULEB128
+	// In sections that are not loaded, what becomes of references to what is not in the output.
+	tombstone uint64
 }
 
-// What object.values has of symbols whose value depends on the relocation: with mergedLocal the index in object.merges of the section
-// that they stand for, with otherLocal no more.
+// What object.values has of symbols whose value depends on the relocation: with mergedSym the index in object.merges of the section
+// that they stand for, and deadSym for those in sections that are not in the output; with otherSym no more than that it does.
 const (
-	mergedLocal uint64 = 1 << 63
-	otherLocal  uint64 = 1<<63 | 1<<62
+	mergedSym uint64 = 1 << 63
+	otherSym  uint64 = 1<<63 | 1<<62
+	deadSym   uint64 = otherSym + 1
 )
 
-// findValues finds the values of the local symbols, most of which many relocations refer to.
-func (o *object) findValues(l *linker) {
-	if o.values == nil {
-		o.values = tableOf[uint64](&l.mem, int(o.first))
-	}
-	for k := range o.values {
-		o.values[k] = o.findValue(o.sym(uint32(k)))
-	}
+// findValues finds the values of the symbols of all objects, to most of which many relocations refer.
+func (l *linker) findValues() {
+	l.par(len(l.objs), func(i int) {
+		o := l.objs[i]
+		if !slices.ContainsFunc(o.secs, func(s section) bool { return s.out >= 0 }) {
+			return
+		}
+		o.values = tableOf[uint64](&l.mem, int(o.nsyms))
+		for k := range o.first {
+			o.values[k] = o.findLocal(k)
+		}
+		for k, id := range o.names.ids {
+			o.values[int(o.first)+k] = l.findGlobal(l.syms.at(id))
+		}
+	})
 }
 
-func (o *object) findValue(e esym) uint64 {
-	if e.shndx == 0 || e.shndx >= shnBase || e.typ() == elf.STT_GNU_IFUNC {
-		return otherLocal
+func (o *object) findLocal(k uint32) uint64 {
+	shndx, typ := o.symPlace(k)
+	if shndx == 0 || shndx >= shnBase || typ == elf.STT_GNU_IFUNC {
+		return otherSym
 	}
-	s := &o.secs[e.shndx]
-	var v uint64
+	s := &o.secs[shndx]
+	value := o.symValue(k)
 	switch {
-	case s.state != secLive || s.kind == secRelax || s.kind == secFolded:
-		return otherLocal
+	case s.state != secLive:
+		return deadSym
+	case s.kind == secRelax || s.kind == secFolded:
+		return otherSym
 	case s.kind != secMerge:
-		v = s.addr + e.value
-	case e.typ() != elf.STT_SECTION:
-		v = o.mergeAddr(s, e.value)
-	case e.value == 0:
-		return mergedLocal | uint64(s.extra)
+		value += s.addr
+	case typ != elf.STT_SECTION:
+		value = o.mergeAddr(s, value)
+	case value == 0:
+		return mergedSym | uint64(s.extra)
 	default:
-		return otherLocal
+		return otherSym
 	}
-	if v >= mergedLocal { // no address is so high, but what a file says may be
-		return otherLocal
+	return plainValue(value)
+}
+
+func (l *linker) findGlobal(s *symbol) uint64 {
+	if s.abs || s.flags&(isImported|needPLT) != 0 {
+		return otherSym
+	}
+	switch s.kind {
+	case symObject:
+		if s.shndx < shnBase {
+			if sec := &l.objs[s.file].secs[s.shndx]; sec.state != secLive || sec.kind == secFolded {
+				return otherSym
+			}
+		}
+	case symCommon, symLinker:
+	default:
+		return otherSym
+	}
+	return plainValue(s.value)
+}
+
+// plainValue returns v, which is what a relocation refers to. No address is as high as the special values, but what a file says may be.
+func plainValue(v uint64) uint64 {
+	if v >= mergedSym {
+		return otherSym
 	}
 	return v
 }
@@ -67,14 +104,17 @@ func (o *object) findValue(e esym) uint64 {
 // value returns what symbolOf does, for most symbols. ok is false for the others, and for those in sections that are not in the output
 // or that another one stands for.
 func (a *applier) value(r *rela) (v uint64, ok bool) {
-	if v = a.o.values[r.sym]; v < mergedLocal {
+	if r.sym >= uint32(len(a.o.values)) {
+		return 0, false
+	}
+	if v = a.o.values[r.sym]; v < mergedSym {
 		return v, true
 	}
-	if v < otherLocal {
-		m := &a.o.merges[v&^mergedLocal]
+	if v < otherSym {
+		m := &a.o.merges[v&^mergedSym]
 		return m.addr(uint64(r.addend)) - uint64(r.addend), m.to != nil
 	}
-	return 0, false
+	return v, false
 }
 
 // symbolOf decodes what a relocation refers to and returns its address.
@@ -256,24 +296,27 @@ func (a *applier) tpOffset(t *target, s uint64, r *rela) uint64 {
 	return s + uint64(r.addend) - a.l.tp
 }
 
-// debugValue returns what a relocation of a section that is not loaded is for. What refers to a section that is not in the
-// output becomes 0, or 1 in lists of ranges, where two zeros end the list.
+// debugValue returns what a relocation of a section that is not loaded is for.
 func (a *applier) debugValue(r *rela) (t target, v uint64) {
 	t, s := a.symbolOf(*r)
-	v = s + uint64(r.addend)
 	if a.dead(&t) {
-		v = 0
-		name := a.o.secName(a.sec)
-		if name == ".debug_ranges" || name == ".debug_loc" {
-			v = 1
-		}
-		for _, d := range a.l.opt.DeadReloc {
-			if globMatch(d.Section, name) {
-				v = d.Value
-			}
+		return t, a.tombstone
+	}
+	return t, s + uint64(r.addend)
+}
+
+// tombstone returns what becomes of references to what is not in the output: 0, or 1 in lists of ranges, where two zeros end the list.
+func (l *linker) tombstone(name string) uint64 {
+	v := uint64(0)
+	if name == ".debug_ranges" || name == ".debug_loc" {
+		v = 1
+	}
+	for _, d := range l.opt.DeadReloc {
+		if globMatch(d.Section, name) {
+			v = d.Value
 		}
 	}
-	return t, v
+	return v
 }
 
 // dead reports whether a symbol is defined in a section that is not in the output.

@@ -275,13 +275,12 @@ type mark struct {
 func (l *linker) finishSymbols() error {
 	l.par(len(l.objs), func(i int) {
 		o := l.objs[i]
-		linked := false
 		for k := range o.secs {
 			s := &o.secs[k]
 			if s.out < 0 {
 				continue
 			}
-			if linked = true; s.kind == secMerge {
+			if s.kind == secMerge {
 				continue
 			}
 			out := l.outs[s.out]
@@ -290,9 +289,6 @@ func (l *linker) finishSymbols() error {
 			} else {
 				s.addr = out.addr + s.outOff
 			}
-		}
-		if l.mi.values && linked {
-			o.findValues(l)
 		}
 	})
 	for i, s := range l.commons {

@@ -180,6 +180,7 @@ func (l *linker) collectDynsyms() {
 		first = end
 	}
 	d.local = len(d.syms) - hashed
+	l.reserveAux(len(d.syms))
 	for i := range d.syms {
 		l.auxOf(l.syms.at(d.syms[i].id)).dynsym = uint32(i + 1)
 	}

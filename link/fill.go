@@ -54,6 +54,9 @@ func (l *linker) synthBytes(s *synth) []byte { return s.out.data[s.off:][:s.size
 // fill makes the content of the output and writes it to the file, or to l.buf if there is none.
 func (l *linker) fill(file *os.File) error {
 	f := &filler{l: l, file: file}
+	if l.mi.values && l.opt.Mode != Relocatable {
+		l.findValues()
+	}
 	if l.buildID != nil {
 		switch l.opt.BuildID {
 		case BuildIDSHA1:

@@ -79,6 +79,13 @@ func (l *linker) auxOf(s *symbol) *symAux {
 	return &l.aux[s.aux-1]
 }
 
+// reserveAux makes room for the places of n more symbols.
+func (l *linker) reserveAux(n int) {
+	if n += len(l.aux); n > cap(l.aux) {
+		l.aux = append(tableOf[symAux](&l.mem, n)[:0], l.aux...)
+	}
+}
+
 // scanRelocations finds what relocations need, and the symbols that are undefined.
 func (l *linker) scanRelocations() error {
 	scanners := make([]scanner, len(l.objs))
@@ -142,6 +149,7 @@ func (l *linker) allocate(found []symID) {
 	for k := range list {
 		found[k] = list[k].id
 	}
+	l.reserveAux(len(found))
 	t := &l.got
 	t.tlsld = -1
 	t.words = int32(l.mi.gotHeader)

@@ -247,7 +247,8 @@ func (c *icf) piece(h hash.Hash, o *object, s *section, off uint64) uint64 {
 		k--
 	}
 	k = max(k, 0)
-	b, align := m.piece(o, uint32(k))
+	lo, hi, align := m.piece(&o.secs[m.sec], uint32(k))
+	b := o.bytes(m.sec)[lo:hi]
 	h.Write([]byte(outName(o.secName(m.sec), s.flags)))
 	word(h, uint64(len(b)), uint64(align), uint64(s.entsize))
 	h.Write(b)

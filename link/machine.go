@@ -51,7 +51,7 @@ type machineInfo struct {
 	moduleTP                bool   // in executables offsets of the local dynamic model are from the thread pointer
 	dtpBias                 uint64 // what is taken off offsets from the start of a module's thread-local storage
 	abs32, abs64            uint32 // types of the relocations that store an address, 0 for none
-	values                  bool   // apply uses object.values
+	values                  bool   // scan uses scanner.plain, and apply object.values
 	feature                 uint32 // the property whose bits all objects must have; 0 for none
 	featureMask             uint32 // the bits that are known
 	dyn                     dynTypes

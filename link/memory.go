@@ -26,7 +26,7 @@ const (
 
 // A plain is what tables can be made of: it holds no pointers that the garbage collector would have to see.
 type plain interface {
-	~uint8 | ~bool | ~uint32 | ~uint64 | section | nameRef | mergeRef | ehRec | symAux | dynSym
+	~uint8 | ~bool | ~uint32 | ~uint64 | section | nameRef | mergeRef | frag | ehRec | symAux | dynSym
 }
 
 // tableOf returns a table of n elements, all of them zero.
@@ -62,10 +62,15 @@ func (m *memory) take(size int) []byte {
 // reserveSymbols makes room for n symbols together, which symbols then gives out.
 func (m *memory) reserveSymbols(n int) {
 	const size = int(unsafe.Sizeof(symbol{}))
-	m.syms = make([]symbol, n)
-	if n*size > hugePage {
-		adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(m.syms))), n*size))
+	if n*size < firstBlock {
+		m.syms = make([]symbol, n)
+		return
 	}
+	// They may be in huge pages if these have room.
+	all := make([]symbol, n+2*hugePage/size)
+	start := int(-uintptr(unsafe.Pointer(unsafe.SliceData(all))) % hugePage)
+	m.syms = all[(start+size-1)/size:][:n]
+	adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(all))), len(all)*size)[start:])
 }
 
 // symbols returns room for n symbols.

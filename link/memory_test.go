@@ -26,7 +26,7 @@ func TestPlainHasNoPointers(t *testing.T) {
 		return true
 	}
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[section](), reflect.TypeFor[nameRef](), reflect.TypeFor[mergeRef](), reflect.TypeFor[ehRec](),
+		reflect.TypeFor[section](), reflect.TypeFor[nameRef](), reflect.TypeFor[mergeRef](), reflect.TypeFor[frag](), reflect.TypeFor[ehRec](),
 		reflect.TypeFor[symAux](), reflect.TypeFor[dynSym](),
 	} {
 		if hasPointers(typ) {

@@ -46,24 +46,31 @@ type mergedSection struct {
 	entsize uint64
 	align   uint64
 	inputs  []secRef
+	content [][]byte // of the inputs
 	shards  [mergeShards]mergeShard
 }
 
 // A mergeShard is the pieces whose hash begins alike.
 type mergeShard struct {
 	synth
-	base  uint64 // offset from that of the first shard
-	frags []frag
-	slots []uint32
+	base    uint64 // offset from that of the first shard
+	frags   []frag
+	slots   []uint32
+	fetched byte // see fetch
 }
 
 // A frag is a piece that is in the output.
 type frag struct {
-	data  string
 	off   uint64 // in the shard
+	input uint32 // which of the inputs it is in first
+	lo    uint32 // offset there
+	size  uint32
 	hash  uint32
 	align uint8
 }
+
+// bytes returns the content of a piece.
+func (m *mergedSection) bytes(f *frag) []byte { return m.content[f.input][f.lo:][:f.size] }
 
 // mergeable reports whether a section can be split into pieces.
 func (o *object) mergeable(i uint32) bool {
@@ -155,20 +162,16 @@ func stringLen(b []byte, ent int) int {
 	}
 }
 
-// piece returns the bytes and the alignment of a piece of a section.
-func (m *mergeInput) piece(o *object, k uint32) ([]byte, uint8) {
-	s := &o.secs[m.sec]
-	b := o.bytes(m.sec)
-	lo := m.starts[k]
-	hi := uint32(len(b))
+// piece returns where a piece of the section begins and ends, and its alignment.
+func (m *mergeInput) piece(s *section, k uint32) (lo, hi uint32, align uint8) {
+	lo, hi, align = m.starts[k], uint32(s.size), s.align
 	if int(k)+1 < len(m.starts) {
 		hi = m.starts[k+1]
 	}
-	align := s.align
 	if lo != 0 {
 		align = min(align, uint8(bits.TrailingZeros32(lo)))
 	}
-	return b[lo:hi], align
+	return lo, hi, align
 }
 
 // newMerged adds a merged section to an output section.
@@ -176,7 +179,7 @@ func (l *linker) newMerged(out *outSection, s *section) *mergedSection {
 	m := &mergedSection{out: out, strings: s.flags&shfStrings != 0, entsize: uint64(s.entsize)}
 	for n := range m.shards {
 		sh := &m.shards[n]
-		sh.out, sh.alone, sh.write = out, true, sh.copy
+		sh.out, sh.alone, sh.write = out, true, func(buf []byte) error { return sh.copy(m, buf) }
 		l.addPart(&sh.synth)
 	}
 	l.merged = append(l.merged, m)
@@ -185,6 +188,11 @@ func (l *linker) newMerged(out *outSection, s *section) *mergedSection {
 
 // mergeAll merges the pieces of all merged sections and lays them out.
 func (l *linker) mergeAll() error {
+	for _, m := range l.merged {
+		for _, in := range m.inputs {
+			m.content = append(m.content, l.objs[in.obj].bytes(in.sec))
+		}
+	}
 	l.par(len(l.merged)*mergeShards, func(i int) {
 		m, n := l.merged[i/mergeShards], i%mergeShards
 		m.fill(l, n)
@@ -230,48 +238,78 @@ func (m *mergedSection) fill(l *linker, n int) {
 		size *= 2
 	}
 	sh.slots = tableOf[uint32](&l.mem, size)
-	for _, in := range m.inputs {
+	sh.frags = tableOf[frag](&l.mem, min(count, max(1024, count/4)))[:0]
+	for i, in := range m.inputs {
 		o := l.objs[in.obj]
-		mi := &o.merges[o.secs[in.sec].extra]
-		for _, r := range mi.refs[mi.bins[n]:mi.bins[n+1]] {
-			data, align := mi.piece(o, r.k)
-			mi.places[r.k] = sh.add(r.hash, viewString(data), align)
+		s := &o.secs[in.sec]
+		mi := &o.merges[s.extra]
+		refs := mi.refs[mi.bins[n]:mi.bins[n+1]]
+		for len(refs) > 0 {
+			group := refs[:min(len(refs), mergeAhead)]
+			refs = refs[len(group):]
+			sh.fetch(m, mi, m.content[i], group)
+			for _, r := range group {
+				lo, hi, align := mi.piece(s, r.k)
+				mi.places[r.k] = sh.add(l, m, &frag{input: uint32(i), lo: lo, size: hi - lo, hash: r.hash, align: align})
+			}
 		}
 	}
 	for i := range sh.frags {
 		f := &sh.frags[i]
 		f.off = alignUp(sh.size, 1<<f.align)
-		sh.size = f.off + uint64(len(f.data))
+		sh.size = f.off + uint64(f.size)
 	}
 	sh.align = m.align
 	sh.slots = nil
 }
 
 // copy writes the pieces to the output.
-func (sh *mergeShard) copy(buf []byte) error {
+func (sh *mergeShard) copy(m *mergedSection, buf []byte) error {
 	end := uint64(0)
 	for i := range sh.frags {
 		f := &sh.frags[i]
 		clear(buf[end:f.off])
-		end = f.off + uint64(copy(buf[f.off:], f.data))
+		end = f.off + uint64(copy(buf[f.off:], m.bytes(f)))
 	}
 	return nil
 }
 
-func (sh *mergeShard) add(hash uint32, data string, align uint8) uint32 {
+// mergeAhead is how many pieces are fetched together.
+const mergeAhead = 16
+
+// fetch reads the first byte of pieces, and of those that may be equal to them: the processor fetches them from memory all at once,
+// where add would wait for one after the other.
+func (sh *mergeShard) fetch(m *mergedSection, mi *mergeInput, content []byte, refs []mergeRef) {
 	mask := uint32(len(sh.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
+	var sum byte
+	for _, r := range refs {
+		sum += content[mi.starts[r.k]]
+		if k := sh.slots[r.hash&mask]; k != 0 {
+			f := &sh.frags[k-1]
+			sum += m.content[f.input][f.lo]
+		}
+	}
+	sh.fetched += sum
+}
+
+// add enters a piece and returns its number in the shard.
+func (sh *mergeShard) add(l *linker, m *mergedSection, piece *frag) uint32 {
+	mask := uint32(len(sh.slots) - 1)
+	for i := piece.hash & mask; ; i = (i + 1) & mask {
 		k := sh.slots[i]
 		if k == 0 {
-			sh.frags = append(sh.frags, frag{data: data, hash: hash, align: align})
+			if len(sh.frags) == cap(sh.frags) {
+				sh.frags = append(tableOf[frag](&l.mem, 2*len(sh.frags))[:0], sh.frags...)
+			}
+			sh.frags = append(sh.frags, *piece)
 			sh.slots[i] = uint32(len(sh.frags))
 			if 4*len(sh.frags) > 3*len(sh.slots) {
 				sh.grow()
 			}
 			return uint32(len(sh.frags) - 1)
 		}
-		if f := &sh.frags[k-1]; f.hash == hash && f.data == data {
-			f.align = max(f.align, align)
+		if f := &sh.frags[k-1]; f.hash == piece.hash && f.size == piece.size && bytes.Equal(m.bytes(f), m.bytes(piece)) {
+			f.align = max(f.align, piece.align)
 			return k - 1
 		}
 	}

@@ -97,7 +97,7 @@ type object struct {
 	merges   []mergeInput
 	ehs      []ehInput
 	localIDs map[uint32]symID // local symbols that need a place in a table
-	values   []uint64         // of the local symbols, once there are addresses: see findValues
+	values   []uint64         // of the symbols, once there are addresses: see findValues
 
 	features   uint32 // GNU_PROPERTY_X86_FEATURE_1_AND
 	isaNeeded  uint32
@@ -305,17 +305,32 @@ func (o *object) sym(i uint32) esym {
 	b := o.symtab[uint64(i)*symSize:][:symSize]
 	s := esym{name: le.Uint32(b), info: b[4], other: b[5], shndx: uint32(le.Uint16(b[6:])), value: le.Uint64(b[8:]), size: le.Uint64(b[16:])}
 	if s.shndx >= 0xff00 {
-		if s.shndx == shnXindex {
-			if x := uint64(i) * 4; x+4 <= uint64(len(o.xindex)) {
-				s.shndx = min(le.Uint32(o.xindex[x:]), shnBase-1)
-			} else {
-				s.shndx = shnBase - 1 // no section has it
-			}
-		} else {
-			s.shndx |= shnBase
-		}
+		s.shndx = o.wideSection(i, s.shndx)
 	}
 	return s
+}
+
+// symPlace returns the section, as esym has it, and the type of symbol i.
+func (o *object) symPlace(i uint32) (shndx uint32, typ elf.SymType) {
+	b := o.symtab[uint64(i)*symSize:][:symSize]
+	if shndx = uint32(le.Uint16(b[6:])); shndx >= 0xff00 {
+		shndx = o.wideSection(i, shndx)
+	}
+	return shndx, elf.SymType(b[4] & 15)
+}
+
+// symValue returns the value of symbol i.
+func (o *object) symValue(i uint32) uint64 { return le.Uint64(o.symtab[uint64(i)*symSize+8:]) }
+
+// wideSection returns the section, as esym has it, of symbol i, in whose table it is special.
+func (o *object) wideSection(i, shndx uint32) uint32 {
+	if shndx != shnXindex {
+		return shndx | shnBase
+	}
+	if x := uint64(i) * 4; x+4 <= uint64(len(o.xindex)) {
+		return min(le.Uint32(o.xindex[x:]), shnBase-1)
+	}
+	return shnBase - 1 // no section has it
 }
 
 // strName returns the name at off of the string table.

@@ -154,6 +154,7 @@ func (l *linker) writeMember(content []byte, base uint64, out *outSection, m sec
 	if a.alloc {
 		l.mach.apply(&a, o.relas(m.sec))
 	} else {
+		a.tombstone = l.tombstone(o.secName(m.sec))
 		l.mach.applyDebug(&a, o.relas(m.sec))
 	}
 	return a.errs.err()

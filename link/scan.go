@@ -18,7 +18,7 @@ type scanner struct {
 	errs   errorList
 	found  []symID           // symbols that have got their first flag here
 	locals map[uint32]uint32 // flags of local symbols
-	plain  []bool            // of local symbols: they are in a section that is linked, and no indirect functions
+	plain  []bool            // of symbols: their address is known here, and they are no indirect functions
 	undef  []undefRef
 }
 
@@ -89,7 +89,7 @@ func (sc *scanner) scanObject(room *[]bool) {
 		if s.state != secLive || !s.alloc() || s.kind == secFolded || s.rel == 0 && s.kind != secEh {
 			continue
 		}
-		if sc.plain == nil {
+		if sc.plain == nil && sc.l.mi.values {
 			sc.findPlain(room)
 		}
 		sc.scan(uint32(k))
@@ -100,11 +100,15 @@ func (sc *scanner) scanObject(room *[]bool) {
 // findPlain fills in plain.
 func (sc *scanner) findPlain(room *[]bool) {
 	o := sc.o
-	*room = slices.Grow((*room)[:0], int(o.first))
-	sc.plain = (*room)[:o.first]
-	for k := range sc.plain {
-		e := o.sym(uint32(k))
-		sc.plain[k] = e.shndx != 0 && e.shndx < shnBase && o.secs[e.shndx].state == secLive && e.typ() != elf.STT_GNU_IFUNC
+	*room = slices.Grow((*room)[:0], int(o.nsyms))
+	sc.plain = (*room)[:o.nsyms]
+	for k := range o.first {
+		shndx, typ := o.symPlace(k)
+		sc.plain[k] = shndx != 0 && shndx < shnBase && o.secs[shndx].state == secLive && typ != elf.STT_GNU_IFUNC
+	}
+	for k, id := range o.names.ids {
+		g := sc.l.syms.at(id)
+		sc.plain[int(o.first)+k] = g.kind != symUndef && !g.abs && g.typ != elf.STT_GNU_IFUNC && !g.has(isImported)
 	}
 }
 

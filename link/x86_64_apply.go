@@ -41,7 +41,7 @@ func (x8664) applyDebug(a *applier, rels []byte) {
 func (a *applier) x86Plain(r *rela, typ elf.R_X86_64) bool {
 	size := uint64(4)
 	switch typ {
-	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32:
+	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32, elf.R_X86_64_32, elf.R_X86_64_32S:
 	case elf.R_X86_64_64:
 		size = 8
 	default:
@@ -51,34 +51,30 @@ func (a *applier) x86Plain(r *rela, typ elf.R_X86_64) bool {
 	if a.flip || !inRange(at, size, uint64(len(a.buf))) {
 		return false
 	}
-	var v uint64
-	if r.sym < a.o.first {
-		var ok bool
-		if v, ok = a.value(r); !ok {
-			return false
-		}
-	} else {
-		if r.sym >= a.o.nsyms {
-			return false
-		}
-		g := a.l.syms.at(a.o.names.ids[r.sym-a.o.first])
-		if g.kind == symUndef || g.abs || g.flags&(isImported|needPLT) != 0 {
-			return false
-		}
-		v = g.value
+	v, ok := a.value(r)
+	if !ok {
+		return false
 	}
 	v += uint64(r.addend)
 	p := a.addr + at
-	if size == 8 {
+	switch typ {
+	case elf.R_X86_64_64:
 		le.PutUint64(a.buf[at:], v)
 		if a.l.pic {
 			a.relative(p, v)
 		}
 		return true
-	}
-	v -= p
-	if int64(v) != int64(int32(v)) {
-		return false
+	case elf.R_X86_64_32:
+		if v > math.MaxUint32 {
+			return false
+		}
+	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32:
+		v -= p
+		fallthrough
+	default:
+		if int64(v) != int64(int32(v)) {
+			return false
+		}
 	}
 	le.PutUint32(a.buf[at:], uint32(v))
 	return true
@@ -95,11 +91,19 @@ func (a *applier) x86PlainDebug(r *rela, typ elf.R_X86_64) bool {
 		return false
 	}
 	at := r.off - a.inOff
-	if r.sym >= a.o.first || !inRange(at, size, uint64(len(a.buf))) {
+	if !inRange(at, size, uint64(len(a.buf))) {
 		return false
 	}
 	v, ok := a.value(r)
-	if v += uint64(r.addend); !ok || size == 4 && v > math.MaxUint32 {
+	switch {
+	case ok:
+		v += uint64(r.addend)
+	case v == deadSym:
+		v = a.tombstone
+	default:
+		return false
+	}
+	if size == 4 && v > math.MaxUint32 {
 		return false
 	}
 	if size == 8 {

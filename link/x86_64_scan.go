@@ -55,26 +55,17 @@ func (sc *scanner) x86Plain(r *rela, typ elf.R_X86_64) bool {
 	size := uint64(4)
 	switch typ {
 	case elf.R_X86_64_PC32, elf.R_X86_64_PLT32:
+	case elf.R_X86_64_32, elf.R_X86_64_32S:
+		if sc.l.pic {
+			return false
+		}
 	case elf.R_X86_64_64:
 		size = 8
 	default:
 		return false
 	}
-	if !inRange(r.off, size, sc.s.size) || sc.s.typ == shtNobits {
+	if !inRange(r.off, size, sc.s.size) || sc.s.typ == shtNobits || r.sym >= uint32(len(sc.plain)) || !sc.plain[r.sym] {
 		return false
-	}
-	if r.sym < sc.o.first {
-		if !sc.plain[r.sym] {
-			return false
-		}
-	} else {
-		if r.sym >= sc.o.nsyms {
-			return false
-		}
-		g := sc.l.syms.at(sc.o.names.ids[r.sym-sc.o.first])
-		if g.kind == symUndef || g.abs || g.typ == elf.STT_GNU_IFUNC || g.has(isImported) {
-			return false
-		}
 	}
 	if size == 8 && sc.l.pic {
 		sc.dynamic(*r, true)
