@@ -178,7 +178,7 @@ func (o *Object) bindLocked(name string, gnu uint32, b *Block, r *request) error
 		return err
 	}
 	s := o.syms.next()
-	s.set(e, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
+	s.set(name, e, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
 	s.typ, s.bind, s.vis, s.old = elf.SymType(r.typ), r.bind, r.vis, r.old
 	if s.typ == elf.STT_FUNC && r.size > 0 {
 		o.function(s, r)
@@ -201,11 +201,11 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 		}
 	}
 	var other *entry // bound as the default version
-	e := o.names.find(gnu, name, func(e *entry) bool {
+	e := o.findBound(gnu, name, func(e *entry, s *sym) bool {
 		if e.version == v {
 			return true
 		}
-		if s := e.bound(); e.version != 0 && s != nil && !s.old {
+		if e.version != 0 && s != nil && !s.old {
 			other = e
 		}
 		return false
@@ -218,8 +218,8 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 	}
 	if v != 0 && !r.old {
 		if e != nil { // find has stopped at it
-			o.names.find(gnu, name, func(x *entry) bool {
-				if s := x.bound(); x != e && x.version != 0 && s != nil && !s.old {
+			o.findBound(gnu, name, func(x *entry, s *sym) bool {
+				if x != e && x.version != 0 && s != nil && !s.old {
 					other = x
 				}
 				return false
@@ -231,8 +231,8 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 	}
 	if e == nil {
 		e = o.entries.next()
-		e.name, e.gnu, e.version = name, gnu, v
-		o.names.insert(e)
+		e.gnu, e.version = gnu, v
+		o.insert(e)
 	}
 	return e, nil
 }
@@ -259,33 +259,34 @@ func (s *slab[T]) next() *T {
 	return p
 }
 
-func (s *sym) set(e *entry, b *Block, at, size uint32) {
-	s.e, s.name, s.version, s.b, s.at, s.size = e, e.name, e.version, b, at, size
+func (s *sym) set(name string, e *entry, b *Block, at, size uint32) {
+	s.name, s.e, s.version, s.b, s.at, s.size = name, e.id, e.version, b, at, size
 }
 
 // change notes what an entry is to be bound to, nil for nothing.
 func (o *Object) change(e *entry, s *sym) {
 	if was := e.bound(); was != nil {
-		if e.left != nil {
-			e.left.right = e.right
+		if left := o.entry(e.left); left != nil {
+			left.right = e.right
 		} else {
 			was.b.names = e.right
 		}
-		if e.right != nil {
-			e.right.left = e.left
+		if right := o.entry(e.right); right != nil {
+			right.left = e.left
 		}
-		e.left, e.right = nil, nil
+		e.left, e.right = noEntry, noEntry
 	}
 	if s != nil {
-		if e.right = s.b.names; e.right != nil {
-			e.right.left = e
+		e.right = s.b.names
+		if right := o.entry(e.right); right != nil {
+			right.left = e.id
 		}
-		s.b.names = e
+		s.b.names = e.id
 	}
 	e.next = s
 	if !e.listed {
 		e.listed = true
-		o.changed = push(o.changed, e)
+		o.append(&o.changed, e)
 	}
 }
 
@@ -295,8 +296,7 @@ func (o *Object) find(op, name string, opts []BindOption) (*sym, error) {
 	gnu := elf.GNUHash(name)
 	var dflt *sym
 	found := (*sym)(nil)
-	o.names.find(gnu, name, func(e *entry) bool {
-		s := e.bound()
+	o.findBound(gnu, name, func(e *entry, s *sym) bool {
 		switch {
 		case s == nil:
 		case r.version != "":
@@ -331,7 +331,7 @@ func (o *Object) Unbind(name string, opts ...BindOption) error {
 	if err != nil {
 		return err
 	}
-	o.change(s.e, nil)
+	o.change(o.entry(s.e), nil)
 	return nil
 }
 
@@ -355,7 +355,7 @@ func (o *Object) Rename(from, to string, opts ...BindOption) error {
 		return nil
 	}
 	r := requested(opts)
-	if v := was.e.version; v != 0 {
+	if v := was.version; v != 0 {
 		r.version, r.old = (*o.versionList.Load())[v-1], was.old
 	}
 	e, err := o.entryToBind(to, elf.GNUHash(to), &r)
@@ -363,12 +363,12 @@ func (o *Object) Rename(from, to string, opts ...BindOption) error {
 		return err
 	}
 	s := o.syms.next()
-	s.set(e, was.b, was.at, was.size)
+	s.set(to, e, was.b, was.at, was.size)
 	s.typ, s.bind, s.vis, s.old = was.typ, was.bind, was.vis, r.old
 	if f := s.b.functionAt(s.at - uint32(s.b.ext.off)); f != nil && s.typ == elf.STT_FUNC && s.size > 0 {
 		o.nameFunction(f, from, to)
 	}
-	o.change(was.e, nil)
+	o.change(o.entry(was.e), nil)
 	o.change(e, s)
 	return nil
 }

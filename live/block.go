@@ -22,7 +22,7 @@ type Block struct {
 	nfns      uint32
 	ext       extent
 	size      uint64               // as asked for
-	names     *entry               // that lead to it, when all is committed
+	names     entryID              // that lead to it, when all is committed
 	fns       *function            // that were bound in it
 	fnAt      map[uint32]*function // the same by offset, if there are many
 	pieces    []*function          // what is described then
@@ -195,8 +195,8 @@ func (b *Block) free(op string, now bool) error {
 		return err
 	}
 	defer b.o.mu.Unlock()
-	for b.names != nil {
-		b.o.change(b.names, nil)
+	for b.names != noEntry {
+		b.o.change(b.o.entry(b.names), nil)
 	}
 	b.freed, b.now = true, now
 	b.o.freed = append(b.o.freed, b)

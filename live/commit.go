@@ -52,9 +52,9 @@ type commitPlan struct {
 	eh       ehPlan
 	debug    debugPlan
 	tab      counts
-	strs     list     // a new .strtab
-	phdrs    *extent  // a new program header table
-	list     []*entry // Object.changed
+	strs     list      // a new .strtab
+	phdrs    *extent   // a new program header table
+	list     entryList // Object.changed
 	addrs    []addrChange
 	notified committed
 }
@@ -83,9 +83,9 @@ type counts struct {
 	bytes       uint64
 }
 
-func (c *counts) add(e *entry) {
+func (c *counts) add(s *sym) {
 	c.added++
-	c.bytes += uint64(len(e.name)) + 1
+	c.bytes += uint64(len(s.name)) + 1
 }
 
 func (o *Object) publish(op string) error {
@@ -127,7 +127,7 @@ func (p *commitPlan) begin(o *Object, op string) {
 
 // end lets go of what the lists hold.
 func (p *commitPlan) end() {
-	p.list, p.addrs, p.eh.list = nil, emptied(p.addrs), emptied(p.eh.list)
+	p.list, p.addrs, p.eh.list = entryList{}, emptied(p.addrs), emptied(p.eh.list)
 	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
 	p.eh.rows = nil
 	if cap(p.eh.list) > maxKept {
@@ -154,28 +154,26 @@ func push[T any](s []T, v T) []T {
 // plan sorts what has changed, and allocates what that needs.
 func (p *commitPlan) plan() (err error) {
 	o := p.o
-	n := 0
-	for _, e := range o.changed {
+	changed := o.changed
+	o.changed = entryList{}
+	for e := range o.each(changed) {
 		if was := e.cur.Load(); e.next == nil && (was == nil || was.nobody) {
 			e.listed = false
 			o.names.idle++
 			continue
 		}
-		o.changed[n] = e
-		n++
+		o.append(&o.changed, e)
 		c := e.change()
 		if c.was == nil {
-			p.tab.add(e)
+			p.tab.add(c.now)
 		}
 		switch {
 		case c.comes():
-			p.dyn.add(e)
+			p.dyn.add(c.now)
 		case c.goes():
 			p.dyn.gone++
 		}
 	}
-	clear(o.changed[n:])
-	o.changed = o.changed[:n]
 	p.list = o.changed
 	for _, b := range o.rewritten {
 		b.rewritten = false
@@ -206,15 +204,16 @@ func (p *commitPlan) describe() {
 	if len(p.notified.imports) == 0 && !o.loader.follows() {
 		return
 	}
-	p.notified.symbols = slices.Grow(p.notified.symbols, len(p.list))[:len(p.list)]
-	for i, e := range p.list {
-		c := e.change()
+	p.notified.symbols = slices.Grow(p.notified.symbols, p.list.n)
+	for e := range o.each(p.list) {
+		c, s := e.change(), symbolChange{}
 		if c.was != nil {
-			p.notified.symbols[i].was = o.symbol(c.was)
+			s.was = o.symbol(c.was)
 		}
 		if c.now != nil {
-			p.notified.symbols[i].now = o.symbol(c.now)
+			s.now = o.symbol(c.now)
 		}
+		p.notified.symbols = append(p.notified.symbols, s)
 	}
 }
 
@@ -228,8 +227,8 @@ func (p *commitPlan) apply() (err error) {
 	o.dyn.apply(&p.tx, &p.dyn, p.list)
 	o.writeHeads(&p.tx, p.phdrs)
 
-	p.addrs = slices.Grow(p.addrs, min(len(p.list), addrsAtOnce+addrsAtOnce/8))
-	for _, e := range p.list {
+	p.addrs = slices.Grow(p.addrs, min(p.list.n, addrsAtOnce+addrsAtOnce/8))
+	for e := range o.each(p.list) {
 		c := e.change()
 		now := c.now
 		if c.was != nil {
@@ -237,7 +236,7 @@ func (p *commitPlan) apply() (err error) {
 			c.was.prev.Store(nil)
 		}
 		if now == nil {
-			now = &sym{e: c.e, nobody: true}
+			now = &sym{name: c.was.name, e: e.id, nobody: true}
 			o.names.idle++
 		} else {
 			p.addrs = appendChanges(p.addrs, now, false)
@@ -262,10 +261,10 @@ func (p *commitPlan) apply() (err error) {
 		}
 		o.imports.fresh = nil
 	}
-	for _, e := range o.changed {
+	for e := range o.each(o.changed) {
 		e.listed, e.next = false, nil
 	}
-	o.changed = reused(o.changed)
+	o.changed = entryList{}
 	for _, b := range o.freed {
 		o.limbo = append(o.limbo, waiting{b, seq})
 		o.urgent = o.urgent || b.now

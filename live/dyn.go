@@ -43,7 +43,7 @@ type dynTable struct {
 // dynRow is what is kept of a symbol beside its entry.
 type dynRow struct {
 	gnu, sysv uint32
-	e         *entry
+	e         entryID // noEntry if there is none
 }
 
 const (
@@ -152,15 +152,15 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 }
 
 // apply does what was planned.
-func (t *dynTable) apply(x *tx, p *dynPlan, list []*entry) {
+func (t *dynTable) apply(x *tx, p *dynPlan, list entryList) {
 	o := x.o
-	for i := range list {
-		switch c := list[i].change(); {
+	for e := range o.each(list) {
+		switch c := e.change(); {
 		case c.goes():
-			t.drop(o, c.e)
+			t.drop(o, &c)
 		case c.stays():
-			if i := t.find(o, c.e); i != 0 {
-				t.rewrite(o, i, c.now)
+			if i := t.find(o, &c); i != 0 {
+				t.rewrite(o, i, e.str, c.now)
 			}
 		}
 	}
@@ -172,15 +172,15 @@ func (t *dynTable) apply(x *tx, p *dynPlan, list []*entry) {
 		return
 	}
 	t.unsort(o)
-	for i := range list {
-		if c := list[i].change(); c.comes() {
-			t.name(o, c.e)
+	for e := range o.each(list) {
+		if c := e.change(); c.comes() {
+			t.name(o, e, c.now.name)
 		}
 	}
 	o.put64(t.strszAt, t.strUsed)
-	for i := range list {
-		if c := list[i].change(); c.comes() {
-			t.append(o, c.now)
+	for e := range o.each(list) {
+		if c := e.change(); c.comes() {
+			t.append(o, &c)
 		}
 	}
 	t.added += p.added
@@ -195,9 +195,9 @@ func (t *dynTable) unsort(o *Object) {
 }
 
 // name puts a name into .dynstr.
-func (t *dynTable) name(o *Object, e *entry) {
+func (t *dynTable) name(o *Object, e *entry, name string) {
 	e.str = uint32(t.strUsed)
-	t.putName(o, e.name)
+	t.putName(o, name)
 }
 
 func (t *dynTable) putName(o *Object, s string) {
@@ -216,14 +216,14 @@ func putSym(b []byte, name uint32, s *sym) {
 }
 
 // append puts a symbol at the end of .dynsym, and into DT_HASH.
-func (t *dynTable) append(o *Object, s *sym) {
-	i := t.n
-	putSym(o.bytes(t.syms.off+uint64(i)*symSize, symSize), s.e.str, s)
+func (t *dynTable) append(o *Object, c *change) {
+	i, s := t.n, c.now
+	putSym(o.bytes(t.syms.off+uint64(i)*symSize, symSize), c.e.str, s)
 	if t.vers != nil {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
 	}
 	h := elf.SysVHash(s.name)
-	t.rows = append(t.rows, dynRow{s.e.gnu, h, s.e})
+	t.rows = append(t.rows, dynRow{c.e.gnu, h, c.e.id})
 	t.n++
 	o.put32(t.chain(i), 0)
 	o.put32(t.hash.off+4, t.n)
@@ -240,12 +240,13 @@ func (t *dynTable) chain(i uint32) uint64 {
 	return t.hash.off + 8 + 4*(uint64(t.buckets)+uint64(i))
 }
 
-// find returns the index of an entry's symbol. Each has a place of its own in .dynstr.
-func (t *dynTable) find(o *Object, e *entry) uint32 {
+// find returns the index of the symbol of an entry that changes. Each has a place of its own in .dynstr.
+func (t *dynTable) find(o *Object, c *change) uint32 {
+	e := c.e
 	if t.n == 0 || e.str == 0 {
 		return 0
 	}
-	for i := o.get32(t.bucket(elf.SysVHash(e.name))); i != 0; i = o.get32(t.chain(i)) {
+	for i := o.get32(t.bucket(elf.SysVHash(c.was.name))); i != 0; i = o.get32(t.chain(i)) {
 		if o.get32(t.syms.off+uint64(i)*symSize) == e.str {
 			return i
 		}
@@ -254,10 +255,10 @@ func (t *dynTable) find(o *Object, e *entry) uint32 {
 }
 
 // rewrite makes a symbol's entry say what it is bound to now.
-func (t *dynTable) rewrite(o *Object, i uint32, s *sym) {
+func (t *dynTable) rewrite(o *Object, i, name uint32, s *sym) {
 	at := t.syms.off + uint64(i)*symSize
 	var b [symSize]byte
-	putSym(b[:], s.e.str, s)
+	putSym(b[:], name, s)
 	o.put64(at+16, le.Uint64(b[16:]))
 	o.put64(at, le.Uint64(b[:]))
 	o.put64(at+8, le.Uint64(b[8:]))
@@ -267,8 +268,8 @@ func (t *dynTable) rewrite(o *Object, i uint32, s *sym) {
 }
 
 // drop takes a symbol away. Readers that are at it go on.
-func (t *dynTable) drop(o *Object, e *entry) {
-	i := t.find(o, e)
+func (t *dynTable) drop(o *Object, c *change) {
+	i := t.find(o, c)
 	if i == 0 {
 		return
 	}
@@ -286,14 +287,14 @@ func (t *dynTable) drop(o *Object, e *entry) {
 	if t.vers != nil {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), 0)
 	}
-	t.rows[i].e = nil
-	t.strDead += uint64(len(e.name)) + 1
-	e.str = 0
+	t.rows[i].e = noEntry
+	t.strDead += uint64(len(c.was.name)) + 1
+	c.e.str = 0
 	t.dead++
 }
 
 // remake makes new tables of what there is and what is added, in the order of the buckets of DT_GNU_HASH.
-func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
+func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 	o := x.o
 	f := &p.fresh
 	f.strs, f.strUsed, f.strDead, f.verNames, f.imports, f.needs, f.wants = t.strs, t.strUsed, t.strDead, t.verNames, t.imports, t.needs, t.wants
@@ -317,9 +318,9 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
 		f.wants = append(f.wants, uint32(f.strUsed))
 		f.putName(o, w.version)
 	}
-	for i := range list {
-		if c := list[i].change(); c.comes() {
-			f.name(o, c.e)
+	for e := range o.each(list) {
+		if c := e.change(); c.comes() {
+			f.name(o, e, c.now.name)
 		}
 	}
 
@@ -328,13 +329,13 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
 	// Counting sort. next is where the next symbol of a bucket goes.
 	next := make([]uint32, f.gbuckets+1)
 	for i := range t.rows {
-		if r := &t.rows[i]; r.e != nil {
+		if r := &t.rows[i]; r.e != noEntry {
 			next[r.gnu%f.gbuckets+1]++
 		}
 	}
-	for i := range list {
-		if c := list[i].change(); c.comes() {
-			next[c.e.gnu%f.gbuckets+1]++
+	for e := range o.each(list) {
+		if c := e.change(); c.comes() {
+			next[e.gnu%f.gbuckets+1]++
 		}
 	}
 	next[0] = f.first()
@@ -352,7 +353,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
 	}
 	for i := range t.rows {
 		r := t.rows[i]
-		if r.e == nil {
+		if r.e == noEntry {
 			continue
 		}
 		b := r.gnu % f.gbuckets
@@ -362,7 +363,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
 		to := syms[j*symSize:][:symSize]
 		copy(to, o.bytes(t.syms.off+uint64(i)*symSize, symSize))
 		if p.compact {
-			le.PutUint32(to, r.e.str)
+			le.PutUint32(to, o.entry(r.e).str)
 		}
 		if vers != nil {
 			v := uint16(verGlobal)
@@ -372,16 +373,16 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list []*entry) {
 			le.PutUint16(vers[2*j:], v)
 		}
 	}
-	for i := range list {
-		c := list[i].change()
+	for e := range o.each(list) {
+		c := e.change()
 		if !c.comes() {
 			continue
 		}
-		b := c.e.gnu % f.gbuckets
+		b := e.gnu % f.gbuckets
 		j := next[b]
 		next[b]++
-		f.rows[j] = dynRow{c.e.gnu, elf.SysVHash(c.e.name), c.e}
-		putSym(syms[j*symSize:], c.e.str, c.now)
+		f.rows[j] = dynRow{e.gnu, elf.SysVHash(c.now.name), e.id}
+		putSym(syms[j*symSize:], e.str, c.now)
 		if vers != nil {
 			le.PutUint16(vers[2*j:], versym(c.now))
 		}
@@ -431,8 +432,8 @@ func (f *dynTable) moveNames(o *Object, t *dynTable, p *dynPlan) {
 	f.strUsed, f.strDead, f.verNames, f.imports, f.needs, f.wants = 1, 0, nil, nil, nil, nil
 	f.putName(o, o.name) // DT_SONAME, at 1
 	for i := range t.rows {
-		if e := t.rows[i].e; e != nil {
-			f.name(o, e)
+		if e := o.entry(t.rows[i].e); e != nil {
+			f.name(o, e, e.name())
 		}
 	}
 }

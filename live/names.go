@@ -7,18 +7,105 @@ import (
 	"weld/image/elf"
 )
 
-// entry is a name, with its version. It stays in the table when it is unbound, until the table is made anew.
+// entry is what a name, with its version, is bound to. It has neither itself: a symbol has both, and who finds an entry by name
+// compares with that. So an entry that nothing is bound to can become another name's while somebody reads it.
 type entry struct {
-	name    string
-	gnu     uint32 // hash
-	str     uint32 // in .dynstr, 0 if it is not there
-	row     uint32 // in .symtab
-	version uint16 // 1 and the index into Object.versionList, 0 for none
-	listed  bool   // it is in Object.changed
-	cur     atomic.Pointer[sym]
-	next    *sym   // if listed, what cur is to be; nil to unbind
-	left    *entry // of those that lead to the block when all is committed
-	right   *entry
+	cur         atomic.Pointer[sym]
+	next        *sym // if listed, what cur is to be; nil to unbind
+	id          entryID
+	left, right entryID // of those that lead to the block when all is committed; right also of those that are free
+	more        entryID // if listed, the next one
+	gnu         uint32  // hash
+	str         uint32  // in .dynstr, 0 if it is not there
+	row         uint32  // in .symtab
+	version     uint16  // as sym.version
+	listed      bool    // it is in Object.changed
+}
+
+// entryID is the number of an entry. Tables have it in place of a pointer: it is half as large, and the garbage collector need
+// not look at it.
+type entryID uint32
+
+const (
+	noEntry   entryID = 0
+	entryBits         = 7 // of the number of an entry in its chunk
+)
+
+type entryChunk [1 << entryBits]entry
+
+// entryTable is the entries, by number. It is read without a lock.
+type entryTable struct {
+	chunks atomic.Pointer[[]*entryChunk]
+	n      entryID // numbers that were given out, noEntry included
+	free   entryID // the first of those of no use
+}
+
+// entry returns the entry of a number, nil for noEntry.
+func (o *Object) entry(id entryID) *entry {
+	if id == noEntry {
+		return nil
+	}
+	return o.entries.at(id)
+}
+
+func (t *entryTable) at(id entryID) *entry {
+	return &(*t.chunks.Load())[id>>entryBits][id&(1<<entryBits-1)]
+}
+
+// next returns an entry of no name.
+func (t *entryTable) next() *entry {
+	if t.free != noEntry {
+		e := t.at(t.free)
+		t.free, e.right = e.right, noEntry
+		e.cur.Store(nil)
+		return e
+	}
+	if t.n&(1<<entryBits-1) == 0 {
+		var chunks []*entryChunk
+		if p := t.chunks.Load(); p != nil {
+			chunks = *p
+		}
+		chunks = append(chunks, new(entryChunk))
+		t.chunks.Store(&chunks)
+		t.n = max(t.n, noEntry+1)
+	}
+	e := t.at(t.n)
+	e.id = t.n
+	t.n++
+	return e
+}
+
+// drop takes an entry that nothing is bound to, and that no table has any more.
+func (t *entryTable) drop(e *entry) { e.right, t.free = t.free, e.id }
+
+// entryList is entries in order, by entry.more.
+type entryList struct {
+	first, last entryID
+	n           int
+}
+
+func (o *Object) append(l *entryList, e *entry) {
+	e.more = noEntry
+	if last := o.entry(l.last); last != nil {
+		last.more = e.id
+	} else {
+		l.first = e.id
+	}
+	l.last = e.id
+	l.n++
+}
+
+// each yields the entries of a list. One may be put into another list meanwhile.
+func (o *Object) each(l entryList) iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for id := l.first; id != noEntry; {
+			e := o.entries.at(id)
+			id = e.more
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // sym is what a name is bound to. It does not change once it is published, but for what chains it. It is a line of the
@@ -28,13 +115,13 @@ type sym struct {
 	b       *Block
 	at      uint32 // vaddr
 	size    uint32
-	version uint16 // as entry.version
+	e       entryID
+	version uint16 // 1 and the index into Object.versionList, 0 for none
 	typ     elf.SymType
 	vis     elf.SymVis
 	bind    elf.SymBind
-	old     bool // not the default version
-	nobody  bool // the name is unbound
-	e       *entry
+	old     bool   // not the default version
+	nobody  bool   // the name is unbound
 	seq     uint64 // of the commit that published it
 	prev    atomic.Pointer[sym]
 }
@@ -43,6 +130,9 @@ type sym struct {
 func (s *sym) exported() bool {
 	return s != nil && !s.nobody && (s.vis == elf.STV_DEFAULT || s.vis == elf.STV_PROTECTED)
 }
+
+// name returns the name of an entry that is published, or was.
+func (e *entry) name() string { return e.cur.Load().name }
 
 // bound returns what the name is bound to once all is committed, nil if to nothing. Object.mu is held.
 func (e *entry) bound() *sym {
@@ -55,8 +145,16 @@ func (e *entry) bound() *sym {
 	return nil
 }
 
-// published returns what the name is bound to as of the last commit, nil if to nothing.
-func (e *entry) published(o *Object) *sym {
+// published returns what a name is bound to as of the last commit, nil if to nothing or if the entry is another name's.
+func (e *entry) published(o *Object, name string) *sym {
+	if s := e.latest(o); s != nil && s.name == name {
+		return s
+	}
+	return nil
+}
+
+// latest returns what the entry's name is bound to as of the last commit, nil if to nothing.
+func (e *entry) latest(o *Object) *sym {
 	for {
 		s := e.cur.Load()
 		if s != nil && s.seq > o.seq.Load() { // a commit is on its way, and not there yet
@@ -80,26 +178,25 @@ type nameTable struct {
 	idle int // at most so many are of no use
 }
 
-type nameSlots []nameSlot
+// nameSlots are words of a hash and an entry's number, 0 for none: of an entry that is not meant nothing is read.
+type nameSlots []atomic.Uint64
 
-// nameSlot has the hash, so that of an entry that is not meant nothing is read.
-type nameSlot struct {
-	hash atomic.Uint32
-	e    atomic.Pointer[entry]
-}
+func nameSlot(hash uint32, id entryID) uint64 { return uint64(hash)<<32 | uint64(id) }
+func slotHash(slot uint64) uint32             { return uint32(slot >> 32) }
+func slotEntry(slot uint64) entryID           { return entryID(slot) }
 
 // first returns the slot where entries of a hash begin. Names that are alike, as those of generated code are, have hashes
-// close to each other: they would make long runs. So hashes are scattered, but by lines of the processor's cache, each of four
+// close to each other: they would make long runs. So hashes are scattered, but by lines of the processor's cache, each of eight
 // slots: names that follow each other are found where the caches have been.
 func (t nameSlots) first(hash uint32) uint32 {
-	const golden, together = 0x9e3779b1, 2 // multiplicative hashing: Knuth, volume 3, 6.4
+	const golden, together = 0x9e3779b1, 3 // multiplicative hashing: Knuth, volume 3, 6.4
 	m := hash >> together * golden
 	m ^= m >> 15
 	return (m<<together | hash&(1<<together-1)) & uint32(len(t)-1)
 }
 
-// find calls f for the entries of a name until it returns true.
-func (t *nameTable) find(hash uint32, name string, f func(*entry) bool) *entry {
+// find calls f for the entries of a hash until it returns true.
+func (t *nameTable) find(entries *entryTable, hash uint32, f func(*entry) bool) *entry {
 	p := t.t.Load()
 	if p == nil {
 		return nil
@@ -107,43 +204,58 @@ func (t *nameTable) find(hash uint32, name string, f func(*entry) bool) *entry {
 	s := *p
 	mask := uint32(len(s) - 1)
 	for i := s.first(hash); ; i = (i + 1) & mask {
-		e := s[i].e.Load()
-		if e == nil {
+		slot := s[i].Load()
+		if slot == 0 {
 			return nil
 		}
-		if s[i].hash.Load() == hash && e.name == name && f(e) {
-			return e
+		if slotHash(slot) == hash {
+			if e := entries.at(slotEntry(slot)); f(e) {
+				return e
+			}
 		}
 	}
 }
 
-func (t *nameTable) insert(e *entry) {
+// findBound calls f for the entries of a name, and what it is bound to once all is committed, nil if to nothing, until it
+// returns true. The object is locked.
+func (o *Object) findBound(hash uint32, name string, f func(e *entry, s *sym) bool) *entry {
+	return o.names.find(&o.entries, hash, func(e *entry) bool {
+		s := e.bound()
+		has := s
+		if has == nil {
+			has = e.cur.Load()
+		}
+		return has != nil && has.name == name && f(e, s)
+	})
+}
+
+func (o *Object) insert(e *entry) {
+	t := &o.names
 	s := t.t.Load()
 	if s == nil || (t.n+1)*8 > len(*s)*5 {
-		s = t.remake(s)
+		s = o.remakeNames(s)
 	}
-	s.put(e.gnu, e)
+	s.put(nameSlot(e.gnu, e.id))
 	t.n++
 }
 
-func (t nameSlots) put(hash uint32, e *entry) {
+func (t nameSlots) put(slot uint64) {
 	mask := uint32(len(t) - 1)
-	i := t.first(hash)
-	for t[i].e.Load() != nil {
+	i := t.first(slotHash(slot))
+	for t[i].Load() != 0 {
 		i = (i + 1) & mask
 	}
-	t[i].hash.Store(hash)
-	t[i].e.Store(e)
+	t[i].Store(slot)
 }
 
-// remake makes a table with room, without the entries that are bound to nothing.
-func (t *nameTable) remake(old *nameSlots) *nameSlots {
+// remakeNames makes a table with room, without the entries that are bound to nothing.
+func (o *Object) remakeNames(old *nameSlots) *nameSlots {
+	t := &o.names
 	live := t.n
-	keep := func(e *entry) bool { return e != nil && (t.idle == 0 || e.listed || e.bound() != nil) }
 	if old != nil && t.idle > 0 {
 		live = 0
 		for i := range *old {
-			if keep((*old)[i].e.Load()) {
+			if slot := (*old)[i].Load(); slot != 0 && o.entries.at(slotEntry(slot)).inUse() {
 				live++
 			}
 		}
@@ -155,15 +267,26 @@ func (t *nameTable) remake(old *nameSlots) *nameSlots {
 	s := make(nameSlots, 1<<log)
 	if old != nil {
 		for i := range *old {
-			if e := (*old)[i].e.Load(); keep(e) {
-				s.put((*old)[i].hash.Load(), e)
+			slot := (*old)[i].Load()
+			if slot == 0 {
+				continue
 			}
+			if t.idle > 0 {
+				if e := o.entries.at(slotEntry(slot)); !e.inUse() {
+					o.entries.drop(e)
+					continue
+				}
+			}
+			s.put(slot)
 		}
 	}
 	t.n, t.idle = live, 0
 	t.t.Store(&s)
 	return &s
 }
+
+// inUse reports whether the entry has a meaning, or had one before the commit that is to come.
+func (e *entry) inUse() bool { return e.listed || e.bound() != nil }
 
 // versionIndex returns the index of a version, 0 if there is none of that name yet.
 func (o *Object) versionIndex(name string) uint16 {
@@ -190,22 +313,19 @@ func (o *Object) symbol(s *sym) Symbol {
 // the default one.
 func (o *Object) lookup(name, version string) (found *sym) {
 	var dflt *sym
-	o.names.find(elf.GNUHash(name), name, func(e *entry) bool {
-		if version != "" {
-			// The list is read after the entry, and so has its version.
-			if e.version == 0 || (*o.versionList.Load())[e.version-1] != version {
-				return false
-			}
-			found = e.published(o)
-			return true
-		}
-		s := e.published(o)
+	o.names.find(&o.entries, elf.GNUHash(name), func(e *entry) bool {
+		s := e.published(o, name)
 		switch {
-		case s == nil || e.version != 0 && s.old:
-		case e.version != 0:
-			dflt = s
-		default:
+		case s == nil:
+		case version != "":
+			// The list is read after the symbol, and so has its version.
+			if s.version != 0 && (*o.versionList.Load())[s.version-1] == version {
+				found = s
+			}
+		case s.version == 0:
 			found = s
+		case !s.old:
+			dflt = s
 		}
 		return found != nil
 	})
@@ -238,8 +358,8 @@ func (o *Object) published(f func(*sym) bool) {
 		return
 	}
 	for i := range *t {
-		if e := (*t)[i].e.Load(); e != nil {
-			if s := e.published(o); s != nil && !f(s) {
+		if slot := (*t)[i].Load(); slot != 0 {
+			if s := o.entries.at(slotEntry(slot)).latest(o); s != nil && !f(s) {
 				return
 			}
 		}

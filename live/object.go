@@ -90,7 +90,7 @@ type Object struct {
 
 	mu        sync.Mutex
 	regions   [numRegions]region
-	changed   []*entry    // names with something to commit
+	changed   entryList   // names with something to commit
 	fresh     []*function // functions to describe
 	written   []span      // of text, since the last commit
 	stale     []*Block    // of data, whose values are not in the file
@@ -108,7 +108,7 @@ type Object struct {
 	known     uint64   // end of the text that has been committed
 	deleted   bool     // that the file has no name has been said
 	forked    bool     // it is another process's
-	entries   slab[entry]
+	entries   entryTable
 	blocks    slab[Block]
 	functions slab[function]
 	syms      slab[sym]
@@ -306,7 +306,7 @@ func (o *Object) Close() error {
 	}
 	o.unmap()
 	o.file.close()
-	o.changed, o.fresh, o.stale, o.freed, o.limbo = nil, nil, nil, nil, nil
+	o.changed, o.fresh, o.stale, o.freed, o.limbo = entryList{}, nil, nil, nil, nil
 	return nil
 }
 

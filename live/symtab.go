@@ -6,7 +6,7 @@ import "slices"
 // place of a name that is unbound is taken by the last.
 type symTable struct {
 	syms, strs list
-	rows       []*entry
+	rows       []entryID
 	dead       uint64 // bytes of .strtab
 }
 
@@ -32,7 +32,7 @@ func (t *symTable) compact(x *tx, fresh list) {
 	t.strs, t.dead = fresh, 0
 	t.strs.used = 1
 	for i, e := range t.rows[1:] {
-		le.PutUint32(t.row(x.o, uint32(i+1)), t.putName(x.o, e.name))
+		le.PutUint32(t.row(x.o, uint32(i+1)), t.putName(x.o, x.o.entry(e).name()))
 	}
 }
 
@@ -52,7 +52,7 @@ func (t *symTable) row(o *Object, i uint32) []byte {
 }
 
 // apply does what was planned.
-func (t *symTable) apply(x *tx, fresh list, changes []*entry) {
+func (t *symTable) apply(x *tx, fresh list, changes entryList) {
 	o := x.o
 	if t.rows == nil {
 		t.begin()
@@ -60,15 +60,15 @@ func (t *symTable) apply(x *tx, fresh list, changes []*entry) {
 	if fresh.e != nil {
 		t.compact(x, fresh)
 	}
-	t.rows = slices.Grow(t.rows, len(changes))
-	for _, e := range changes {
+	t.rows = slices.Grow(t.rows, changes.n)
+	for e := range o.each(changes) {
 		switch c := e.change(); {
 		case c.was == nil:
-			t.add(o, c.now)
+			t.add(o, e, c.now)
 		case c.now == nil:
-			t.drop(o, c.e)
+			t.drop(o, e, c.was)
 		default:
-			t.change(o, c.now)
+			t.change(o, e, c.now)
 		}
 	}
 }
@@ -76,34 +76,32 @@ func (t *symTable) apply(x *tx, fresh list, changes []*entry) {
 // begin writes what comes first: the null symbol and the empty name.
 func (t *symTable) begin() {
 	t.syms.used, t.strs.used = symSize, 1
-	t.rows = append(t.rows, nil)
+	t.rows = append(t.rows, noEntry)
 }
 
-func (t *symTable) add(o *Object, s *sym) {
-	e := s.e
+func (t *symTable) add(o *Object, e *entry, s *sym) {
 	e.row = uint32(len(t.rows))
-	t.rows = append(t.rows, e)
-	name := t.putName(o, e.name)
+	t.rows = append(t.rows, e.id)
+	name := t.putName(o, s.name)
 	t.syms.used += symSize
 	putSym(t.row(o, e.row), name, s)
 }
 
-func (t *symTable) change(o *Object, s *sym) {
-	b := t.row(o, s.e.row)
+func (t *symTable) change(o *Object, e *entry, s *sym) {
+	b := t.row(o, e.row)
 	putSym(b, le.Uint32(b), s)
 }
 
-func (t *symTable) drop(o *Object, e *entry) {
+func (t *symTable) drop(o *Object, e *entry, was *sym) {
 	last := uint32(len(t.rows) - 1)
 	if e.row != last {
 		copy(t.row(o, e.row), t.row(o, last))
 		t.rows[e.row] = t.rows[last]
-		t.rows[e.row].row = e.row
+		o.entry(t.rows[e.row]).row = e.row
 	}
 	clear(t.row(o, last))
-	t.rows[last] = nil
 	t.rows = t.rows[:last]
 	t.syms.used -= symSize
-	t.dead += uint64(len(e.name)) + 1
+	t.dead += uint64(len(was.name)) + 1
 	e.row = 0
 }

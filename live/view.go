@@ -239,7 +239,7 @@ func (v *view) markStale(o *Object) {
 		}
 	}
 	w := &o.work
-	for _, e := range w.list {
+	for e := range o.each(w.list) {
 		c := e.change()
 		if c.was != nil {
 			mark(uint64(c.was.at))
