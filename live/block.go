@@ -24,6 +24,7 @@ type Block struct {
 	size      uint64               // as asked for
 	names     entryID              // that lead to it, when all is committed
 	fns       *function            // that were bound in it
+	first     function             // the first of them: most have one
 	fnAt      map[uint32]*function // the same by offset, if there are many
 	pieces    []*function          // what is described then
 }

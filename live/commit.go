@@ -129,7 +129,7 @@ func (p *commitPlan) begin(o *Object, op string) {
 func (p *commitPlan) end() {
 	p.list, p.addrs, p.eh.list = entryList{}, emptied(p.addrs), emptied(p.eh.list)
 	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
-	p.eh.rows = nil
+	p.eh.rows, p.eh.rules = nil, p.eh.rules[:0]
 	if cap(p.eh.list) > maxKept {
 		*p = commitPlan{}
 	}
@@ -141,14 +141,6 @@ const maxKept = 1 << 16
 func emptied[T any](s []T) []T {
 	clear(s)
 	return s[:0]
-}
-
-// push is append for what is to become long: the room is doubled.
-func push[T any](s []T, v T) []T {
-	if len(s) == cap(s) {
-		s = slices.Grow(s, len(s)+64)
-	}
-	return append(s, v)
 }
 
 // plan sorts what has changed, and allocates what that needs.
@@ -250,10 +242,10 @@ func (p *commitPlan) apply() (err error) {
 		}
 	}
 	o.addrs.apply(p.addrs)
-	for _, f := range o.fresh {
-		f.listed = false
+	for f := range o.fresh.all {
+		f.listed, f.more = false, nil
 	}
-	o.fresh = reused(o.fresh)
+	o.fresh = functionList{}
 	o.seq.Store(seq)
 	if o.loader != nil && seq > 1 {
 		if e := o.loader.published(o, &p.notified); e != nil {
@@ -273,14 +265,6 @@ func (p *commitPlan) apply() (err error) {
 	o.reclaim()
 	p.done()
 	return err
-}
-
-// reused returns room for as many, if that is not too much to keep.
-func reused[T any](s []T) []T {
-	if cap(s) > maxKept {
-		return nil
-	}
-	return emptied(s)
 }
 
 // settle makes what was written visible: text on pages that are not the file's any more, and first values of data in the

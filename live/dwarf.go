@@ -103,9 +103,9 @@ type dwarfFix struct {
 	high, address, span, arange uint64
 }
 
-func (t *dwarfTable) plan(x *tx, p *debugPlan, fresh []*function) error {
+func (t *dwarfTable) plan(x *tx, p *debugPlan, fresh functionList) error {
 	*p = debugPlan{list: emptied(p.list)}
-	for _, f := range fresh {
+	for f := range fresh.all {
 		if f.b != nil && f.source != nil && !f.source.written {
 			p.list = append(p.list, f)
 		}

@@ -17,6 +17,7 @@ type ehTable struct {
 	dead   uint64 // of them
 	hdr    *extent
 	rows   []ehRow
+	gaps   int // rows of functions that are no more
 }
 
 // ehRow is an entry of the table, fde 0 if the function is no more.
@@ -45,6 +46,7 @@ var cie = []byte{
 // ehPlan is what a commit does to the table.
 type ehPlan struct {
 	list  []ehNew     // by address
+	rules []ehRules   // of the list
 	gone  []*function // what is described no more
 	kept  map[*Block][]*function
 	bytes uint64
@@ -53,26 +55,37 @@ type ehPlan struct {
 	rows        []ehRow
 }
 
-// ehNew is a function to describe, by the rules at a place in Object.buf.
+// ehNew is a function to describe.
 type ehNew struct {
-	start, size uint32
-	from, end   uint32
-	f           *function
+	start uint32
+	rules uint32 // in ehPlan.rules
+	f     *function
 }
 
-func (n *ehNew) rules(o *Object) []byte { return o.buf[n.from:n.end] }
+// ehRules are the rules of a description, from a place in Object.buf to another. Functions that follow each other mostly have
+// the same ones.
+type ehRules struct {
+	from, end uint32
+	frame     frame // that they are for, if byFrame
+	byFrame   bool
+}
 
-// ruleSize returns the bytes of a description with n bytes of rules.
-func ruleSize(n uint32) uint64 { return (fdeRules + uint64(n) + 7) &^ 7 }
+func (r ehRules) in(o *Object) []byte { return o.buf[r.from:r.end] }
 
-func (t *ehTable) plan(x *tx, p *ehPlan, fresh []*function) (err error) {
+// size returns the bytes of a description.
+func (r ehRules) size() uint64 { return fdeSized(r.end - r.from) }
+
+// fdeSized returns the bytes of a description with n bytes of rules.
+func fdeSized(n uint32) uint64 { return (fdeRules + uint64(n) + 7) &^ 7 }
+
+func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 	o := x.o
 	for _, f := range p.gone {
 		f.doomed = false // that commit failed
 	}
-	*p = ehPlan{list: slices.Grow(p.list[:0], len(fresh)), gone: p.gone[:0]}
+	*p = ehPlan{list: slices.Grow(p.list[:0], fresh.n), rules: p.rules[:0], gone: p.gone[:0]}
 	o.buf = o.buf[:0]
-	for _, f := range fresh {
+	for f := range fresh.all {
 		if f.b != nil && !f.b.nested {
 			t.add(o, p, f)
 		}
@@ -86,7 +99,7 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh []*function) (err error) {
 		p.sort()
 	}
 	for i := range p.list {
-		p.bytes += ruleSize(p.list[i].end - p.list[i].from)
+		p.bytes += p.rules[p.list[i].rules].size()
 	}
 
 	const end = 4
@@ -115,7 +128,6 @@ func (p *ehPlan) sort() {
 
 // add has a function described, if it is not described like that already.
 func (t *ehTable) add(o *Object, p *ehPlan, f *function) {
-	from := len(o.buf)
 	whole := f
 	if f.of != nil {
 		whole = f.of
@@ -124,21 +136,40 @@ func (t *ehTable) add(o *Object, p *ehPlan, f *function) {
 	if u == nil {
 		u = &DefaultFrame
 	}
-	if f.off == whole.off {
-		o.buf = u.append(o.buf, whole.code())
-	} else {
-		o.buf = u.appendFrom(o.buf, whole.code(), int(f.off-whole.off))
-	}
-	if f.fde != 0 && t.same(o, f, o.buf[from:]) {
-		o.buf = o.buf[:from]
+	last := len(p.rules) - 1
+	r := p.rulesOf(o, u, whole, f.off-whole.off)
+	if f.fde != 0 && t.same(o, f, p.rules[r].in(o)) {
+		if r > last {
+			o.buf, p.rules = o.buf[:p.rules[r].from], p.rules[:r]
+		}
 		return
 	}
-	n := ehNew{uint32(f.vaddr()), f.size, uint32(from), uint32(len(o.buf)), f}
-	if k := len(p.list); k > 0 && bytes.Equal(p.list[k-1].rules(o), n.rules(o)) { // as most have
-		n.from, n.end = p.list[k-1].from, p.list[k-1].end
-		o.buf = o.buf[:from]
+	p.list = append(p.list, ehNew{uint32(f.vaddr()), uint32(r), f})
+}
+
+// rulesOf returns the index of the rules for what follows an offset in a function: of those before, or of new ones.
+func (p *ehPlan) rulesOf(o *Object, u *Unwind, f *function, off uint32) int {
+	code := f.code()
+	last := len(p.rules) - 1
+	r := ehRules{from: uint32(len(o.buf)), byFrame: u.byFrame() && off == 0}
+	if r.byFrame {
+		r.frame = u.frameOf(code)
+		if last >= 0 && p.rules[last].byFrame && p.rules[last].frame == r.frame {
+			return last
+		}
 	}
-	p.list = append(p.list, n)
+	if off == 0 {
+		o.buf = u.append(o.buf, code)
+	} else {
+		o.buf = u.appendFrom(o.buf, code, int(off))
+	}
+	r.end = uint32(len(o.buf))
+	if last >= 0 && bytes.Equal(p.rules[last].in(o), r.in(o)) {
+		o.buf = o.buf[:r.from]
+		return last
+	}
+	p.rules = append(p.rules, r)
+	return last + 1
 }
 
 // same reports whether a function is described like that already.
@@ -146,7 +177,7 @@ func (t *ehTable) same(o *Object, f *function, rules []byte) bool {
 	n := uint64(le.Uint32(o.bytes(uint64(f.fde), 4))) + 4
 	fde := o.bytes(uint64(f.fde), n)
 	has := fde[fdeRules:]
-	return n == ruleSize(uint32(len(rules))) && bytes.HasPrefix(has, rules) && len(bytes.Trim(has[len(rules):], "\x00")) == 0 &&
+	return n == fdeSized(uint32(len(rules))) && bytes.HasPrefix(has, rules) && len(bytes.Trim(has[len(rules):], "\x00")) == 0 &&
 		le.Uint32(fde[fdeSize:]) == f.size
 }
 
@@ -173,7 +204,7 @@ func (t *ehTable) inPlace(p *ehPlan) bool {
 			return false
 		}
 		// An entry inside of the function would hide it.
-		if k+1 < len(t.rows) && t.rows[k+1].fde == 0 && t.rows[k+1].start < n.start+n.size {
+		if k+1 < len(t.rows) && t.rows[k+1].fde == 0 && t.rows[k+1].start < n.start+n.f.size {
 			return false
 		}
 	}
@@ -182,8 +213,19 @@ func (t *ehTable) inPlace(p *ehPlan) bool {
 
 // merge returns the rows of a new table. Those of new functions have no fde yet.
 func (t *ehTable) merge(p *ehPlan) []ehRow {
-	rows := make([]ehRow, 0, (len(t.rows)+len(p.list))*5/4+16)
-	k := 0
+	k, n := 0, len(t.rows)
+	rows := t.rows
+	behind := t.gaps == 0 && len(p.gone) == 0 && (n == 0 || len(p.list) == 0 || p.list[0].start > t.rows[n-1].start)
+	if most := n + len(p.list); !behind || most > cap(rows) {
+		rows = make([]ehRow, 0, most*3/2+16)
+	}
+	if behind { // as most are
+		rows = append(rows[:0], t.rows...)
+		for i := range p.list {
+			rows = append(rows, ehRow{start: p.list[i].start, f: p.list[i].f})
+		}
+		return rows
+	}
 	for _, r := range t.rows {
 		for k < len(p.list) && p.list[k].start < r.start {
 			rows = append(rows, ehRow{start: p.list[k].start, f: p.list[k].f})
@@ -210,32 +252,30 @@ func (t *ehTable) apply(x *tx, p *ehPlan) {
 		x.replace(t.frames)
 		t.move(o, p)
 	}
-	var dead []uint32
-	for i := range p.list {
-		n := &p.list[i]
-		if n.f.fde != 0 {
-			dead = append(dead, n.f.fde)
-		}
-		n.f.fde = t.put(o, n)
-	}
+	dead := t.put(o, p)
 	if p.hdr != nil {
 		x.replace(t.hdr)
-		t.rows = p.rows
+		t.rows, t.gaps = p.rows, 0
 		t.hdr = p.hdr
 		t.write(o)
 	} else {
 		for k := range p.list {
 			n := &p.list[k]
+			base := uint32(t.hdr.off)
 			i := len(t.rows)
-			if i == 0 || n.start > t.rows[i-1].start {
-				t.rows = append(t.rows, ehRow{start: n.start})
-			} else {
-				i = t.at(n.start)
+			if i == 0 || n.start > t.rows[i-1].start { // where nobody looks yet
+				t.rows = append(t.rows, ehRow{n.start, n.f.fde, n.f})
+				row := o.bytes(t.hdr.off+ehHead+8*uint64(i), 8)
+				le.PutUint32(row, n.start-base)
+				le.PutUint32(row[4:], n.f.fde-base)
+				continue
+			}
+			i = t.at(n.start)
+			if t.rows[i].fde == 0 {
+				t.gaps--
 			}
 			t.rows[i].fde, t.rows[i].f = n.f.fde, n.f
-			at := t.hdr.off + ehHead + 8*uint64(i)
-			o.put32(at+4, n.f.fde-uint32(t.hdr.off))
-			o.put32(at, n.start-uint32(t.hdr.off))
+			o.put32(t.hdr.off+ehHead+8*uint64(i)+4, n.f.fde-base)
 		}
 		if len(p.list) > 0 {
 			o.put32(t.hdr.off+ehCount, uint32(len(t.rows)))
@@ -255,19 +295,32 @@ func (t *ehTable) apply(x *tx, p *ehPlan) {
 	}
 }
 
-// put puts a description at the end of .eh_frame: the length last, as what was there until then is a 0, the end.
-func (t *ehTable) put(o *Object, n *ehNew) uint32 {
-	rules := n.rules(o)
-	size := ruleSize(n.end - n.from)
-	at := t.frames.off + t.used
-	b := o.bytes(at, size+4)
-	clear(b)
-	t.link(b, at, n.start)
-	le.PutUint32(b[fdeSize:], n.size)
-	copy(b[fdeRules:], rules)
-	o.put32(at, uint32(size-4))
-	t.used += size
-	return uint32(at)
+// put puts the descriptions at the end of .eh_frame, and returns those that they replace. The length of the first is written last:
+// what was there until then is a 0, the end, as it is behind all.
+func (t *ehTable) put(o *Object, p *ehPlan) (dead []uint32) {
+	if len(p.list) == 0 {
+		return nil
+	}
+	for i := range p.list {
+		n := &p.list[i]
+		f, r := n.f, &p.rules[n.rules]
+		if f.fde != 0 {
+			dead = append(dead, f.fde)
+		}
+		at, size := t.frames.off+t.used, r.size()
+		b := o.bytes(at, size)
+		t.link(b, at, n.start)
+		le.PutUint32(b[fdeSize:], f.size)
+		copy(b[fdeRules:], r.in(o))
+		if i > 0 {
+			le.PutUint32(b, uint32(size-4))
+		}
+		t.used += size
+		f.fde = uint32(at)
+	}
+	first := &p.list[0]
+	o.put32(uint64(first.f.fde), uint32(p.rules[first.rules].size()-4))
+	return dead
 }
 
 // link sets what depends on where a description lies.
@@ -324,6 +377,7 @@ func (t *ehTable) kill(o *Object, f *function) {
 	}
 	if i := t.at(uint32(f.vaddr())); i < len(t.rows) && t.rows[i].f == f {
 		t.rows[i].fde = 0
+		t.gaps++
 	}
 	t.bury(o, f.fde)
 	f.fde = 0

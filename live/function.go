@@ -6,6 +6,7 @@ package live
 type function struct {
 	b         *Block
 	next      *function // in the block
+	more      *function // if listed, the next one
 	off, size uint32
 	fde       uint32
 	listed    bool         // it is in Object.fresh
@@ -15,6 +16,33 @@ type function struct {
 
 	// Of a piece of a function in which others begin:
 	of *function
+}
+
+// functionList is functions in order, by function.more.
+type functionList struct {
+	first, last *function
+	n           int
+}
+
+func (l *functionList) append(f *function) {
+	if l.last != nil {
+		l.last.more = f
+	} else {
+		l.first = f
+	}
+	l.last = f
+	l.n++
+}
+
+// all yields the functions of the list. They may be taken off it meanwhile.
+func (l functionList) all(yield func(*function) bool) {
+	for f := l.first; f != nil; {
+		next := f.more
+		if !yield(f) {
+			return
+		}
+		f = next
+	}
 }
 
 func (f *function) vaddr() uint64 { return f.b.ext.off + uint64(f.off) }
@@ -43,7 +71,9 @@ func (o *Object) function(s *sym, r *request) {
 	f := b.functionAt(off)
 	explicit := r.unwind.mode != byCode
 	if f == nil {
-		f = o.functions.next()
+		if f = &b.first; b.fns != nil {
+			f = o.functions.next()
+		}
 		f.b, f.off, f.size = b, off, s.size
 		f.next, b.fns = b.fns, f
 		b.nfns++
@@ -79,7 +109,7 @@ func (o *Object) function(s *sym, r *request) {
 func (o *Object) describe(f *function) {
 	if !f.listed {
 		f.listed = true
-		o.fresh = push(o.fresh, f)
+		o.fresh.append(f)
 	}
 }
 

@@ -90,15 +90,15 @@ type Object struct {
 
 	mu        sync.Mutex
 	regions   [numRegions]region
-	changed   entryList   // names with something to commit
-	fresh     []*function // functions to describe
-	written   []span      // of text, since the last commit
-	stale     []*Block    // of data, whose values are not in the file
-	rewritten []*Block    // with functions whose code was written since the last commit
-	freed     []*Block    // since the last commit
-	limbo     []waiting   // freed, and not to be used again yet
-	quiet     uint64      // nobody is in what was freed before this commit
-	urgent    bool        // limbo has what is freed by FreeNow
+	changed   entryList    // names with something to commit
+	fresh     functionList // functions to describe
+	written   []span       // of text, since the last commit
+	stale     []*Block     // of data, whose values are not in the file
+	rewritten []*Block     // with functions whose code was written since the last commit
+	freed     []*Block     // since the last commit
+	limbo     []waiting    // freed, and not to be used again yet
+	quiet     uint64       // nobody is in what was freed before this commit
+	urgent    bool         // limbo has what is freed by FreeNow
 	grace     grace
 	retired   []oldTable
 	oldSize   uint64 // of them in bytes
@@ -306,7 +306,7 @@ func (o *Object) Close() error {
 	}
 	o.unmap()
 	o.file.close()
-	o.changed, o.fresh, o.stale, o.freed, o.limbo = entryList{}, nil, nil, nil, nil
+	o.changed, o.fresh, o.stale, o.freed, o.limbo = entryList{}, functionList{}, nil, nil, nil
 	return nil
 }
 

@@ -8,14 +8,14 @@ import "slices"
 // the outer one's frame: instructions are not looked into.
 
 // nested returns the blocks with something to describe in which functions overlap.
-func (t *ehTable) nested(p *ehPlan, fresh []*function) (blocks []*Block) {
+func (t *ehTable) nested(p *ehPlan, fresh functionList) (blocks []*Block) {
 	add := func(b *Block) {
 		b.nested = true
 		if !slices.Contains(blocks, b) {
 			blocks = append(blocks, b)
 		}
 	}
-	for _, f := range fresh {
+	for f := range fresh.all {
 		if f.b != nil && f.b.nested {
 			add(f.b)
 		}
@@ -29,7 +29,7 @@ func (t *ehTable) nested(p *ehPlan, fresh []*function) (blocks []*Block) {
 	}
 	for i := range p.list {
 		n := &p.list[i]
-		end := n.start + n.size
+		end := n.start + n.f.size
 		if i+1 < len(p.list) && p.list[i+1].start < end {
 			add(n.f.b)
 		}

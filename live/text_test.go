@@ -123,7 +123,7 @@ func TestRewrite(t *testing.T) {
 func TestFrames(t *testing.T) {
 	o := newObject(t, Options{})
 	standard := returns(1)
-	endbr := append(bytes.Clone(endbr64), standard...)
+	endbr := append([]byte(endbr64), standard...)
 	leaf := []byte{0xb8, 1, 0, 0, 0, 0xc3}
 	leave := append(bytes.Clone(standard[:9]), leaveRet...)
 	long := append(append(bytes.Clone(standard[:4]), bytes.Repeat([]byte{0x90}, 1<<17)...), popRbpRet...)

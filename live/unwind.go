@@ -128,27 +128,81 @@ func (u *Unwind) check(size int) string {
 	return ""
 }
 
-var (
-	endbr64      = []byte{0xf3, 0x0f, 0x1e, 0xfa}
-	pushRbp      = []byte{0x55}
-	movRspRbp    = []byte{0x48, 0x89, 0xe5}
-	movRspRbpAlt = []byte{0x48, 0x8b, 0xec}
-	popRbpRet    = []byte{0x5d, 0xc3}
-	leaveRet     = []byte{0xc9, 0xc3}
+const (
+	endbr64      = "\xf3\x0f\x1e\xfa"
+	pushRbp      = "\x55"
+	movRspRbp    = "\x48\x89\xe5"
+	movRspRbpAlt = "\x48\x8b\xec"
+	popRbpRet    = "\x5d\xc3"
+	leaveRet     = "\xc9\xc3"
 )
 
-// prologue returns the length of the standard prologue up to and without the mov; ok is false if code does not begin with
-// it.
-func prologue(code []byte) (n int, ok bool) {
-	if bytes.HasPrefix(code, endbr64) {
-		n = len(endbr64)
-	}
-	if !bytes.HasPrefix(code[n:], pushRbp) {
-		return 0, false
-	}
-	n += len(pushRbp)
-	return n, bytes.HasPrefix(code[n:], movRspRbp) || bytes.HasPrefix(code[n:], movRspRbpAlt)
+// frame is a frame by frame pointer; the zero value is that there is none.
+type frame struct {
+	saved int // bytes of code up to the mov that sets %rbp
+	end   int // offset of the ret with which the function ends and %rbp is the caller's again, 0 if it does not
 }
+
+// set returns the bytes of code until %rbp is set.
+func (f frame) set() int { return f.saved + len(movRspRbp) }
+
+// frameOf returns the frame of a function that is described by its code.
+func (u *Unwind) frameOf(code []byte) (f frame) {
+	const longest = len(endbr64) + len(pushRbp) + len(movRspRbp)
+	var begin [longest]byte
+	copy(begin[:], code)
+	b := begin[:]
+	if string(b[:len(endbr64)]) == endbr64 {
+		f.saved, b = len(endbr64), b[len(endbr64):]
+	}
+	mov := b[len(pushRbp):][:len(movRspRbp)]
+	switch is := string(b[:len(pushRbp)]) == pushRbp && (string(mov) == movRspRbp || string(mov) == movRspRbpAlt); {
+	case is:
+		f.saved += len(pushRbp)
+	case u.mode == byCode:
+		return frame{}
+	default: // the caller knows better
+		f.saved = len(pushRbp)
+	}
+	if end := len(code) - 1; end > f.set() {
+		if last := code[end-1:]; string(last) == popRbpRet || string(last) == leaveRet {
+			f.end = end
+		}
+	}
+	return f
+}
+
+// append adds the instructions.
+func (f frame) append(b []byte) []byte {
+	if f.saved == 0 {
+		return b
+	}
+	b = appendAdvance(b, f.saved)
+	b = append(b, cfaDefCFAOffset, 16, cfaOffset|byte(RBP), 2)
+	b = appendAdvance(b, len(movRspRbp))
+	b = append(b, cfaDefCFAReg, byte(RBP))
+	if f.end > 0 {
+		b = appendAdvance(b, f.end-f.set())
+		b = append(b, cfaDefCFA, byte(RSP), 8, cfaRestore|byte(RBP))
+	}
+	return b
+}
+
+// steps returns what holds from certain places on.
+func (f frame) steps() []Row {
+	if f.saved == 0 {
+		return nil
+	}
+	saved := []Saved{{RBP, -16}}
+	rows := []Row{{f.saved, RSP, 16, saved}, {f.set(), RBP, 16, saved}}
+	if f.end > 0 {
+		rows = append(rows, Row{f.end, RSP, 8, nil})
+	}
+	return rows
+}
+
+// byFrame reports whether a function is described by its frame, which is in its code.
+func (u *Unwind) byFrame() bool { return u.mode == byCode || u.mode == byPointer }
 
 // append adds the instructions for a function with the given code to b.
 func (u *Unwind) append(b, code []byte) []byte {
@@ -160,22 +214,7 @@ func (u *Unwind) append(b, code []byte) []byte {
 	case noFrame:
 		return b
 	}
-	n, ok := prologue(code)
-	if !ok {
-		if u.mode == byCode {
-			return b
-		}
-		n = len(pushRbp) // the caller knows better
-	}
-	b = appendAdvance(b, n)
-	b = append(b, cfaDefCFAOffset, 16, cfaOffset|byte(RBP), 2)
-	b = appendAdvance(b, len(movRspRbp))
-	b = append(b, cfaDefCFAReg, byte(RBP))
-	if end := len(code) - 1; end > n+len(movRspRbp) && (bytes.HasSuffix(code, popRbpRet) || bytes.HasSuffix(code, leaveRet)) {
-		b = appendAdvance(b, end-n-len(movRspRbp))
-		b = append(b, cfaDefCFA, byte(RSP), 8, cfaRestore|byte(RBP))
-	}
-	return b
+	return u.frameOf(code).append(b)
 }
 
 // appendFrom is append for the part of the function from an offset on.
@@ -185,18 +224,7 @@ func (u *Unwind) appendFrom(b, code []byte, from int) []byte {
 	case byRaw, noFrame:
 		return b
 	case byCode, byPointer:
-		n, ok := prologue(code)
-		if !ok {
-			if u.mode == byCode {
-				return b
-			}
-			n = len(pushRbp)
-		}
-		saved := []Saved{{RBP, -16}}
-		rows = []Row{{n, RSP, 16, saved}, {n + len(movRspRbp), RBP, 16, saved}}
-		if end := len(code) - 1; bytes.HasSuffix(code, popRbpRet) || bytes.HasSuffix(code, leaveRet) {
-			rows = append(rows, Row{end, RSP, 8, nil})
-		}
+		rows = u.frameOf(code).steps()
 	}
 	first := 0 // of those that hold later, and the one that holds there is moved to it
 	for first < len(rows) && rows[first].At <= from {
