@@ -119,7 +119,7 @@ func (o *Object) publish(op string) error {
 
 // begin empties the plan, whose lists are kept from commit to commit.
 func (p *commitPlan) begin(o *Object, op string) {
-	p.tx = tx{o: o, op: op}
+	p.tx = tx{o: o, op: op, taken: p.taken[:0]}
 	p.dyn = dynPlan{}
 	p.tab, p.strs, p.phdrs = counts{}, list{}, nil
 	p.notified = committed{symbols: p.notified.symbols[:0]}
@@ -128,6 +128,7 @@ func (p *commitPlan) begin(o *Object, op string) {
 // end lets go of what the lists hold.
 func (p *commitPlan) end() {
 	p.list, p.addrs, p.eh.list = entryList{}, emptied(p.addrs), emptied(p.eh.list)
+	p.taken = emptied(p.taken)
 	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
 	p.eh.rows, p.eh.rules = nil, p.eh.rules[:0]
 	if cap(p.eh.list) > maxKept {
@@ -185,7 +186,10 @@ func (p *commitPlan) plan() (err error) {
 	if err = o.dwarf.plan(&p.tx, &p.debug, o.fresh); err != nil {
 		return err
 	}
-	return o.dyn.plan(&p.tx, &p.dyn)
+	if err = o.dyn.plan(&p.tx, &p.dyn); err != nil {
+		return err
+	}
+	return p.back()
 }
 
 // describe says what the commit does, for the loader.

@@ -27,7 +27,8 @@ type file struct {
 	why  error  // why it is in memory, if that was not asked for
 	ino  uint64
 	dev  uint64
-	pid  int // of the process that has made it
+	pid  int  // of the process that has made it
+	ram  bool // it is on a file system that is memory (tmpfs)
 }
 
 var fileCount atomic.Uint64
@@ -166,6 +167,9 @@ func (f *file) identify() error {
 		return err
 	}
 	f.dev, f.ino = uint64(st.Dev), st.Ino
+	const tmpfsMagic = 0x01021994 // statfs(2)
+	var fs syscall.Statfs_t
+	f.ram = syscall.Fstatfs(f.fd, &fs) == nil && fs.Type == tmpfsMagic
 	return nil
 }
 

@@ -113,6 +113,9 @@ func (o *Object) beginHeaders() error {
 	if t.names, err = x.take(aux, 1<<10, 0); err != nil {
 		return err
 	}
+	if err = x.back(); err != nil {
+		return err
+	}
 	t.at, t.nameN = map[string]uint32{}, 1
 	b := o.bytes(0, headSize)
 	putEhdr(b)
@@ -188,7 +191,10 @@ func (o *Object) planPhdrs(x *tx) (e *extent, err error) {
 	if n == len(o.heads.progs) && o.heads.tables == o.regions[meta].size {
 		return nil, nil
 	}
-	return x.take(meta, uint64(n+1)*phdrSize, 0) // which may need a chunk itself
+	if e, err = x.take(meta, uint64(n+1)*phdrSize, 0); err == nil { // which may need a chunk itself
+		err = x.back()
+	}
+	return e, err
 }
 
 // writePhdrs makes the program headers say what there is. Of one that readers may be in the middle of the size grows first, then

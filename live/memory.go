@@ -112,6 +112,18 @@ func (r *region) chunkOf(at uint64) *chunk {
 
 // alloc makes e an extent of a region, which can be used.
 func (o *Object) alloc(op string, r *region, e *extent, size, align uint64) error {
+	if err := o.place(op, r, e, size, align); err != nil {
+		return err
+	}
+	if err := o.ensure(op, r, e.chunk, e.off+e.size); err != nil {
+		r.release(e)
+		return err
+	}
+	return nil
+}
+
+// place makes e an extent of a region, of which ensure has to make a chunk usable.
+func (o *Object) place(op string, r *region, e *extent, size, align uint64) error {
 	if size > r.cap {
 		return o.full(op, r, size)
 	}
@@ -122,10 +134,6 @@ func (o *Object) alloc(op string, r *region, e *extent, size, align uint64) erro
 		if !r.alloc(e, size, align) {
 			return o.full(op, r, size)
 		}
-	}
-	if err := o.ensure(op, r, e.chunk, e.off+e.size); err != nil {
-		r.release(e)
-		return err
 	}
 	return nil
 }
@@ -251,14 +259,14 @@ func (o *Object) truncated(op string) error {
 }
 
 // populate has memory of a chunk that is about to be written there: a fault for each page would take longer than the writing.
-// From fresh on nothing was ever written. There the file gets zeroes first, as most file systems find memory for many
+// From fresh on nothing was ever written. There the file gets zeroes first, as file systems of disks find memory for many
 // pages that are written at once in a fraction of the time that they take for as many that are mapped and not there.
 func (o *Object) populate(c *chunk, at, n, fresh uint64) {
 	from, to := at&^(page-1), pageUp(at+n)
 	if to-from < minStep {
 		return
 	}
-	for at := max(from, pageUp(fresh)); at < to; {
+	for at := max(from, pageUp(fresh)); at < to && !o.file.ram; {
 		n, err := syscall.Pwrite(o.file.fd, zeroes[:min(to-at, uint64(len(zeroes)))], int64(at-c.at+c.off))
 		if err != nil && err != syscall.EINTR {
 			break // the faults will tell

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -24,28 +25,38 @@ type oldTable struct {
 
 // tx is what a commit has allocated, to be given back if it fails, and what it makes of no use.
 type tx struct {
-	o     *Object
-	op    string
-	taken [numRegions][]*extent
-	old   []*extent // of the image
-	spare []*extent // of the rest
-	grown []grown
+	o      *Object
+	op     string
+	taken  []taken
+	backed int       // of taken
+	old    []*extent // of the image
+	spare  []*extent // of the rest
+	grown  []grown
+	copied int // of grown
+}
+
+// taken is a table that was allocated, of which so much is about to be written.
+type taken struct {
+	e      *extent
+	region Kind
+	use    uint64
 }
 
 // grown is a list that has a new place.
 type grown struct {
-	l   *list
-	was *extent
+	l    *list
+	was  *extent
+	used uint64
 }
 
-// take allocates a table of zeroes, of which so much is about to be written.
+// take allocates a table of which so much is about to be written, once back has been called: then it is zeroes.
 func (t *tx) take(region Kind, size, use uint64) (*extent, error) {
 	o := t.o
 	r := &o.regions[region]
 	const align = 64
 	e := new(extent)
 	for {
-		err := o.alloc(t.op, r, e, max(size, granule), align)
+		err := o.place(t.op, r, e, max(size, granule), align)
 		if err == nil {
 			break
 		}
@@ -53,13 +64,45 @@ func (t *tx) take(region Kind, size, use uint64) (*extent, error) {
 			return nil, err
 		}
 	}
-	t.taken[region] = append(t.taken[region], e)
-	if from, end := e.off, e.off+e.size; from < r.touched { // what is beyond was never used
-		clear(o.bytes(from, min(end, r.touched)-from))
-	}
-	o.populate(e.chunk, e.off, use, r.touched)
-	r.touched = max(r.touched, e.off+e.size)
+	t.taken = append(t.taken, taken{e, region, use})
 	return e, nil
+}
+
+// back has memory for what was taken: for all at once, as each time is several system calls.
+func (t *tx) back() error {
+	o := t.o
+	list := t.taken[t.backed:]
+	slices.SortFunc(list, func(a, b taken) int {
+		return cmp.Or(cmp.Compare(a.region, b.region), cmp.Compare(a.e.off, b.e.off))
+	})
+	for _, k := range slices.Backward(list) { // the last of a chunk has it mapped for all
+		if err := o.ensure(t.op, &o.regions[k.region], k.e.chunk, k.e.off+k.e.size); err != nil {
+			return err
+		}
+	}
+	const near = minStep // what is as close is populated together
+	for i := 0; i < len(list); {
+		k := &list[i]
+		r := &o.regions[k.region]
+		fresh, from, end := r.touched, k.e.off, k.e.off
+		for ; i < len(list) && list[i].e.chunk == k.e.chunk && list[i].e.off <= end+near; i++ {
+			e := list[i].e
+			if e.off < fresh { // what is beyond was never used
+				clear(o.bytes(e.off, min(e.off+e.size, fresh)-e.off))
+			}
+			end = e.off + list[i].use
+			r.touched = max(r.touched, e.off+e.size)
+		}
+		o.populate(k.e.chunk, from, end-from, fresh)
+	}
+	t.backed = len(t.taken)
+	for _, g := range t.grown[t.copied:] {
+		if g.was != nil {
+			copy(o.bytes(g.l.e.off, g.used), o.bytes(g.was.off, g.used))
+		}
+	}
+	t.copied = len(t.grown)
+	return nil
 }
 
 // undo gives back what was taken.
@@ -67,10 +110,8 @@ func (t *tx) undo() {
 	for _, g := range slices.Backward(t.grown) {
 		g.l.e = g.was
 	}
-	for i, list := range t.taken {
-		for _, e := range list {
-			t.o.regions[i].release(e)
-		}
+	for _, k := range t.taken {
+		t.o.regions[k.region].release(k.e)
 	}
 }
 
@@ -127,7 +168,7 @@ type list struct {
 	used uint64
 }
 
-// room makes room for n bytes more.
+// room makes room for n bytes more, which are there once tx.back has been called.
 func (l *list) room(t *tx, n uint64) error {
 	if l.e != nil && l.used+n <= l.e.size {
 		return nil
@@ -137,10 +178,9 @@ func (l *list) room(t *tx, n uint64) error {
 		return err
 	}
 	if l.e != nil {
-		copy(t.o.bytes(e.off, l.used), t.o.bytes(l.e.off, l.used))
 		t.spare = append(t.spare, l.e)
 	}
-	t.grown = append(t.grown, grown{l, l.e})
+	t.grown = append(t.grown, grown{l, l.e, l.used})
 	l.e = e
 	return nil
 }
