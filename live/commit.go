@@ -119,7 +119,7 @@ func (o *Object) publish(op string) error {
 
 // begin empties the plan, whose lists are kept from commit to commit.
 func (p *commitPlan) begin(o *Object, op string) {
-	p.tx = tx{o: o, op: op, taken: p.taken[:0]}
+	p.tx = tx{o: o, op: op, taken: p.taken[:0], more: p.more[:0]}
 	p.dyn = dynPlan{}
 	p.tab, p.strs, p.phdrs = counts{}, list{}, nil
 	p.notified = committed{symbols: p.notified.symbols[:0]}
@@ -128,7 +128,7 @@ func (p *commitPlan) begin(o *Object, op string) {
 // end lets go of what the lists hold.
 func (p *commitPlan) end() {
 	p.list, p.addrs, p.eh.list = entryList{}, emptied(p.addrs), emptied(p.eh.list)
-	p.taken = emptied(p.taken)
+	p.taken, p.more = emptied(p.taken), emptied(p.more[:cap(p.more)])
 	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
 	p.eh.rows, p.eh.rules = nil, p.eh.rules[:0]
 	if cap(p.eh.list) > maxKept {
@@ -165,6 +165,8 @@ func (p *commitPlan) plan() (err error) {
 			p.dyn.add(c.now)
 		case c.goes():
 			p.dyn.gone++
+		case c.stays():
+			p.dyn.stay++
 		}
 	}
 	p.list = o.changed

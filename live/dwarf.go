@@ -105,6 +105,9 @@ type dwarfFix struct {
 
 func (t *dwarfTable) plan(x *tx, p *debugPlan, fresh functionList) error {
 	*p = debugPlan{list: emptied(p.list)}
+	if !fresh.lines {
+		return nil
+	}
 	for f := range fresh.all {
 		if f.b != nil && f.source != nil && !f.source.written {
 			p.list = append(p.list, f)

@@ -2,7 +2,6 @@ package live
 
 import (
 	"math/bits"
-	"slices"
 
 	"weld/image/elf"
 )
@@ -60,6 +59,7 @@ const (
 // dynPlan is what a commit does to the table.
 type dynPlan struct {
 	counts
+	stay    uint32 // symbols that say something else
 	fresh   dynTable
 	remake  bool
 	strs    *extent // if they have to move
@@ -101,7 +101,18 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 		p.remake = true
 	}
 	if !p.remake {
+		if added > 0 {
+			x.use(t.strs, t.strUsed+need)
+			x.use(t.syms, uint64(t.n+added)*symSize)
+			x.use(t.hash, 8+4*(uint64(t.buckets)+uint64(t.n+added)))
+			if t.vers != nil {
+				x.use(t.vers, 2*uint64(t.n+added))
+			}
+		}
 		return nil
+	}
+	if !moved && !p.compact {
+		x.use(t.strs, t.strUsed+need)
 	}
 	take := func(e **extent, size, more uint64) { // to be written, and to have room for
 		if err == nil {
@@ -154,13 +165,15 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 // apply does what was planned.
 func (t *dynTable) apply(x *tx, p *dynPlan, list entryList) {
 	o := x.o
-	for e := range o.each(list) {
-		switch c := e.change(); {
-		case c.goes():
-			t.drop(o, &c)
-		case c.stays():
-			if i := t.find(o, &c); i != 0 {
-				t.rewrite(o, i, e.str, c.now)
+	if p.gone+p.stay > 0 {
+		for e := range o.each(list) {
+			switch c := e.change(); {
+			case c.goes():
+				t.drop(o, &c)
+			case c.stays():
+				if i := t.find(o, &c); i != 0 {
+					t.rewrite(o, i, e.str, c.now)
+				}
 			}
 		}
 	}
@@ -318,11 +331,6 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 		f.wants = append(f.wants, uint32(f.strUsed))
 		f.putName(o, w.version)
 	}
-	for e := range o.each(list) {
-		if c := e.change(); c.comes() {
-			f.name(o, e, c.now.name)
-		}
-	}
 
 	f.n = max(t.n-t.dead, 1) + p.added + uint32(len(f.imports)-len(t.imports))
 	f.rows = make([]dynRow, f.n, f.n+f.n/share+16)
@@ -336,13 +344,13 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 	for e := range o.each(list) {
 		if c := e.change(); c.comes() {
 			next[e.gnu%f.gbuckets+1]++
+			f.name(o, e, c.now.name)
 		}
 	}
 	next[0] = f.first()
 	for i := 1; i < len(next); i++ {
 		next[i] += next[i-1]
 	}
-	first := slices.Clone(next[:f.gbuckets])
 	syms := o.bytes(f.syms.off, uint64(f.n)*symSize)
 	var vers, oldVers []byte
 	if f.vers != nil {
@@ -388,7 +396,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 		}
 	}
 	f.writeImports(o, syms, vers)
-	f.writeGNUHash(o, first, next)
+	f.writeGNUHash(o, next[:f.gbuckets])
 	f.writeHash(o)
 	f.writeVersions(o)
 	f.writeWants(o)

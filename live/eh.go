@@ -57,9 +57,9 @@ type ehPlan struct {
 
 // ehNew is a function to describe.
 type ehNew struct {
-	start uint32
-	rules uint32 // in ehPlan.rules
-	f     *function
+	start, size uint32
+	rules       uint32 // in ehPlan.rules
+	f           *function
 }
 
 // ehRules are the rules of a description, from a place in Object.buf to another. Functions that follow each other mostly have
@@ -105,9 +105,11 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 	const end = 4
 	if t.frames == nil || t.used+p.bytes+end > t.frames.size || t.dead > t.used/2 && t.dead > page {
 		live := t.used - t.dead + uint64(len(cie))
-		if p.frames, err = x.take(meta, (live+p.bytes)*3/2+1<<10, live+p.bytes); err != nil {
+		if p.frames, err = x.take(meta, (live+p.bytes)*3/2+1<<10, live+p.bytes+end); err != nil {
 			return err
 		}
+	} else if p.bytes > 0 {
+		x.use(t.frames, t.used+p.bytes+end)
 	}
 	if p.frames != nil || !t.inPlace(p) {
 		p.rows = t.merge(p)
@@ -115,6 +117,8 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 		if p.hdr, err = x.take(meta, ehHead+8*(n+n/2+16), ehHead+8*n); err != nil {
 			return err
 		}
+	} else if len(p.list) > 0 {
+		x.use(t.hdr, ehHead+8*uint64(len(t.rows)+len(p.list)))
 	}
 	return nil
 }
@@ -144,7 +148,7 @@ func (t *ehTable) add(o *Object, p *ehPlan, f *function) {
 		}
 		return
 	}
-	p.list = append(p.list, ehNew{uint32(f.vaddr()), uint32(r), f})
+	p.list = append(p.list, ehNew{uint32(f.vaddr()), f.size, uint32(r), f})
 }
 
 // rulesOf returns the index of the rules for what follows an offset in a function: of those before, or of new ones.
@@ -204,7 +208,7 @@ func (t *ehTable) inPlace(p *ehPlan) bool {
 			return false
 		}
 		// An entry inside of the function would hide it.
-		if k+1 < len(t.rows) && t.rows[k+1].fde == 0 && t.rows[k+1].start < n.start+n.f.size {
+		if k+1 < len(t.rows) && t.rows[k+1].fde == 0 && t.rows[k+1].start < n.start+n.size {
 			return false
 		}
 	}
@@ -310,7 +314,7 @@ func (t *ehTable) put(o *Object, p *ehPlan) (dead []uint32) {
 		at, size := t.frames.off+t.used, r.size()
 		b := o.bytes(at, size)
 		t.link(b, at, n.start)
-		le.PutUint32(b[fdeSize:], f.size)
+		le.PutUint32(b[fdeSize:], n.size)
 		copy(b[fdeRules:], r.in(o))
 		if i > 0 {
 			le.PutUint32(b, uint32(size-4))

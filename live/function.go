@@ -22,6 +22,7 @@ type function struct {
 type functionList struct {
 	first, last *function
 	n           int
+	lines       bool // one has lines
 }
 
 func (l *functionList) append(f *function) {
@@ -111,6 +112,7 @@ func (o *Object) describe(f *function) {
 		f.listed = true
 		o.fresh.append(f)
 	}
+	o.fresh.lines = o.fresh.lines || f.source != nil
 }
 
 // nameFunction notes that a function has another name.

@@ -57,8 +57,8 @@ func gnuSize(t *dynTable, n uint32) uint64 {
 	return 16 + 8*uint64(t.nbloom) + 4*(uint64(t.gbuckets)+uint64(n))
 }
 
-// writeGNUHash writes DT_GNU_HASH: the symbols of bucket b are those from first[b] to end[b].
-func (t *dynTable) writeGNUHash(o *Object, first, end []uint32) {
+// writeGNUHash writes DT_GNU_HASH: the symbols of a bucket are those from the end of the bucket before on.
+func (t *dynTable) writeGNUHash(o *Object, end []uint32) {
 	offset := t.first() // the first symbol that is hashed
 	b := o.bytes(t.gnu.off, gnuSize(t, t.n-offset))
 	le.PutUint32(b, t.gbuckets)
@@ -74,11 +74,13 @@ func (t *dynTable) writeGNUHash(o *Object, first, end []uint32) {
 		le.PutUint64(w, le.Uint64(w)|1<<(h%64)|1<<(h>>bloomShift%64))
 		le.PutUint32(chain[4*(i-offset):], h&^1)
 	}
-	for i, at := range first {
-		if last := end[i]; last > at {
+	at := offset
+	for i, last := range end {
+		if last > at {
 			le.PutUint32(buckets[4*i:], at)
 			c := chain[4*(last-1-offset):]
 			le.PutUint32(c, le.Uint32(c)|1)
+			at = last
 		}
 	}
 	t.sorted = true

@@ -101,16 +101,16 @@ func (e *extent) fileOff() uint64 { return e.off - e.chunk.at + e.chunk.off }
 func (o *Object) beginHeaders() error {
 	x := &tx{o: o, op: "create"}
 	t := &o.heads
-	if _, err := x.take(meta, headSize, 0); err != nil { // what begins the file
+	if _, err := x.take(meta, headSize, headSize); err != nil { // what begins the file
 		return err
 	}
 	var err error
 	for i := range t.sections {
-		if t.sections[i], err = x.take(aux, maxSections*shdrSize, 0); err != nil {
+		if t.sections[i], err = x.take(aux, maxSections*shdrSize, maxSections*shdrSize); err != nil {
 			return err
 		}
 	}
-	if t.names, err = x.take(aux, 1<<10, 0); err != nil {
+	if t.names, err = x.take(aux, 1<<10, 1<<10); err != nil {
 		return err
 	}
 	if err = x.back(); err != nil {
@@ -191,7 +191,8 @@ func (o *Object) planPhdrs(x *tx) (e *extent, err error) {
 	if n == len(o.heads.progs) && o.heads.tables == o.regions[meta].size {
 		return nil, nil
 	}
-	if e, err = x.take(meta, uint64(n+1)*phdrSize, 0); err == nil { // which may need a chunk itself
+	size := uint64(n+1) * phdrSize
+	if e, err = x.take(meta, size, size); err == nil { // which may need a chunk itself
 		err = x.back()
 	}
 	return e, err

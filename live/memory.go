@@ -23,27 +23,28 @@ import (
 
 // region is a range of vaddrs for a kind of memory.
 type region struct {
-	name    string
-	kind    Kind
-	off     uint64 // vaddr
-	cap     uint64
-	size    uint64 // of the chunks
-	first   uint64 // size of the first one
-	prot    int    // in the image; 0 if it is not part of that
-	flags   int    // of the mapping of the image
-	file    bool   // it is in the file
-	touched uint64 // end of the tables that there have been
-	chunks  []*chunk
+	name   string
+	kind   Kind
+	off    uint64 // vaddr
+	cap    uint64
+	size   uint64 // of the chunks
+	first  uint64 // size of the first one
+	prot   int    // in the image; 0 if it is not part of that
+	flags  int    // of the mapping of the image
+	file   bool   // it is in the file
+	chunks []*chunk
 	space
 }
 
 // chunk is a part of a region.
 type chunk struct {
-	at, size uint64 // vaddrs
-	off      uint64 // in the file
-	mapped   uint64 // bytes from its beginning on that can be used
-	sec      uint16 // section number
-	name     string // of the section
+	at, size uint64  // vaddrs
+	off      uint64  // in the file
+	mapped   uint64  // bytes from its beginning on that can be used
+	window   uint64  // and so many that are mapped: all of one of tables
+	backed   pageSet // of tables: the pages that the file has
+	sec      uint16  // section number
+	name     string  // of the section
 }
 
 const (
@@ -167,27 +168,47 @@ func (o *Object) extend(op string, r *region, size uint64) error {
 	return nil
 }
 
-// ensure makes a chunk usable up to vaddr end.
+// ensure makes a chunk usable up to vaddr end. For tables, back has to have memory then.
 func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 	need := end - c.at
 	if need <= c.mapped {
 		return nil
 	}
 	size := min(pageUp(max(need, c.mapped+min(max(c.mapped/4, minStep), maxStep))), c.size)
-	at, n := c.at+c.mapped, size-c.mapped
-	off := int64(c.off + c.mapped)
+	if size > c.window {
+		window := size
+		if r.kind >= numKinds {
+			window = c.size
+		}
+		if err := o.widen(op, r, c, window); err != nil {
+			return err
+		}
+	}
+	if c.mapped == 0 && r.prot != 0 {
+		o.segments++
+	}
+	c.mapped = size
+	return nil
+}
+
+// widen maps a chunk up to so many bytes.
+func (o *Object) widen(op string, r *region, c *chunk, size uint64) error {
+	at, n := c.at+c.window, size-c.window
+	off := int64(c.off + c.window)
 	const fixed = syscall.MAP_FIXED
 	noMemory := func(err error) error { return &Error{Op: op, Object: o.name, Reason: ErrNoMemory, Err: err} }
 	if r.file {
-		if err := o.file.allocate(uint64(off), n); err != nil {
-			return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrNoSpace, Detail: fmt.Sprintf("%d bytes more", n), Err: err}
+		if r.kind < numKinds {
+			if err := o.allocate(op, uint64(off), n); err != nil {
+				return err
+			}
 		}
 		const rw = syscall.PROT_READ | syscall.PROT_WRITE
 		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
 			return noMemory(err)
 		}
-		if r.kind < numKinds { // tables say what they write
-			o.populate(c, at, n, at)
+		if r.kind < numKinds {
+			o.populate(c, at, n)
 		}
 		syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), dontFork)
 	}
@@ -200,11 +221,54 @@ func (o *Object) ensure(op string, r *region, c *chunk, end uint64) error {
 			return noMemory(err)
 		}
 	}
-	if c.mapped == 0 && r.prot != 0 {
-		o.segments++
-	}
-	c.mapped = size
+	c.window = size
 	return nil
+}
+
+// allocate has the file system take n bytes of the file at off.
+func (o *Object) allocate(op string, off, n uint64) error {
+	err := o.file.allocate(off, n)
+	if err != nil {
+		return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrNoSpace, Detail: fmt.Sprintf("%d bytes more", n), Err: err}
+	}
+	return nil
+}
+
+// back has memory for vaddrs of a chunk of tables, as far as it is mapped.
+func (o *Object) back(op string, c *chunk, from, to uint64) error {
+	first, end := (from-c.at)/page, pageUp(to-c.at)/page
+	for first < end {
+		if c.backed.has(first) {
+			first++
+			continue
+		}
+		n := uint64(1)
+		for first+n < end && !c.backed.has(first+n) {
+			n++
+		}
+		if err := o.allocate(op, c.off+first*page, n*page); err != nil {
+			return err
+		}
+		c.backed.add(first, n)
+		o.populate(c, c.at+first*page, n*page)
+		first += n
+	}
+	return nil
+}
+
+// pageSet is a set of pages of a chunk, by number.
+type pageSet []uint64
+
+func (s pageSet) has(i uint64) bool { return i/64 < uint64(len(s)) && s[i/64]>>(i%64)&1 != 0 }
+
+// add puts in n pages from one on.
+func (s *pageSet) add(i, n uint64) {
+	for last := (i + n - 1) / 64; uint64(len(*s)) <= last; {
+		*s = append(*s, 0)
+	}
+	for ; n > 0; i, n = i+1, n-1 {
+		(*s)[i/64] |= 1 << (i % 64)
+	}
 }
 
 // bytes returns n bytes of the file, to be written.
@@ -258,23 +322,22 @@ func (o *Object) truncated(op string) error {
 	return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated}
 }
 
-// populate has memory of a chunk that is about to be written there: a fault for each page would take longer than the writing.
-// From fresh on nothing was ever written. There the file gets zeroes first, as file systems of disks find memory for many
-// pages that are written at once in a fraction of the time that they take for as many that are mapped and not there.
-func (o *Object) populate(c *chunk, at, n, fresh uint64) {
-	from, to := at&^(page-1), pageUp(at+n)
-	if to-from < minStep {
+// populate has memory of pages of a chunk that are about to be written there first: a fault for each would take longer than the
+// writing. The file gets zeroes before, as file systems of disks find memory for many pages that are written at once
+// in a fraction of the time that they take for as many that are mapped and not there.
+func (o *Object) populate(c *chunk, at, n uint64) {
+	if n < minStep {
 		return
 	}
-	for at := max(from, pageUp(fresh)); at < to && !o.file.ram; {
-		n, err := syscall.Pwrite(o.file.fd, zeroes[:min(to-at, uint64(len(zeroes)))], int64(at-c.at+c.off))
+	for from, to := at, at+n; from < to && !o.file.ram; {
+		n, err := syscall.Pwrite(o.file.fd, zeroes[:min(to-from, uint64(len(zeroes)))], int64(from-c.at+c.off))
 		if err != nil && err != syscall.EINTR {
 			break // the faults will tell
 		}
-		at += uint64(max(n, 0))
+		from += uint64(max(n, 0))
 	}
 	const populateWrite = 23 // madvise(2); kernels before 5.14 fault
-	syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(from), uintptr(to-from), populateWrite)
+	syscall.Syscall(syscall.SYS_MADVISE, o.alias+uintptr(at), uintptr(n), populateWrite)
 }
 
 var zeroes [256 << 10]byte

@@ -29,7 +29,7 @@ func (t *ehTable) nested(p *ehPlan, fresh functionList) (blocks []*Block) {
 	}
 	for i := range p.list {
 		n := &p.list[i]
-		end := n.start + n.f.size
+		end := n.start + n.size
 		if i+1 < len(p.list) && p.list[i+1].start < end {
 			add(n.f.b)
 		}

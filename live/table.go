@@ -29,6 +29,7 @@ type tx struct {
 	op     string
 	taken  []taken
 	backed int       // of taken
+	more   []taken   // parts of tables that there are
 	old    []*extent // of the image
 	spare  []*extent // of the rest
 	grown  []grown
@@ -80,22 +81,28 @@ func (t *tx) back() error {
 			return err
 		}
 	}
-	const near = minStep // what is as close is populated together
+	for i := range list {
+		o.wipe(list[i].e)
+	}
+	const near = minStep // what is as close is had at once
 	for i := 0; i < len(list); {
 		k := &list[i]
-		r := &o.regions[k.region]
-		fresh, from, end := r.touched, k.e.off, k.e.off
+		from, end := k.e.off, k.e.off
 		for ; i < len(list) && list[i].e.chunk == k.e.chunk && list[i].e.off <= end+near; i++ {
-			e := list[i].e
-			if e.off < fresh { // what is beyond was never used
-				clear(o.bytes(e.off, min(e.off+e.size, fresh)-e.off))
-			}
-			end = e.off + list[i].use
-			r.touched = max(r.touched, e.off+e.size)
+			end = list[i].e.off + list[i].use
 		}
-		o.populate(k.e.chunk, from, end-from, fresh)
+		if err := o.back(t.op, k.e.chunk, from, end); err != nil {
+			return err
+		}
 	}
 	t.backed = len(t.taken)
+	for _, k := range t.more {
+		const ahead = minStep
+		if err := o.back(t.op, k.e.chunk, k.e.off, k.e.off+min(k.use+ahead, k.e.size)); err != nil {
+			return err
+		}
+	}
+	t.more = t.more[:0]
 	for _, g := range t.grown[t.copied:] {
 		if g.was != nil {
 			copy(o.bytes(g.l.e.off, g.used), o.bytes(g.was.off, g.used))
@@ -103,6 +110,23 @@ func (t *tx) back() error {
 	}
 	t.copied = len(t.grown)
 	return nil
+}
+
+// use says that so much of a table is about to be written, once back has been called.
+func (t *tx) use(e *extent, use uint64) {
+	t.more = append(t.more, taken{e: e, use: use})
+}
+
+// wipe clears what there is of a table: where nothing has been before there is nothing.
+func (o *Object) wipe(e *extent) {
+	c := e.chunk
+	for at := e.off; at < e.off+e.size; {
+		next := min((at&^(page-1))+page, e.off+e.size)
+		if c.backed.has((at - c.at) / page) {
+			clear(o.bytes(at, next-at))
+		}
+		at = next
+	}
 }
 
 // undo gives back what was taken.
@@ -171,6 +195,7 @@ type list struct {
 // room makes room for n bytes more, which are there once tx.back has been called.
 func (l *list) room(t *tx, n uint64) error {
 	if l.e != nil && l.used+n <= l.e.size {
+		t.use(l.e, l.used+n)
 		return nil
 	}
 	e, err := t.take(aux, max(2*l.used, l.used+n, 1<<10), l.used+n)

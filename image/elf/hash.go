@@ -40,10 +40,9 @@ func SysVHash(name string) uint32 {
 	h := uint32(0)
 	for i := 0; i < len(name); i++ {
 		h = h<<4 + uint32(name[i])
-		h ^= h >> 24 & 0xf0
-		h &= 0x0fffffff
+		h ^= h >> 24 & 0xf0 // of what is above 28 bits the shift lets go
 	}
-	return h
+	return h & 0x0fffffff
 }
 
 // NameHash is a symbol name with its hashes, for looking it up in many
