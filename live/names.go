@@ -26,10 +26,9 @@ type entry struct {
 // not look at it.
 type entryID uint32
 
-const (
-	noEntry   entryID = 0
-	entryBits         = 7 // of the number of an entry in its chunk
-)
+const noEntry entryID = 0
+
+const entryBits = 7 // of the number of an entry in its chunk
 
 type entryChunk [1 << entryBits]entry
 
