@@ -73,13 +73,28 @@ func tracedBy() int {
 	return pid
 }
 
-// tracedByLLDB reports whether it is lldb, or lldb-server, that traces the process. It goes by the state of the list, as the
-// protocol has it: what has gone it sees at the end of RT_DELETE only, what has come at that of RT_ADD; and two names for one
-// file are one for it. Debuggers that read the list at each stop, as gdb, can be told more at once.
-func tracedByLLDB() bool {
-	name, err := os.ReadFile("/proc/" + strconv.Itoa(tracedBy()) + "/comm")
-	return err == nil && strings.HasPrefix(string(name), "lldb")
+// debugger is the name of the command that traces the process, "" if none does.
+type debugger string
+
+func attached() debugger {
+	pid := tracedBy()
+	if pid == 0 {
+		return ""
+	}
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil {
+		return ""
+	}
+	return debugger(name)
 }
+
+// isLLDB reports whether it is lldb, or lldb-server. It goes by the state of the list, as the protocol has it: what has gone
+// it sees at the end of RT_DELETE only, what has come at that of RT_ADD; and two names for one file are one for it. Debuggers that
+// read the list at each stop, as gdb, can be told more at once.
+func (t debugger) isLLDB() bool { return strings.HasPrefix(string(t), "lldb") }
+
+// isGDB reports whether it is gdb, or gdbserver, which do not look at the state.
+func (t debugger) isGDB() bool { return strings.HasPrefix(string(t), "gdb") }
 
 // reload has the run-time linker load the runtime object and unload it again.
 func (h *hostList) reload() {

@@ -49,8 +49,8 @@ type LinkMap struct {
 //	StartUnmap, EndUnmap
 //	Exchange, or Replace
 //
-// r_state changes, and r_brk is called, at the first and the last of each pair but that of relocation; all but Add fire the
-// probe of their name. The caller serialises the calls.
+// r_state changes, and r_brk is called, at the first and the last of each pair but that of relocation (Exchange may leave the first
+// out); all but Add fire the probe of their name. The caller serialises the calls.
 type Rendezvous struct {
 	r    *rDebug
 	lmid uintptr
@@ -192,14 +192,21 @@ func Rename(m, name, dynamic uintptr) {
 	atomic.StoreUintptr(&l.Name, name)
 }
 
-// Exchange tells in one that objects go, that others come, and what change does to those that stay.
+// Exchange tells in one that objects go, that others come, and what change does to those that stay. gdb, which reads the list whenever
+// it is told of anything, is told when all is done only: half of what it does for a change is to stop, look, and go on.
 func (v *Rendezvous) Exchange(gone, come []uintptr, change func()) {
-	if len(gone) > 0 && v.r.state == consistent && v.Strict() {
+	by := attached()
+	if len(gone) > 0 && v.r.state == consistent && by.isLLDB() {
 		v.StartUnmap(gone)
 		v.EndUnmap()
 		gone = nil
 	}
-	alone := v.StartMap()
+	alone := v.r.state != adding
+	if alone && by.isGDB() {
+		v.r.state = adding
+	} else {
+		v.StartMap()
+	}
 	v.unlink(gone)
 	change()
 	v.add = append(v.add, come...)
@@ -237,7 +244,7 @@ func (v *Rendezvous) Replace(gone, come []uintptr, change, take, put func()) {
 
 // Strict reports whether who is told goes by the letter of the protocol: takes an object of another name for the same, if the
 // file is the same.
-func (v *Rendezvous) Strict() bool { return tracedByLLDB() }
+func (v *Rendezvous) Strict() bool { return attached().isLLDB() }
 
 // Watched reports whether a debugger that traces the process has put a breakpoint where it is told of changes.
 func (v *Rendezvous) Watched() bool {
