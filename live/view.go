@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,36 +13,19 @@ import (
 // view is what debuggers are shown of an object that has many symbols, while one watches. A debugger reads all of a file whose
 // symbols have changed, so that one small commit after the other would take time by the square of their number. Hence the
 // object is shown as parts: ranges of its addresses, each with a file of its own that has all the symbols there, and descriptions.
-// A commit makes those anew in which something has changed. What comes behind all others is a new part; with the one before it
-// is made into one as long as that has no more symbols. So a symbol is read again only when there are twice as many around it,
-// and a part with maxPart symbols is made anew only for what changes in it.
+// A commit makes those anew in which something has changed, see ranges.go.
 // When nobody watches any more the object is shown as itself again.
 type view struct {
-	on    bool
-	head  *file // what the object itself is shown by
-	parts [numKinds][]*part
-	again []span // of text that debuggers are to read anew, nil for all
+	on      bool
+	head    *file // what the object itself is shown by
+	parts   [numKinds][]*part
+	ends    [numKinds]uint64 // of what comes behind the parts
+	commits uint64           // that were shown as parts
+	again   []span           // of text that debuggers are to read anew, nil for all
 }
 
-const (
-	// fewShown is the number of symbols up to which an object is shown as itself, but to lldb.
-	fewShown = 1 << 10
-	// A part is made into one with what comes behind it until it has growth times as many symbols.
-	growth = 16
-	// A part is cut where it has more symbols than maxPart, or maxPartShare of all, or more bytes than maxPartBytes.
-	maxPart      = 1 << 13
-	maxPartShare = 32
-	maxPartBytes = 1 << 20
-)
-
-// part is a range of addresses.
-type part struct {
-	from, to uint64
-	n        int            // symbols
-	shown    *rtld.LivePart // nil if it is not yet, or has nothing to show
-	file     *file
-	stale    bool
-}
+// fewShown is the number of symbols up to which an object is shown as itself, but to lldb.
+const fewShown = 1 << 7
 
 // partFile makes a file beside the object's, for debuggers to read.
 func (o *Object) partFile(data []byte) (*file, error) {
@@ -174,17 +156,15 @@ func (o *Object) showParts(add func(path string) (*rtld.LivePart, error), shows 
 		}
 		v.on = true
 		v.again = append(v.again, all...)
-		for k := range numKinds {
-			r := &o.regions[k]
-			v.parts[k] = []*part{{from: r.off, to: r.off, stale: true}}
-		}
+		v.begin(o)
 	} else {
 		v.markStale(o)
 	}
+	v.commits++
 	shows.Head = v.head.path
 	for k := range numKinds {
 		was := v.parts[k]
-		now := o.replan(k, slices.Clone(was))
+		now := o.replan(k)
 		for _, p := range was {
 			if p.shown != nil && !slices.Contains(now, p) {
 				shows.Gone, gone = append(shows.Gone, p.shown), append(gone, p)
@@ -216,95 +196,39 @@ func (o *Object) showParts(add func(path string) (*rtld.LivePart, error), shows 
 	return gone, nil
 }
 
-// partOf returns the part that an address is in, nil if it is behind all.
-func (v *view) partOf(at uint64) *part {
-	for _, list := range v.parts {
-		if n := len(list); n == 0 || at < list[0].from || at >= list[n-1].to {
-			continue
-		}
-		i, found := slices.BinarySearchFunc(list, at, func(p *part, at uint64) int { return cmp.Compare(p.from, at) })
-		if !found {
-			i--
-		}
-		return list[i]
+// begin has all that there is made into parts.
+func (v *view) begin(o *Object) {
+	v.commits = 0
+	for k := range numKinds {
+		r := &o.regions[k]
+		v.parts[k] = []*part{{from: r.off, to: r.off}}
+		v.ends[k] = 0
+		o.addrs.within(r.off, r.top(), func(s *sym) { v.ends[k] = max(v.ends[k], uint64(s.end())) })
 	}
-	return nil
+	for i := range o.eh.rows {
+		if r := &o.eh.rows[i]; r.fde != 0 {
+			v.ends[Text] = max(v.ends[Text], uint64(r.start+r.f.size))
+		}
+	}
 }
 
-// markStale notes the parts in which a commit changes something.
+// markStale notes where a commit changes something.
 func (v *view) markStale(o *Object) {
-	mark := func(at uint64) {
-		if p := v.partOf(at); p != nil {
-			p.stale = true
-		}
-	}
+	v.ends = [numKinds]uint64{}
 	w := &o.work
 	for e := range o.each(w.list) {
 		c := e.change()
-		if c.was != nil {
-			mark(uint64(c.was.at))
-		}
-		if c.now != nil {
-			mark(uint64(c.now.at))
+		for _, s := range [...]*sym{c.was, c.now} {
+			if s != nil {
+				v.change(s.b.Kind(), uint64(s.at), uint64(s.end()))
+			}
 		}
 	}
 	for i := range w.eh.list {
-		mark(uint64(w.eh.list[i].start))
+		n := &w.eh.list[i]
+		v.change(Text, uint64(n.start), uint64(n.start+n.size))
 	}
 	for _, f := range w.debug.list {
-		mark(f.vaddr())
+		v.change(Text, f.vaddr(), f.vaddr()+uint64(f.size))
 	}
-}
-
-// replan returns the parts of a kind of memory as they are to be: those that stay are the same, those to be made are stale.
-func (o *Object) replan(k Kind, list []*part) []*part {
-	most := max(maxPart, o.tab.len()/maxPartShare)
-	for i, p := range list {
-		if p.stale { // it is another one, so that the old is seen to go
-			list[i] = &part{from: p.from, to: p.to, n: o.count(p.from, p.to), stale: true}
-		}
-	}
-	last := list[len(list)-1]
-	if top := o.regions[k].top(); top > last.to {
-		list = append(list, &part{from: last.to, to: top, n: o.count(last.to, top), stale: true})
-	}
-	for n := len(list); n > 1; n = len(list) {
-		a, b := list[n-2], list[n-1]
-		if !b.stale || a.n > growth*b.n || a.n+b.n > most {
-			break
-		}
-		list = append(list[:n-2], &part{from: a.from, to: b.to, n: a.n + b.n, stale: true})
-	}
-	now := make([]*part, 0, len(list))
-	for _, p := range list {
-		if p.stale && (p.n > most+most/2 || p.to-p.from > maxPartBytes && p.n > 1) {
-			now = o.cut(now, p, most)
-			continue
-		}
-		now = append(now, p)
-	}
-	return now
-}
-
-func (o *Object) count(from, to uint64) (n int) {
-	o.addrs.within(from, to, func(*sym) { n++ })
-	return n
-}
-
-// cut appends what a part is cut into: where no symbol goes across.
-func (o *Object) cut(list []*part, p *part, most int) []*part {
-	next := &part{from: p.from, stale: true}
-	reach := uint64(0)
-	o.addrs.within(p.from, p.to, func(s *sym) {
-		at := uint64(s.at)
-		if (next.n >= most || at-next.from >= maxPartBytes) && at >= reach && next.n > 0 {
-			next.to = at
-			list = append(list, next)
-			next = &part{from: at, stale: true}
-		}
-		next.n++
-		reach = max(reach, uint64(s.end()))
-	})
-	next.to = p.to
-	return append(list, next)
 }

@@ -166,33 +166,107 @@ func TestViewModel(t *testing.T) {
 	}
 }
 
-// What a debugger has to read is in the end as much as a few times what there is, whatever the size of the batches.
-func TestViewCost(t *testing.T) {
-	cases := []struct{ n, batch, most int }{{10_000, 100, 40}, {30_000, 5_000, 8}, {4_000, 5, 60}}
-	if testenv.Race {
-		cases = cases[:1]
+// shownCosts counts what commits of an object cost a debugger, in symbols read.
+type shownCosts struct {
+	t      *testing.T
+	o      *Object
+	blocks []*Block
+	seen   map[*part]bool
+	cost   int
+}
+
+// newShownCosts allocates the memory of n functions.
+func newShownCosts(t *testing.T, n int) *shownCosts {
+	c := &shownCosts{t: t, seen: map[*part]bool{}}
+	c.o, _ = watchedObject(t, Options{Memory: true})
+	for range n {
+		b, err := c.o.Alloc(32, 32, Text)
+		check(t, err)
+		c.blocks = append(c.blocks, b)
 	}
-	for _, c := range cases {
-		o, _ := watchedObject(t, Options{})
-		read := 0
-		seen := map[*part]bool{}
-		for i := range c.n {
-			b, err := o.Alloc(16, 16, Text)
-			check(t, err)
-			check(t, o.Bind(fmt.Sprint("f", i), b))
-			if (i+1)%c.batch == 0 {
-				check(t, o.Commit())
-				for _, p := range o.display.parts[Text] {
-					if !seen[p] {
-						seen[p] = true
-						read += o.count(p.from, p.to)
-					}
-				}
+	return c
+}
+
+// bind binds a function, also one that is bound already.
+func (c *shownCosts) bind(i int) { check(c.t, c.o.Bind(fmt.Sprint("f", i), c.blocks[i], Replace)) }
+
+func (c *shownCosts) commit() {
+	check(c.t, c.o.Commit())
+	now := map[*part]bool{}
+	for _, list := range c.o.display.parts {
+		for _, p := range list {
+			if p.shown == nil {
+				continue
+			}
+			now[p] = true
+			if c.cost += partCost; !c.seen[p] {
+				c.cost += fileCost + p.cost()
 			}
 		}
-		if n := len(o.display.parts[Text]); read > c.most*c.n || n > c.n/maxPart*2+5 {
-			t.Errorf("batches of %d: %d parts, %d symbols read for %d", c.batch, n, read, c.n)
-		}
+	}
+	c.seen = now
+}
+
+// What a debugger has to do goes up with the number of functions no faster than that times its logarithm, whatever the size of
+// the batches, and wherever in a range that was allocated before they come.
+func TestViewCost(t *testing.T) {
+	halves := func(n int) func(int) int { return func(i int) int { return i/2 + i%2*(n/2) } }
+	up := func(int) func(int) int { return func(i int) int { return i } }
+	for _, c := range []struct {
+		name     string
+		n, batch int
+		most     float64 // for each commit
+		order    func(n int) func(i int) int
+	}{
+		{"one by one", 2_000, 1, 150, up},
+		{"tens", 8_000, 10, 250, up},
+		{"thousands", 16_000, 1_000, 3_000, up},
+		{"two at a time", 2_000, 2, 600, halves},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if testenv.Race {
+				c.n /= 4
+			}
+			cost := func(n int) float64 {
+				costs, order := newShownCosts(t, n), c.order(n)
+				for i := range n {
+					if costs.bind(order(i)); (i+1)%c.batch == 0 {
+						costs.commit()
+					}
+				}
+				return float64(costs.cost) / float64(n)
+			}
+			half, all := cost(c.n/2), cost(c.n)
+			if all > 1.3*half || all*float64(c.batch) > c.most {
+				t.Errorf("%.1f symbols for each function of %d, %.1f of %d", all, c.n, half, c.n/2)
+			}
+		})
+	}
+}
+
+// Where functions are replaced one by one, here and there, it is not much of the rest that is read again each time; and when that
+// has come to an end there are few parts again.
+func TestViewReplaced(t *testing.T) {
+	const n, some = 10_000, 200
+	c := newShownCosts(t, n)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		c.bind(i)
+	}
+	c.commit()
+	c.cost = 0
+	for range some {
+		c.bind(r.IntN(n))
+		c.commit()
+	}
+	each, most := c.cost/some, len(c.seen)
+	c.cost = 0
+	for range 4 * some {
+		c.bind(0)
+		c.commit()
+	}
+	if again := c.cost / some / 4; each > n/6 || again > n/20 || most < 10 || len(c.seen) > most/2 {
+		t.Errorf("%d symbols for each function here and there, with up to %d parts; then %d for each time the same one, with %d parts", each, most, again, len(c.seen))
 	}
 }
 

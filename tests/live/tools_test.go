@@ -333,7 +333,7 @@ func TestLLDB(t *testing.T) {
 		{
 			name: "parts", source: many(),
 			commands: []string{"breakpoint set -r ^new_5$", "breakpoint set -r ^old_7$", "run", "continue", "bt 2", "image lookup -s new_4", "continue"},
-			want:     []string{stop + ".*`old_7 at file0\\.calc:30", stop + ".*`new_5 at ", "frame #1: .*`statement_", `1 symbols match 'new_4'`, stop + ".*`old_7 at file0\\.calc:6063"},
+			want:     []string{stop + ".*`old_7 at file0\\.calc:30", stop + ".*`new_5 at ", "frame #1: .*`statement_", `\d symbols match 'new_4'`, "Summary: .*`new_4 at file0\\.calc:", stop + ".*`old_7 at file0\\.calc:6063"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
