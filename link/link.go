@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -107,6 +108,7 @@ type linker struct {
 	fileSize        uint64
 	marks           struct{ end, edata, etext, bss mark }
 	buf             []byte // the output, if it is in memory
+	temp            string // the file that is to become the output
 }
 
 // Link links opt.Inputs. The error is a [*FileError], an [*UndefinedError], a [*DuplicateError], an [*OptionError] or [Errors], a
@@ -128,6 +130,11 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		}
 	}()
 	defer l.closePlugins()
+	defer func() {
+		if l.temp != "" {
+			os.Remove(l.temp)
+		}
+	}()
 	if err := l.readModuleLists(); err != nil {
 		return nil, err
 	}
@@ -158,9 +165,10 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		{"compress", l.compressDebug},
 		{"write", l.write},
 		{"map", l.writeMap},
+		{"finish", l.finish},
 	}
 	if opt.Mode == Relocatable {
-		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"lto", l.compileIR}, {"resolve", l.resolve}, {"types", l.checkTypes}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}}
+		steps = []step{{"scripts", l.readScripts}, {"load", l.load}, {"lto", l.compileIR}, {"resolve", l.resolve}, {"types", l.checkTypes}, {"combine", l.combine}, {"write", l.write}, {"map", l.writeMap}, {"finish", l.finish}}
 	}
 	for _, s := range steps {
 		start := time.Now()
@@ -170,12 +178,11 @@ func Link(ctx context.Context, opt Options) (*Result, error) {
 		if err := s.fn(); err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil && s.name != "write" && s.name != "map" { // else the output is there
+		if err := ctx.Err(); err != nil && s.name != "finish" { // else the output is there
 			return nil, err
 		}
 		l.result.Phases = append(l.result.Phases, Phase{s.name, start.Sub(l.begun), time.Since(start)})
 	}
-	l.listDiscarded()
 	for _, s := range l.sources {
 		if s.path != "" && !slices.Contains(l.result.Opened, s.path) {
 			l.result.Opened = append(l.result.Opened, s.path)

@@ -323,20 +323,29 @@ func (l *linker) addMembers(b *batch) error {
 	return nil
 }
 
+// newNames returns about how many of the names in the files are new: half of those of objects, and those of libraries.
+func (b *batch) newNames(count func(*nameBin) int) int {
+	n := 0
+	for _, o := range b.objs {
+		n += count(&o.names)
+	}
+	n /= 2
+	for _, d := range b.shared {
+		n += count(&d.names)
+	}
+	for _, lb := range b.libs {
+		n += count(&lb.names)
+	}
+	return n
+}
+
 // enter enters the symbols of files that have been read.
 func (l *linker) enter(b *batch) {
-	total := 0
-	for _, o := range b.objs {
-		total += len(o.names.refs)
-	}
-	l.mem.reserveSymbols(total/2 + 2*nShards) // about as many are new
+	total := b.newNames(func(names *nameBin) int { return len(names.refs) })
+	l.mem.reserveSymbols(total + 2*nShards)
 	l.par(nShards, func(n int) {
 		sh := &l.syms.shards[n]
-		names := 0
-		for _, o := range b.objs {
-			names += len(o.names.of(n))
-		}
-		sh.reserve(&l.mem, names/2)
+		sh.reserve(&l.mem, b.newNames(func(names *nameBin) int { return len(names.of(n)) }))
 		for _, o := range b.objs {
 			refs := o.names.of(n)
 			for j := range refs {

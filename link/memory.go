@@ -26,7 +26,7 @@ const (
 
 // A plain is what tables can be made of: it holds no pointers that the garbage collector would have to see.
 type plain interface {
-	~uint8 | ~bool | ~uint32 | ~uint64 | section | nameRef | mergeRef | frag | ehRec | symAux | dynSym
+	~uint8 | ~bool | ~uint32 | ~uint64 | section | nameRef | mergeRef | frag | ehRec | symAux | dynSym | keptSym
 }
 
 // tableOf returns a table of n elements, all of them zero.

@@ -27,7 +27,7 @@ func TestPlainHasNoPointers(t *testing.T) {
 	}
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[section](), reflect.TypeFor[nameRef](), reflect.TypeFor[mergeRef](), reflect.TypeFor[frag](), reflect.TypeFor[ehRec](),
-		reflect.TypeFor[symAux](), reflect.TypeFor[dynSym](),
+		reflect.TypeFor[symAux](), reflect.TypeFor[keptSym](), reflect.TypeFor[dynSym](),
 	} {
 		if hasPointers(typ) {
 			t.Errorf("%v has pointers", typ)

@@ -105,7 +105,8 @@ type mergeSplit struct {
 func (o *object) splitMerge(l *linker) {
 	t, _ := l.mergeSplits.Get().(*mergeSplit)
 	if t == nil {
-		t = new(mergeSplit)
+		const usual = 4096
+		t = &mergeSplit{tableOf[uint32](&l.mem, usual), tableOf[uint64](&l.mem, usual)}
 	}
 	defer l.mergeSplits.Put(t)
 	for i := range o.secs {

@@ -39,9 +39,9 @@ func (l *linker) write() error {
 	return l.writeFile()
 }
 
-// writeFile writes the output beside its path and renames it, so that there is the old file or the whole new one. What is not
+// writeFile writes the output beside its path, and finish renames it, so that there is the old file or the whole new one. What is not
 // a regular file, such as /dev/null, is written to.
-func (l *linker) writeFile() (err error) {
+func (l *linker) writeFile() error {
 	path := l.opt.Output
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		if info.IsDir() {
@@ -65,12 +65,8 @@ func (l *linker) writeFile() (err error) {
 	if err != nil {
 		return l.cannotWrite(err)
 	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
+	l.temp = f.Name()
+	defer f.Close()
 	if err := reserve(f, int64(l.fileSize)); err != nil {
 		return l.cannotWrite(err)
 	}
@@ -80,8 +76,33 @@ func (l *linker) writeFile() (err error) {
 	if err := f.Close(); err != nil {
 		return l.cannotWrite(err)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	return nil
+}
+
+// finish gives the output its name, and closes the inputs meanwhile: the old output and the mappings of the inputs take the kernel about
+// the same time.
+func (l *linker) finish() error {
+	l.listDiscarded()
+	inputs := l.sources
+	if len(l.lto.plugins) > 0 {
+		inputs = nil // the plugins may look into them to the end
+	}
+	var err error
+	l.par(1+len(inputs), func(i int) {
+		switch {
+		case i > 0:
+			inputs[i-1].close()
+		case l.temp != "":
+			if err = os.Rename(l.temp, l.opt.Output); err == nil {
+				l.temp = ""
+			}
+		}
+	})
+	switch {
+	case err != nil:
 		return l.cannotWrite(err)
+	case l.temp != "":
+		return l.ctx.Err()
 	}
 	return nil
 }

@@ -20,9 +20,16 @@ type symtab struct {
 
 // A symShare is the local symbols of an object.
 type symShare struct {
-	count, at uint32
-	strAt     uint32
-	bytes     uint64
+	syms  []keptSym
+	at    uint32
+	strAt uint32
+	bytes uint64
+}
+
+// A keptSym is a local symbol of an object that is in the output's symbol table.
+type keptSym struct {
+	sym  uint32
+	size uint32 // of its name
 }
 
 // keepLocal reports whether a local symbol of an object is in the output's symbol table.
@@ -63,12 +70,14 @@ func (l *linker) makeSymtab() error {
 	t.locals = make([]symShare, len(l.objs))
 	err := l.parErr(len(l.objs), func(i int) error {
 		o := l.objs[i]
+		s := &t.locals[i]
 		left := o.maxNames()
+		s.syms = tableOf[keptSym](&l.mem, int(o.first))[:0]
 		for k := uint32(1); k < o.first; k++ {
 			if e := o.sym(k); l.keepLocal(o, &e) {
 				n := len(o.strName(e.name))
-				t.locals[i].count++
-				t.locals[i].bytes += uint64(n) + 1
+				s.syms = append(s.syms, keptSym{k, uint32(n)})
+				s.bytes += uint64(n) + 1
 				if left -= int64(n); left < 0 {
 					return o.errNames()
 				}
@@ -83,7 +92,7 @@ func (l *linker) makeSymtab() error {
 	for i := range t.locals {
 		s := &t.locals[i]
 		s.at, s.strAt = at, uint32(strAt)
-		at += s.count
+		at += uint32(len(s.syms))
 		strAt += s.bytes
 	}
 	hidden, visible := l.globalSymbols()
@@ -177,13 +186,9 @@ func (l *linker) writeSymtab(buf []byte) error {
 	l.par(len(l.objs), func(i int) {
 		o := l.objs[i]
 		at, strAt := t.locals[i].at, t.locals[i].strAt
-		for k := uint32(1); k < o.first; k++ {
-			e := o.sym(k)
-			if !l.keepLocal(o, &e) {
-				continue
-			}
-			name := o.strName(e.name)
-			copy(strs[strAt:], name)
+		for _, kept := range t.locals[i].syms {
+			e := o.sym(kept.sym)
+			copy(strs[strAt:], o.strtab[min(uint64(e.name), uint64(len(o.strtab))):][:kept.size])
 			shndx, value := elf.SHN_ABS, e.value
 			if e.shndx < shnBase && e.typ() != elf.STT_FILE {
 				s := &o.secs[e.shndx]
@@ -200,7 +205,7 @@ func (l *linker) writeSymtab(buf []byte) error {
 			// It is local whatever it says.
 			l.class.putSym(buf[uint64(at)*l.class.sym:], strAt, e.info&15, e.other, shndx, value, o.sizeIn(e.shndx, e.value, e.size))
 			at++
-			strAt += uint32(len(name)) + 1
+			strAt += kept.size + 1
 		}
 	})
 	base := t.nLocal
