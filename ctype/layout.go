@@ -301,6 +301,13 @@ func classes(list []leaf) (sse [2]bool) {
 	return sse
 }
 
+// SSE tells which of the two eightbytes of a struct or union of up to 16 bytes C passes in a vector register (psABI, section
+// 3.2.3): those with floating-point numbers only.
+func (t *Type) SSE() [2]bool {
+	list, _ := cLeaves(nil, t.Strip(), "", 0)
+	return classes(list)
+}
+
 // Unaligned reports whether a struct or union has a member that is not at a multiple of its size, as packed ones have. If it has up to
 // 16 bytes C passes it in memory then (psABI, section 3.2.3), as it passes no Go type of that size.
 func (t *Type) Unaligned() bool {

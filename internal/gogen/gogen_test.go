@@ -80,7 +80,7 @@ func TestGenerated(t *testing.T) {
 		"bit-fields: low (bit 576, 3 wide), middle (bit 579, 7 wide)",
 		"// Member items at offset 8, long [], has no field: it is an array of a length that is not known.",
 		"Visit  uintptr // int (*)(struct node *, void *)",
-		"// they pass a union by value\n//\n//\tall_by_value\n",
+		"// they pass a struct with floating-point numbers and a union that is in two words by value\n//\n//\tall_by_across\n",
 		"// they pass a packed struct of up to 16 bytes by value\n//\n//\tall_by_packed\n",
 		"// they pass long double, which Go has not\n//\n//\tall_long_double\n",
 		"// they take a va_list\n//\n//\tall_vsum\n",

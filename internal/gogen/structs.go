@@ -32,9 +32,6 @@ func (w *writer) private(g *goType) string {
 	return ""
 }
 
-// bits reports whether a struct has bytes that stand for something that is no field.
-func (g *goType) bits() bool { return len(g.unions) > 0 || g.asked }
-
 // layValue lays out what something has by value, and so is described wherever that is.
 func (w *writer) layValue(g *goType) {
 	if !g.value {
@@ -50,7 +47,7 @@ func (w *writer) lay(g *goType) {
 	}
 	g.laying = true
 	defer func() { g.laying = false; g.sized = true }()
-	g.size, g.align, g.notes, g.unions, g.asked = g.c.Size, 1, nil, nil, false
+	g.size, g.align, g.notes, g.unions = g.c.Size, 1, nil, nil
 	if g.opaque = w.private(g); g.opaque != "" {
 		g.size = 0
 		return
@@ -100,7 +97,7 @@ func (w *writer) lay(g *goType) {
 			}
 			pad(start)
 			fmt.Fprintf(&b, "\t%s [%d]byte // bit-fields: %s\n", unique(names, fmt.Sprintf("Bits%d", start)), end-start, comment)
-			off, g.asked = end, true
+			off = end
 			continue
 		}
 		at := m.Offset / 8
@@ -142,7 +139,8 @@ func bitText(m ctype.Member) string {
 	return fmt.Sprintf("%s (bit %d, %d wide)", name, m.Offset, m.Bits)
 }
 
-// layUnion makes bytes of the size and alignment of a union, and methods that give pointers to its members.
+// layUnion makes words of the size and alignment of a union, and methods that give pointers to its members. They are bytes, but for
+// those that C passes in vector registers.
 func (w *writer) layUnion(g *goType, ms []ctype.Member) {
 	for g.align = min(8, max(1, g.c.Alignment())); g.align > 1 && g.size%g.align != 0; {
 		g.align /= 2
@@ -153,7 +151,23 @@ func (w *writer) layUnion(g *goType, ms []ctype.Member) {
 		g.body = "struct{}"
 		return
 	}
-	names := map[string]bool{"Data": true}
+	if sse := g.c.SSE(); g.size <= 16 && g.align >= 4 && sse != [2]bool{} {
+		var b strings.Builder
+		for at := int64(0); at < g.size; at += 8 {
+			n, text := min(8, g.size-at), ""
+			switch {
+			case !sse[at/8]:
+				text = fmt.Sprintf("[%d]byte", n)
+			case g.align == 8:
+				text = "float64"
+			default:
+				text = fmt.Sprintf("[%d]float32", n/4)
+			}
+			fmt.Fprintf(&b, "\tData%d %s\n", at/8, text)
+		}
+		g.body = fmt.Sprintf("struct {\n\t_ [0]%s\n%s}", word, &b)
+	}
+	names := map[string]bool{"Data": true, "Data0": true, "Data1": true}
 	for _, m := range ms {
 		if m.Bits > 0 || m.Name == "" {
 			continue

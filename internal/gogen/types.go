@@ -22,12 +22,12 @@ type goType struct {
 	opaque string // why it is not described; "" if it is
 	value  bool   // something has it by value
 
-	sized         bool // size and align are known
-	size, align   int64
-	body          string // of the Go type
-	notes         []string
-	unions        []accessor
-	laying, asked bool
+	sized       bool // size and align are known
+	size, align int64
+	body        string // of the Go type
+	notes       []string
+	unions      []accessor
+	laying      bool
 }
 
 // accessor is a method of a union, that returns a pointer to a member.
@@ -178,7 +178,7 @@ func (w *writer) value(t *ctype.Type, at where, raw bool, hint string) (text, wh
 		return w.named(t, hint).name, ""
 	case ctype.Pointer:
 		return w.pointer(u, at, raw, hint)
-	case ctype.Struct:
+	case ctype.Struct, ctype.Union:
 		if u.ByReference {
 			return "", "they pass C++ objects"
 		}
@@ -196,19 +196,44 @@ func (w *writer) value(t *ctype.Type, at where, raw bool, hint string) (text, wh
 			return "", "they pass more than 1024 bytes by value"
 		case g.c.Size <= 16 && u.Unaligned():
 			return "", "they pass a packed struct of up to 16 bytes by value"
-		case g.bits() && g.c.Size <= 16:
-			return "", "they pass a struct with bit-fields or unions by value"
+		case u.Kind == ctype.Struct && g.c.Size <= 16 && u.SSE() != [2]bool{} && acrossWords(u, 0, 0):
+			return "", "they pass a struct with floating-point numbers and a union that is in two words by value"
 		}
 		if a := u.Alignment(); a > 8 {
 			return "", "they pass a struct of a larger alignment than Go has"
 		}
 		return g.name, ""
-	case ctype.Union:
-		return "", "they pass a union by value"
 	case ctype.Vector:
 		return "", "they pass vectors, which Go has not"
 	}
 	return "", "they pass " + u.String() + ", which C has not"
+}
+
+// acrossWords reports whether a type of up to 16 bytes, at an offset in a struct, has a union that is in two eightbytes and begins in the
+// middle of one: the words of Go's union are of the classes that they have where it is alone.
+func acrossWords(t *ctype.Type, at int64, depth int) bool {
+	u := t.Strip()
+	if depth > 16 || at > 16 {
+		return false // damage
+	}
+	switch u.Kind {
+	case ctype.Union:
+		return at%8 != 0 && at/8 != (at+u.Size-1)/8
+	case ctype.Struct:
+		ms, _ := u.Members()
+		for _, m := range ms {
+			if acrossWords(m.Type, at+m.Offset/8, depth+1) {
+				return true
+			}
+		}
+	case ctype.Array:
+		for i := range min(u.Len, 16) {
+			if acrossWords(u.Elem, at+i*max(u.Elem.Strip().Size, 0), depth+1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func onlyPointers(u *ctype.Type) bool {

@@ -35,6 +35,12 @@ int all_value(struct opaque *o) { return o ? o->v : -1; }
 void all_free(struct opaque *o) { free(o); }
 enum color all_color(enum color c, size_kind k) { return k == LARGE ? BLUE : c; }
 union number all_by_value(union number n) { return n; }
+union real all_by_real(union real r, double d) { return (union real){ .d = r.d + d }; }
+union half all_by_half(union half h) { return (union half){ .s = { h.s.y, h.s.x, h.s.n + 1 } }; }
+union wide all_by_wide(union wide w) { w.l[2]++; return w; }
+struct tagged all_by_tagged(struct tagged t) { t.u.l++; t.low = 2; return t; }
+struct mixed all_by_mixed(struct mixed m) { m.u.i++; m.e.d *= 2; return m; }
+float all_by_across(struct across a) { return a.f; }
 int all_by_packed(struct packed p) { return p.i; }
 long double all_long_double(long double v) { return v; }
 int all_packed(struct packed *p, struct flexible *f) { return p->i + (f ? f->n : 0); }

@@ -24,6 +24,12 @@ enum { UNNAMED_ONE = 11, UNNAMED_TWO };
 typedef struct { int x, y; } point;
 struct opaque;
 union number { int32_t i; double d; char text[12]; point p; };
+union real { double d; float f; };
+union half { struct { float x, y; int n; } s; float f[2]; };
+union wide { long l[3]; double d; };
+struct tagged { int tag; unsigned low : 3; union { long l; double d; } u; };
+struct mixed { float f; union { int i; float f; } u; union { double d; } e; };
+struct across { float f; union { struct { float f; int i; } s; float f; } u; };
 struct node {
 	struct node *next;
 	const char *name;
