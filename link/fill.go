@@ -36,11 +36,11 @@ type filler struct {
 	l       *linker
 	file    *os.File // nil when the output is l.buf
 	pieces  []piece
-	digests [][]byte // of the pieces, for the build ID; nil without one
-	sum     func([]byte) []byte
-	room    uint64      // the size of the largest piece that is made
-	scratch sync.Pool   // of *[]byte with that size
-	failed  atomic.Bool // to write: no more is written, and there is one error of it
+	digests [][]byte            // of the pieces, for the build ID; nil without one
+	sum     func([]byte) []byte // of the digests
+	room    uint64              // the size of the largest piece that is made
+	scratch sync.Pool           // of *[]byte with that size
+	failed  atomic.Bool         // to write: no more is written, and there is one error of it
 }
 
 // kept reports whether a section is in memory until the end.
@@ -246,11 +246,19 @@ func (f *filler) make(i int) error {
 	return f.write(p.off, buf)
 }
 
-// hash notes the digest of a piece.
+// hash notes the digest of a piece, which is its size and its XXH3, or all that is in it if that is not much. Linkers' build IDs say
+// whether files are the same, and are easily made to lie: it is no matter that the hash is none of cryptography.
 func (f *filler) hash(i int, b []byte) {
-	if f.sum != nil {
-		f.digests[i] = f.sum(b)
+	if f.sum == nil {
+		return
 	}
+	d := le.AppendUint64(nil, uint64(len(b)))
+	if len(b) < xxhMin {
+		f.digests[i] = append(d, b...)
+		return
+	}
+	lo, hi := xxh3(b)
+	f.digests[i] = le.AppendUint64(le.AppendUint64(d, lo), hi)
 }
 
 // write writes to the file.
