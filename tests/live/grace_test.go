@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"sync/atomic"
@@ -95,6 +96,20 @@ func TestCGrace(t *testing.T) {
 			}
 		}
 	})
+}
+
+// So it is where seccomp forbids process_vm_readv, as some containers do.
+func TestCGraceForbidden(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "gcc")
+	d := testenv.NewDir(t)
+	program := d.Program("grace", append(strict(t), "grace.c", "-rdynamic", "-pthread")...)
+	cmd := exec.Command(d.Program("forbid", "forbid.c"), testenv.GoProgram(t, "weld/cmd/weld"), "run", program, "checkpoint")
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+	r := testenv.Run(t, cmd, testenv.Patience)
+	if want := "held: not used again\ncalled: 1\ncheckpoint: used again\n"; string(r.Stdout) != want {
+		t.Errorf("%v\n%s%s", r, r.Stdout, r.Stderr)
+	}
 }
 
 // A call stays one in progress while it waits to answer an upcall: its frames are on the stack.
