@@ -448,7 +448,14 @@ func TestProfileRepeated(t *testing.T) {
 	if err := pprof.StartCPUProfile(io.Discard); !errors.Is(err, pprof.ErrRunning) || !errors.As(err, &pe) {
 		t.Errorf("beside runtime/pprof: %v", err)
 	}
-	time.Sleep(300 * time.Millisecond)
+	used := func() int64 { // processor time
+		var r syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+		return r.Utime.Nano() + r.Stime.Nano()
+	}
+	for begin := used(); used() < begin+int64(300*time.Millisecond); {
+		time.Sleep(10 * time.Millisecond)
+	}
 	gopprof.StopCPUProfile()
 	close(stop)
 	wg.Wait()
