@@ -318,15 +318,8 @@ func (u *unit) enumType(e *die, size int64, name string, depth int) (*Type, erro
 	}
 	off := e.off
 	t.body = &body{at: e.declared(), read: func(t *Type) ([]Member, []Enumerator, error) {
-		in := u.d.in
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		e, err := u.die(off)
-		if err != nil {
-			return nil, nil, err
-		}
 		var list []Enumerator
-		err = e.each(func(c *die) (bool, error) {
+		err := u.eachAt(off, func(c *die) (bool, error) {
 			if c.tag == tagEnumerator {
 				v, _ := c.uint(0x1c) // DW_AT_const_value
 				if a := c.get(0x1c); a != nil && t.Signed {
@@ -354,18 +347,23 @@ func signExtend(v uint64, form uint16) uint64 {
 	return v
 }
 
+// eachAt calls f for what is below the entry at off, later than it was first read.
+func (u *unit) eachAt(off uint64, f func(*die) (bool, error)) error {
+	in := u.d.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	e, err := u.die(off)
+	if err != nil {
+		return err
+	}
+	return e.each(f)
+}
+
 // lazyMembers returns what reads the members of the struct or union at off.
 func (u *unit) lazyMembers(off uint64) func(*Type) ([]Member, []Enumerator, error) {
 	return func(t *Type) ([]Member, []Enumerator, error) {
-		in := u.d.in
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		e, err := u.die(off)
-		if err != nil {
-			return nil, nil, err
-		}
 		var list []Member
-		err = e.each(func(c *die) (bool, error) {
+		err := u.eachAt(off, func(c *die) (bool, error) {
 			switch c.tag {
 			case tagMember:
 				if c.flag(atExternal) || c.flag(atDeclaration) { // static, in C++

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"weld/image/elf"
 )
 
 // TestKCFIRefuses compares what type ids and DWARF say of Go func types: what fits by DWARF is refused by no id.
@@ -36,16 +34,9 @@ enum __attribute__((packed)) low { C = -1, D = 300 } el(enum low x) { return x; 
 		t.Fatal(err)
 	}
 	for _, option := range []string{"-O1", "-fsanitize-cfi-icall-experimental-normalize-integers"} {
-		out := filepath.Join(dir, "lib"+option+".so")
-		run(t, dir, "clang-19", option, "-shared", "-fPIC", "-w", "-g", "-fsanitize=kcfi", src, "-o", out)
-		in := openInfo(t, out, nil)
-		f, err := elf.Open(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		in, f := buildKCFI(t, src, option)
 		n := 0
-		for _, q := range exports(t, out) {
+		for _, q := range exports(t, f.Name) {
 			id, ok := KCFIBefore(f.File, q.Addr)
 			if !ok || strings.HasPrefix(q.Name, "__cfi_") {
 				continue

@@ -10,6 +10,20 @@ import (
 	"weld/image/elf"
 )
 
+// buildKCFI builds a library with type ids in the folder of its source.
+func buildKCFI(t *testing.T, src, option string) (*Info, *elf.Mapped) {
+	t.Helper()
+	dir := filepath.Dir(src)
+	out := filepath.Join(dir, "lib"+option+".so")
+	run(t, dir, "clang-19", option, "-shared", "-fPIC", "-w", "-g", "-fsanitize=kcfi", src, "-o", out)
+	f, err := elf.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return openInfo(t, out, nil), f
+}
+
 // TestKCFI compares the type ids that clang has put before functions with those of their types in DWARF.
 func TestKCFI(t *testing.T) {
 	if got := xxHash64(nil); got != 0xef46db3751d8e999 {
@@ -20,16 +34,9 @@ func TestKCFI(t *testing.T) {
 	}
 	dir := t.TempDir()
 	src := source(t, dir, "kinds.c")
-	out := filepath.Join(dir, "lib.so")
-	run(t, dir, "clang-19", "-shared", "-fPIC", "-w", "-g", "-O1", "-fsanitize=kcfi", src, "-o", out)
-	in := openInfo(t, out, nil)
-	f, err := elf.Open(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	in, f := buildKCFI(t, filepath.Join(dir, src), "-O1")
 	n := 0
-	for _, q := range exports(t, out) {
+	for _, q := range exports(t, f.Name) {
 		if q.Type != elf.STT_FUNC || strings.HasPrefix(q.Name, "__cfi_") {
 			continue
 		}
