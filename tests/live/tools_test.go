@@ -255,7 +255,7 @@ func TestValgrind(t *testing.T) {
 func TestCores(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "sh")
-	frames := []string{`^#\d+ .* (in )?spin \(\) at .*file0\.calc:1[345]$`, `^#\d+ .* in statement_2 \(\) at .*told\.calc:2$`, `weld/native\.`, `main\.\(\*calc\)\.run `, `main\.main `}
+	frames := []string{`^#\d+ +(0x\w+ in )?spin \(\) at .*file0\.calc:1[345]$`, `^#\d+ .* in statement_2 \(\) at .*told\.calc:2$`, `weld/native\.`, `main\.\(\*calc\)\.run `, `main\.main `}
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	check(t, err)
 	r := start(t, busy, "GOTRACEBACK=crash", "WELD_FILES="+t.TempDir())
