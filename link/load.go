@@ -233,6 +233,7 @@ func (l *linker) read(b *batch) error {
 	if err != nil {
 		return err
 	}
+	l.mem.expect(b)
 	err = l.parErr(len(b.objs), func(i int) error {
 		if o := b.objs[i]; o.names.ids != nil || o.secs != nil || o.ir != irNone {
 			return nil // it was read for its symbols

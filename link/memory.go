@@ -9,17 +9,19 @@ import (
 // are cut from blocks one after the other, since a page of memory costs the kernel more time than the linker to fill it: of blocks it can
 // be asked to make huge pages.
 type memory struct {
-	mu    sync.Mutex
-	rest  []byte // of the newest block
-	begun bool
-	syms  []symbol // room for symbols, which have pointers
+	mu     sync.Mutex
+	rest   []byte   // of the newest block
+	syms   []symbol // room for symbols, which have pointers
+	inputs int      // bytes of all objects and indices of archives
 }
 
 const (
-	// firstBlock is the size of the first block, enough for a small link, for which a huge page would be a waste.
-	firstBlock = 256 << 10
-	// laterBlock is that of the others. What is not used of it takes no memory.
-	laterBlock = 8 << 20
+	// largeLink is how many bytes of objects and of indices of archives make a link a large one: what its tables need fills huge pages.
+	largeLink = 4 << 20
+	// smallBlock is the size of blocks of other links.
+	smallBlock = 256 << 10
+	// largeBlock is the size of those of large ones. What is not used of it takes no memory.
+	largeBlock = 8 << 20
 	// hugePage is what the kernel's huge pages are aligned to on most processors.
 	hugePage = 2 << 20
 )
@@ -38,21 +40,34 @@ func tableOf[T plain](m *memory, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.take(n*int(unsafe.Sizeof(t)))))), n)
 }
 
+// expect notes what is going to be read.
+func (m *memory) expect(b *batch) {
+	for _, o := range b.objs {
+		m.inputs += len(o.data)
+	}
+	for _, lb := range b.libs {
+		for i := range lb.indices {
+			m.inputs += len(lb.indices[i].data)
+		}
+	}
+}
+
 // take returns size bytes, aligned for any element.
 func (m *memory) take(size int) []byte {
 	size = (size + 15) &^ 15
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if size > len(m.rest) {
-		switch {
-		case !m.begun && size <= firstBlock/2:
-			m.rest = make([]byte, firstBlock)
-		case size > laterBlock/4:
+		switch large := m.inputs >= largeLink; {
+		case large && size > largeBlock/4:
 			return hugeBlock(size)
+		case large:
+			m.rest = hugeBlock(largeBlock)
+		case size > smallBlock/4:
+			return make([]byte, size)
 		default:
-			m.rest = hugeBlock(laterBlock)
+			m.rest = make([]byte, smallBlock)
 		}
-		m.begun = true
 	}
 	b := m.rest[:size:size]
 	m.rest = m.rest[size:]
@@ -62,7 +77,7 @@ func (m *memory) take(size int) []byte {
 // reserveSymbols makes room for n symbols together, which symbols then gives out.
 func (m *memory) reserveSymbols(n int) {
 	const size = int(unsafe.Sizeof(symbol{}))
-	if n*size < firstBlock {
+	if m.inputs < largeLink {
 		m.syms = make([]symbol, n)
 		return
 	}

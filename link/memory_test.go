@@ -40,11 +40,18 @@ func TestPlainHasNoPointers(t *testing.T) {
 
 // Tables are zero, aligned, and do not overlap, whatever their sizes.
 func TestTables(t *testing.T) {
-	var m memory
+	for _, inputs := range []int{0, largeLink} {
+		testTables(t, &memory{inputs: inputs})
+	}
+}
+
+func testTables(t *testing.T, m *memory) {
 	var bytes [][]byte
 	var words [][]uint64
-	for i, n := range []int{1, 3, 100, firstBlock / 16, firstBlock, 7, laterBlock / 4, laterBlock/4 + 1, laterBlock / 5, 1, laterBlock, 0, 5} {
-		b, w := tableOf[byte](&m, n), tableOf[uint64](&m, n/8)
+	for i, n := range []int{
+		1, 3, 100, smallBlock / 5, smallBlock / 4, smallBlock, 7, largeBlock / 4, largeBlock/4 + 1, largeBlock / 5, 1, largeBlock, 0, 5,
+	} {
+		b, w := tableOf[byte](m, n), tableOf[uint64](m, n/8)
 		if len(b) != n || cap(b) != n || len(w) != n/8 {
 			t.Fatalf("%d bytes: %d of %d, %d words", n, len(b), cap(b), len(w))
 		}
