@@ -5,13 +5,15 @@ import (
 	"slices"
 	"sort"
 	"sync/atomic"
+	"unsafe"
 )
 
 // addrTable finds symbols by address. For each page of the object it has the symbols that have a part of it, by address, in
 // a list that is replaced when it changes: so it is read without a lock, and what a commit does takes time by what changes
 // only.
 type addrTable struct {
-	top []atomic.Pointer[addrLeaf]
+	top  []atomic.Pointer[addrLeaf]
+	list []*sym // that merge makes
 }
 
 const (
@@ -25,12 +27,44 @@ type addrLeaf [1 << leafBits]atomic.Pointer[addrPage]
 // addrPage is the symbols of a page, by address. marks has a bit for each granule of the page in which one begins, so that how many
 // bits are set up to a place says which symbol begins last before it, if no two begin in one granule; else first says
 // where those of each marked granule are. All that is read of it is in a line of the processor's cache: to find a symbol is
-// to wait for three, that one, the pointer's and the symbol's.
+// to wait for three, that one, the pointer's and the symbol's, or for two where the symbols are in a row.
 type addrPage struct {
 	marks [pageSize / granule / 64]uint64
-	syms  []*sym
+	syms  addrList
 	more  *addrMore // nil if there is no need
 }
+
+// addrList is a list of symbols, or where they are beside each other in memory, as those are that were bound one after the other,
+// only where the first is.
+type addrList struct {
+	first unsafe.Pointer // *sym if they are in a row, else **sym
+	n     uint32
+	row   bool
+}
+
+const symStride = unsafe.Sizeof(sym{})
+
+// newAddrList makes a list; that of the caller is not kept.
+func newAddrList(list []*sym) addrList {
+	for i := 1; i < len(list); i++ {
+		// What is beside a symbol is of the same slab, see slab.next.
+		if uintptr(unsafe.Pointer(list[i])) != uintptr(unsafe.Pointer(list[i-1]))+symStride {
+			list = slices.Clone(list)
+			return addrList{unsafe.Pointer(&list[0]), uint32(len(list)), false}
+		}
+	}
+	return addrList{unsafe.Pointer(list[0]), uint32(len(list)), true}
+}
+
+// at returns a symbol of the list; i is not looked at.
+func (l *addrList) at(i int) *sym {
+	if l.row {
+		return (*sym)(unsafe.Add(l.first, uintptr(i)*symStride))
+	}
+	return *(**sym)(unsafe.Add(l.first, uintptr(i)*unsafe.Sizeof(l.first)))
+}
+
+func (l *addrList) len() int { return int(l.n) }
 
 // addrMore is of pages in which symbols overlap, or several begin in a granule.
 type addrMore struct {
@@ -74,12 +108,12 @@ func (l *addrPage) find(at uint32) *sym {
 	if m != nil && m.first != nil && n > 0 {
 		// Those of the last granule may begin behind the address.
 		from := m.first[n-1]
-		n = from + sort.Search(m.first[n]-from, func(i int) bool { return l.syms[from+i].at > at })
-	} else if n > 0 && l.syms[n-1].at > at {
+		n = from + sort.Search(m.first[n]-from, func(i int) bool { return l.syms.at(from+i).at > at })
+	} else if n > 0 && l.syms.at(n-1).at > at {
 		n--
 	}
 	for n--; n >= 0; n-- {
-		if s := l.syms[n]; s.end() > at {
+		if s := l.syms.at(n); s.end() > at {
 			return s
 		}
 		if m == nil || m.reach == nil || m.reach[n] <= at {
@@ -95,13 +129,14 @@ func (l *addrPage) index(page uint32) {
 	more := addrMore{}
 	end := uint32(0)
 	marked, last := 0, -1
-	for i, s := range l.syms {
+	for i := range l.syms.len() {
+		s := l.syms.at(i)
 		g := 0
 		if s.at > page {
 			g = int((s.at - page) / granule)
 		}
 		if g == last && more.first == nil {
-			more.first = make([]int, marked, len(l.syms)+1)
+			more.first = make([]int, marked, l.syms.len()+1)
 			for j := range more.first {
 				more.first[j] = j
 			}
@@ -114,9 +149,9 @@ func (l *addrPage) index(page uint32) {
 			marked++
 		}
 		if s.at < end && more.reach == nil {
-			more.reach = make([]uint32, len(l.syms))
-			for j, s := range l.syms[:i] {
-				more.reach[j] = s.end() // as none of these overlap
+			more.reach = make([]uint32, l.syms.len())
+			for j := range i {
+				more.reach[j] = l.syms.at(j).end() // as none of these overlap
 			}
 		}
 		end = max(end, s.end())
@@ -125,7 +160,7 @@ func (l *addrPage) index(page uint32) {
 		}
 	}
 	if more.first != nil {
-		more.first = append(more.first, len(l.syms))
+		more.first = append(more.first, l.syms.len())
 	}
 	if more.first != nil || more.reach != nil {
 		l.more = &more
@@ -144,7 +179,8 @@ func (t *addrTable) within(from, to uint64, f func(*sym)) {
 		if l == nil {
 			continue
 		}
-		for _, s := range l.syms {
+		for i := range l.syms.len() {
+			s := l.syms.at(i)
 			if at := uint64(s.at); at>>pageBits == p && at >= from && at < to {
 				f(s)
 			}
@@ -200,7 +236,7 @@ func (t *addrTable) merge(page uint32, changes []addrChange) {
 		top.Store(leaf)
 	}
 	slot := &leaf[page&(1<<leafBits-1)]
-	var old []*sym
+	var old addrList
 	if p := slot.Load(); p != nil {
 		old = p.syms
 	}
@@ -222,32 +258,37 @@ func (t *addrTable) merge(page uint32, changes []addrChange) {
 		}
 		return true
 	}
-	n := len(old) + len(changes) - 2*gone
+	n := old.len() + len(changes) - 2*gone
 	if n == 0 {
 		slot.Store(nil)
 		return
 	}
-	fresh := &addrPage{syms: make([]*sym, 0, n)}
-	add := func(s *sym) { fresh.syms = append(fresh.syms, s) }
+	list := slices.Grow(t.list[:0], n)
+	add := func(s *sym) { list = append(list, s) }
 	i := 0
 	for _, c := range changes {
 		if c.gone {
 			continue
 		}
 		// Of names for the same, the first bound is to be found: it comes last.
-		for i < len(old) && old[i].compare(c.s) < 0 {
-			if stays(old[i]) {
-				add(old[i])
+		for ; i < old.len(); i++ {
+			s := old.at(i)
+			if s.compare(c.s) >= 0 {
+				break
 			}
-			i++
+			if stays(s) {
+				add(s)
+			}
 		}
 		add(c.s)
 	}
-	for ; i < len(old); i++ {
-		if stays(old[i]) {
-			add(old[i])
+	for ; i < old.len(); i++ {
+		if s := old.at(i); stays(s) {
+			add(s)
 		}
 	}
+	fresh := &addrPage{syms: newAddrList(list)}
+	t.list = emptied(list)
 	fresh.index(page << pageBits)
 	slot.Store(fresh)
 }

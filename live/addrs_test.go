@@ -12,16 +12,20 @@ func TestAddrTable(t *testing.T) {
 	const from, pages = pageSize, 3
 	for name, shape := range map[string]struct {
 		n, step, most uint32 // symbols, where they begin, how long they are
+		row           bool   // one after the other
 	}{
-		"one in a granule": {200, granule, granule},
-		"sparse":           {9, 64, 900},
-		"dense":            {600, 1, 9},
-		"overlapping":      {300, 4, 300},
-		"aliases":          {400, 512, 3},
+		"one in a granule": {200, granule, granule, false},
+		"sparse":           {9, 64, 900, false},
+		"dense":            {600, 1, 9, false},
+		"overlapping":      {300, 4, 300, false},
+		"in a row":         {1_000, 2 * granule, granule, true},
+		"aliases":          {400, 512, 3, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(shape.n)))
 			var table addrTable
+			var syms slab[sym]
+			made, rows := uint32(0), 0
 			table.init((pages + 2) * pageSize)
 			var all []*sym // those of earlier commits first
 			for commit := range 6 {
@@ -35,11 +39,21 @@ func TestAddrTable(t *testing.T) {
 				}
 				var come []*sym
 				for range shape.n / 4 {
-					s := &sym{at: from + r.Uint32N(pages*pageSize/shape.step)*shape.step, size: r.Uint32N(shape.most + 1)}
+					s := syms.next()
+					s.at, s.size = from+r.Uint32N(pages*pageSize/shape.step)*shape.step, r.Uint32N(shape.most+1)
+					if shape.row {
+						s.at = from + made*shape.step%(pages*pageSize)
+						made++
+					}
 					come = append(come, s)
 					list = appendChanges(list, s, false)
 				}
 				table.apply(list)
+				for p := range uint32(pages) {
+					if l := table.top[0].Load()[from>>pageBits+p].Load(); l != nil && l.syms.row {
+						rows++
+					}
+				}
 				all = append(all, come...)
 				places := []uint32{0, from - 1, from, (pages+2)*pageSize - 1}
 				for _, s := range all {
@@ -57,6 +71,9 @@ func TestAddrTable(t *testing.T) {
 						t.Fatalf("commit %d, at %#x: %+v, wanted %+v", commit, at, got, want)
 					}
 				}
+			}
+			if shape.row && rows == 0 {
+				t.Error("no page of symbols in a row")
 			}
 		})
 	}

@@ -252,7 +252,9 @@ func (s *slab[T]) next() *T {
 			size = little
 		}
 		s.slabs++
-		s.rest = make([]T, size/int(unsafe.Sizeof(*new(T))))
+		// The last is never given out, so that what is beside each other in memory is of one slab.
+		n := size/int(unsafe.Sizeof(*new(T))) - 1
+		s.rest = make([]T, n+1)[:n]
 	}
 	p := &s.rest[0]
 	s.rest = s.rest[1:]
