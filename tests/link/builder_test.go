@@ -92,17 +92,30 @@ func (b *builder) check(t *testing.T, p *debianPackage) {
 		}
 		src = filepath.Dir(found[0])
 	}
-	for _, c := range p.build {
-		run(src, b.ld, c)
-	}
-	linked := outputs(t, src)
-	for _, path := range linked {
-		if note := noteOf(t, path); !strings.Contains(note, metadata) {
-			t.Errorf("%s was not linked by weld", path)
+	var linked []string
+	// link builds the package with the ld of the folder ld. What was built before is linked anew, and not compiled.
+	link := func(ld string) {
+		t.Helper()
+		if len(linked) > 0 {
+			for _, path := range outputs(t, src) {
+				if err := os.Remove(path); err != nil {
+					t.Error(err)
+				}
+			}
+			run(src, "", "find . -name '*.la' -delete")
 		}
-	}
-	if len(linked) == 0 {
-		t.Fatal("nothing was linked")
+		for _, c := range p.build {
+			run(src, ld, c)
+		}
+		linked = outputs(t, src)
+		for _, path := range linked {
+			if strings.Contains(noteOf(t, path), metadata) != (ld == b.ld) {
+				t.Errorf("%s was linked by the other linker", path)
+			}
+		}
+		if len(linked) == 0 {
+			t.Fatal("nothing was linked")
+		}
 	}
 	cases := func(ld string) (passed int, failed []string) {
 		for _, c := range p.test {
@@ -123,30 +136,34 @@ func (b *builder) check(t *testing.T, p *debianPackage) {
 		}
 		return passed, failed
 	}
+	link(b.ld)
 	passed, failed := cases(b.ld)
 	t.Logf("%d files linked, %d tests passed, %d failed", len(linked), passed, len(failed))
 	if len(failed) == 0 {
 		return
 	}
-	for _, path := range linked {
-		if err := os.Remove(path); err != nil {
-			t.Error(err)
-		}
-	}
-	run(src, "", "find . -name '*.la' -delete")
-	for _, c := range p.build {
-		run(src, "", c)
-	}
-	if path := linked[0]; strings.Contains(noteOf(t, path), metadata) {
-		t.Fatalf("%s was not linked by GNU ld", path)
-	}
+	link("")
 	passedGNU, failedGNU := cases("")
 	t.Logf("linked by GNU ld: %d tests passed, %d failed", passedGNU, len(failedGNU))
+	var only []string
 	for _, f := range failed {
 		if slices.Contains(failedGNU, f) {
 			t.Logf("fails with both: %s", f)
 		} else {
+			only = append(only, f)
+		}
+	}
+	if len(only) == 0 {
+		return
+	}
+	// Tests that wait for a time, or for a port, fail now and then on a busy machine.
+	link(b.ld)
+	_, again := cases(b.ld)
+	for _, f := range only {
+		if slices.Contains(again, f) {
 			t.Errorf("fails only when linked by weld: %s", f)
+		} else {
+			t.Logf("failed in one run of two: %s", f)
 		}
 	}
 }
@@ -235,7 +252,7 @@ func (b *builder) shell(t *testing.T, dir, ld, command string, env ...string) (s
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	limit := time.AfterFunc(time.Hour, func() { kill() })
+	limit := time.AfterFunc(2*time.Hour, func() { kill() })
 	defer limit.Stop()
 	err := cmd.Run()
 	if cmd.Process != nil {
