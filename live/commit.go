@@ -14,6 +14,7 @@ import (
 
 // Commit publishes all that was done since the last commit, at once: names for Lookup and FindAddr, the file for everybody
 // else, the references of others to what was replaced, and last debuggers. Code and data that was written is in place before.
+// Until it is done no other object is committed, and no library opened or closed; lookups and calls go on.
 //
 // The error is an *Error. With ErrDeleted everything was published; the file has no name any more, so tools do not find
 // it. That is said once. With any other error nothing was, and Commit can be called again: ErrFull, ErrNoSpace,

@@ -98,7 +98,7 @@ func Generated(file string, gdb bool) []Case {
 		Metric{Key: "total", Name: "a batch of 10,000, gdb attached, as a part of 150 ms", Unit: "ns", Own: true, Whole: batchTime, Target: 1})
 	watched(10_000, 10_000, mostDlopenWatched, Member{DlopenAll, "dlopen_each"}, "")
 	watched(10_000, 10_000, 0, Member{Libdlbind, "libdlbind_watched"}, "")
-	for _, c := range []struct{ n, batch int }{{4_000, 10}, {20_000, 100}, {100_000, 10_000}} {
+	for _, c := range []struct{ n, batch int }{{2_000, 1}, {4_000, 1}, {4_000, 10}, {8_000, 10}, {16_000, 10}, {20_000, 100}, {100_000, 10_000}} {
 		watched(c.n, c.batch, 0, Member{WeldStill, "generate_half"}, " beside those of "+count(c.n/2))
 	}
 	look := func(n, most int, peer Member, more ...Metric) {
