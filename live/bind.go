@@ -80,7 +80,7 @@ type request struct {
 	vis          elf.SymVis
 	bind         elf.SymBind
 	lines        []Line
-	unwind       Unwind
+	unwind       *Unwind // nil is DefaultFrame
 }
 
 func requested(opts []BindOption) request {
@@ -103,7 +103,7 @@ func requested(opts []BindOption) request {
 		case setLines:
 			r.lines = o.lines
 		case setUnwind:
-			r.unwind = *o.u
+			r.unwind = o.u
 		case setReplace:
 			r.replace = true
 		case setWeak:
@@ -155,8 +155,10 @@ func (o *Object) Bind(name string, b *Block, opts ...BindOption) error {
 			return fail(ErrLines, why)
 		}
 	}
-	if why := r.unwind.check(r.size); why != "" {
-		return fail(ErrUnwind, why)
+	if r.unwind != nil {
+		if why := r.unwind.check(r.size); why != "" {
+			return fail(ErrUnwind, why)
+		}
 	}
 	gnu := elf.GNUHash(name)
 

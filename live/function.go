@@ -70,7 +70,7 @@ func (o *Object) function(s *sym, r *request) {
 	b := s.b
 	off := s.at - uint32(b.ext.off)
 	f := b.functionAt(off)
-	explicit := r.unwind.mode != byCode
+	explicit := r.unwind != nil && r.unwind.mode != byCode
 	if f == nil {
 		if f = &b.first; b.fns != nil {
 			f = o.functions.next()
@@ -96,8 +96,7 @@ func (o *Object) function(s *sym, r *request) {
 		o.describe(f)
 	}
 	if explicit {
-		u := r.unwind
-		f.unwind = &u
+		f.unwind = r.unwind
 		o.describe(f)
 	}
 	if len(r.lines) > 0 {

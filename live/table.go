@@ -198,7 +198,7 @@ func (l *list) room(t *tx, n uint64) error {
 		t.use(l.e, l.used+n)
 		return nil
 	}
-	e, err := t.take(aux, max(2*l.used, l.used+n, 1<<10), l.used+n)
+	e, err := t.take(aux, max(2*(l.used+n), 1<<10), l.used+n)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,10 @@ func GNUHash(name string) uint32 {
 // version name too (gABI, "Hash Table").
 func SysVHash(name string) uint32 {
 	h := uint32(0)
+	if len(name) >= 5 { // these fit into 28 bits
+		h = uint32(name[0])<<16 + uint32(name[1])<<12 + uint32(name[2])<<8 + uint32(name[3])<<4 + uint32(name[4])
+		name = name[5:]
+	}
 	for i := 0; i < len(name); i++ {
 		h = h<<4 + uint32(name[i])
 		h ^= h >> 24 & 0xf0 // of what is above 28 bits the shift lets go

@@ -253,6 +253,21 @@ func TestHash(t *testing.T) {
 			t.Errorf("%q: %#x %#x, want %#x %#x", c.name, g, s, c.gnu, c.sysv)
 		}
 	}
+	for _, step := range []byte{0, 1, 37} { // as the gABI has it
+		var name []byte
+		for i := range byte(40) {
+			name = append(name, 0xff-step*i)
+			h := uint32(0)
+			for _, c := range name {
+				h = h<<4 + uint32(c)
+				g := h & 0xf0000000
+				h = (h ^ g>>24) &^ g
+			}
+			if got := SysVHash(string(name)); got != h {
+				t.Errorf("%q: %#x, want %#x", name, got, h)
+			}
+		}
+	}
 	for _, n := range []uint32{1, 2, 3, 7, 1009, 1 << 16, 1<<31 + 11, ^uint32(0)} {
 		d := newDivisor(n)
 		for _, x := range []uint32{0, 1, n - 1, n, n + 1, 2*n - 1, 1 << 31, ^uint32(0)} {
