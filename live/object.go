@@ -146,6 +146,8 @@ const (
 	perSymbol      = 240 // bytes in the image: old tables are kept for a while
 	maxSize        = 1<<31 - 1<<20
 	firstChunk     = 16 * page
+	firstTables    = 32 * page // of which the file has only what is in use
+	firstDebug     = 64 * page // the same
 )
 
 // New makes an empty object, which is a library of the namespace from then on; nil is the default namespace. Its name becomes the
@@ -194,10 +196,12 @@ func create(name string, opt Options, l loader) (*Object, error) {
 	place(Data, Data.String(), rw, private, true)
 	place(BSS, BSS.String(), rw, private|syscall.MAP_ANON, false)
 	o.regions[ROData].first, o.regions[Data].first = minStep, minStep
+	o.regions[meta].first = firstTables
 	o.regions[BSS].first = o.regions[BSS].cap
 	o.size = at
 	room[aux] = int(max(o.size, 64<<20))
 	place(aux, "debugging information", 0, 0, true)
+	o.regions[aux].first = firstDebug
 	o.aliasSize = at
 	o.addrs.init(o.size)
 	o.versionList.Store(new([]string))

@@ -43,9 +43,6 @@ func (o *Object) Save(path string) error {
 		}
 		return f.Chmod(0o755)
 	})
-	if err == nil {
-		err = f.Truncate(int64(o.file.size))
-	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
