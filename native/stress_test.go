@@ -96,7 +96,7 @@ func mix(t *testing.T, length time.Duration) {
 	wg.Wait()
 }
 
-func TestStress(t *testing.T) {
+func TestSoakStress(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for n := 1; n <= 8; n *= 2 {
@@ -106,8 +106,8 @@ func TestStress(t *testing.T) {
 	}
 }
 
-// TestSignals sends the signals of the profiler and of preemption all the time, in native code and in callbacks.
-func TestSignals(t *testing.T) {
+// TestSoakSignals sends the signals of the profiler and of preemption all the time, in native code and in callbacks.
+func TestSoakSignals(t *testing.T) {
 	runtime.SetCPUProfileRate(10_000) // StartCPUProfile keeps to it and says so on standard error
 	if err := pprof.StartCPUProfile(discard{}); err != nil {
 		t.Fatal(err)
