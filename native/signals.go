@@ -1,13 +1,14 @@
 package native
 
 import (
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"weld/internal/rawfile"
 )
 
 // What the kernel has as the handler of a signal that a program handles is not the handler but an entry of it: a thunk that
@@ -105,9 +106,10 @@ func blockOthers() {
 	}
 }
 
-// willHandle reports whether a kernel thread has a SIGCHLD that it will handle when it runs.
+// willHandle reports whether a kernel thread has a SIGCHLD that it will handle when it runs. Package os would begin to poll,
+// and the program find the poller's descriptors among its own.
 func willHandle(tid int) bool {
-	status, err := os.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/status") // proc_pid_status(5)
+	status, err := rawfile.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/status") // proc_pid_status(5)
 	if err != nil {
 		return false // it has ended
 	}
