@@ -76,9 +76,11 @@ child:
 	RET
 
 // restorer__sigaction ends a signal handler (sa_restorer). gdb takes a frame there for that of a signal handler only if the
-// name has this word in it.
+// name has this word in it and the code is glibc's to the byte, as unwinders want it too; assemblers choose a shorter MOV
+// from Go 1.27 on.
 TEXT ·restorer__sigaction(SB), NOSPLIT|NOFRAME, $0
-	MOVQ	$SYS_rt_sigreturn, AX
+	BYTE	$0x48; BYTE $0xc7; BYTE $0xc0 // mov $SYS_rt_sigreturn, %rax, with the number as a word of 32 bits
+	LONG	$SYS_rt_sigreturn
 	SYSCALL
 	INT	$3
 
