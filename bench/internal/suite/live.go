@@ -77,7 +77,7 @@ func Generated(file string, gdb bool) []Case {
 				Args: args(10_000, "no", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Warm: warm,
 				Metrics: []Metric{both, own(both, ", as a part of 500 ns", half), own(cpu, ", as a part of 500 ns", half), bind, commit, name, addr, own(addr, ", as a part of 100 ns", 100), unbind}},
 			Case{Group: group, Members: peers,
-				Args: args(10_000, "no", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Metrics: []Metric{memory}})
+				Args: args(10_000, "memory", mostDlopen), Repeats: n, Rounds: rounds, Fresh: true, Metrics: []Metric{memory}})
 	}
 	if !gdb {
 		return cases
