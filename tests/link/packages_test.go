@@ -67,6 +67,29 @@ var packages = []debianPackage{
 				$R --test $C/crossbeam-utils-*/tests/$t.rs --extern crossbeam_utils=libcrossbeam_utils.so -C prefer-dynamic -L. -o crossbeam-$t
 			done`},
 		test: []string{"export LD_LIBRARY_PATH=.:$ALSO/usr/lib/x86_64-linux-gnu; for t in smallvec itoa itoa-static crossbeam-*; do ./$t | sed -n \"s/^test \\(.*\\) \\.\\.\\. ok/ok $t \\1/p; s/^test \\(.*\\) \\.\\.\\. FAILED/not ok $t \\1/p\" || echo not ok $t ends with a failure; done"}},
+	// LLVM's own tools from its static archives as Debian has them: linked once with what they need of those, and once with a shared
+	// library of all that is in them.
+	{name: "llvm", here: true,
+		also: []string{"apt-get $APT download llvm-14-dev libpolly-14-dev && for f in *.deb; do dpkg -x $f .; done && rm *.deb",
+			"apt-get $APT --download-only source llvm-toolchain-14",
+			`tar -xJf llvm-toolchain-14_*.orig.tar.xz --strip-components=2 --wildcards '*/llvm/'{tools/{` + llvmTools + `}/,utils/{FileCheck,not,count,lit}/,test/{` + llvmTests + `}/}
+			rm *.tar.xz`},
+		build: []string{`L=$ALSO/usr/lib/llvm-14 && mkdir -p archives shared o && cd o
+			all=$(ls $L/lib/lib{LLVM*,Polly,PollyISL}.a | grep -Ev 'Exegesis|LineEditor|Interpreter|WindowsManifest|Debuginfod|TableGen') libs="-lz -l:libtinfo.so.6 -l:libz3.so.4"
+			ls $ALSO/tools/*/*.cpp $ALSO/utils/{FileCheck,not,count}/*.c* | while read f; do
+				o=$(basename $(dirname $f))--$(basename $f).o; test -f $o || echo -c -o $o $f; done |
+				xargs -r -L1 -P2 g++ -std=c++14 -O1 -w -fno-exceptions -fPIC -D_GNU_SOURCE -D__STDC_{CONSTANT,FORMAT,LIMIT}_MACROS -I$ALSO/usr/include/llvm{,-c}-14
+			g++ -shared -Wl,-z,defs -o ../shared/libLLVM.so -Wl,--whole-archive $all -Wl,--no-whole-archive $libs
+			for t in $(ls | sed 's/--.*//' | uniq); do
+				g++ -rdynamic -Wl,--gc-sections -o ../archives/$t $t--*.o -Wl,--start-group $all -Wl,--end-group $libs
+				g++ -o ../shared/$t $t--*.o -L../shared -lLLVM -Wl,-rpath,'$ORIGIN'
+			done`},
+		test: []string{`printf %s\\n >$ALSO/test/lit.cfg "import lit.formats, os" "config.name = os.environ['KIND']" "config.test_format = lit.formats.ShTest(False)" \
+				"config.suffixes = ['.ll']" "config.excludes = ['Inputs']" "config.targets = frozenset(['X86'])" "config.available_features.update(['x86-registered-target', 'default_triple'])" \
+				"config.test_exec_root = os.getcwd() + '/out-' + config.name" "config.environment['PATH'] = os.getcwd() + '/' + config.name + ':' + os.environ['PATH']"
+			for KIND in archives shared; do export KIND
+				python3 $ALSO/utils/lit/lit.py -j2 $ALSO/test/{` + llvmTests + `} | sed -n 's/^PASS: \(.*\) (.*/ok \1/p; s/^\(FAIL\|UNRESOLVED\|TIMEOUT\|XPASS\): \(.*\) (.*/not ok \2/p'
+			done`}},
 	{name: "sqlite3",
 		build: []string{"test -f Makefile || ./configure CFLAGS='-O1 -DSQLITE_ENABLE_DBPAGE_VTAB'", "make -j2 sqlite3 testfixture fuzzcheck"},
 		test: []string{"./fuzzcheck test/fuzzdata1.db && echo ok fuzzcheck", `quick() { r=$(timeout 300 ./testfixture $1 2>&1 | grep '^[0-9]* errors out of' || true); case $r in 0*) echo ok $1 $r;; *) echo not ok $1 $r;; esac; }
@@ -93,6 +116,12 @@ var packages = []debianPackage{
 				test_multiprocessing_forkserver test_asyncio test_lib2to3 test_distutils test_peg_generator test_venv test_ensurepip test_cppext |
 			sed -n 's/ -- running.*//; s/ ([0-9.]* \(min\|sec\).*//; s/.*\] \(test_[^ ]*\) passed.*/ok \1/p; s/.*\] \(test_[^ ]* \(failed\|crashed\|timed out\|process\).*\)/not ok \1/p' || true`}},
 }
+
+// llvmTools are the tools that llvmTests want, beside those that are for tests only.
+const (
+	llvmTools = "opt,llc,llvm-as,llvm-dis,llvm-extract,llvm-link,split-file,verify-uselistorder"
+	llvmTests = "Assembler,Linker,Verifier,Transforms/InstCombine"
+)
 
 // fmtTests lists the tests of fmt.
 func fmtTests(before, after string) string {
