@@ -195,7 +195,10 @@ func Rename(m, name, dynamic uintptr) {
 // Exchange tells in one that objects go, that others come, and what change does to those that stay. gdb, which reads the list whenever
 // it is told of anything, is told when all is done only: half of what it does for a change is to stop, look, and go on.
 func (v *Rendezvous) Exchange(gone, come []uintptr, change func()) {
-	by := attached()
+	by := debugger("")
+	if v.breakpoint() {
+		by = attached()
+	}
 	if len(gone) > 0 && v.r.state == consistent && by.isLLDB() {
 		v.StartUnmap(gone)
 		v.EndUnmap()
@@ -247,14 +250,18 @@ func (v *Rendezvous) Replace(gone, come []uintptr, change, take, put func()) {
 func (v *Rendezvous) Strict() bool { return attached().isLLDB() }
 
 // Watched reports whether a debugger that traces the process has put a breakpoint where it is told of changes.
-func (v *Rendezvous) Watched() bool {
+func (v *Rendezvous) Watched() bool { return v.breakpoint() && tracedBy() != 0 }
+
+// breakpoint reports whether there is a breakpoint where debuggers are told of changes. That is quick: who traces the process the kernel
+// has to be asked.
+func (v *Rendezvous) breakpoint() bool {
 	const int3 = 0xcc
 	is := func(f uintptr) bool { return f != 0 && *(*byte)(native.Pointer(f)) == int3 }
 	watched := is(v.r.brk) || host != nil && is(host.r.brk)
 	if s := sites.Load(); s != nil && !watched {
 		watched = slices.ContainsFunc(s[:], is)
 	}
-	return watched && tracedBy() != 0
+	return watched
 }
 
 func (v *Rendezvous) turn(s state) {
