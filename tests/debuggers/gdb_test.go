@@ -185,6 +185,14 @@ func TestGDB(t *testing.T) {
 	}
 }
 
+// go build has cgo enabled wherever there is a C compiler, used or not: the program is static then, and debuggers find the list by name.
+func TestGDBUnusedCgo(t *testing.T) {
+	t.Parallel()
+	_, lib := fixture(t)
+	out := under(t, unused, []string{"break add_numbers", "run", "info sharedlibrary", "bt 1"}, "open "+lib, "call libshapes.so add_numbers 40 2")
+	testenv.Expect(t, out, hit+`add_numbers \(a=40, b=2\) at `, `^0x.* Yes .*/libc\.so\.6$`, `/libshapes\.so$`, `^#0  add_numbers \(a=40, b=2\) at `)
+}
+
 // A closure of 200 libraries is one event: the debugger is stopped at its beginning and at its end, and no more.
 func TestGDBEvents(t *testing.T) {
 	t.Parallel()

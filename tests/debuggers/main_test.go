@@ -36,14 +36,18 @@ const (
 	static   = "static"   // CGO_ENABLED=0
 	stripped = "stripped" // static, with -s -w
 	dynamic  = "dynamic"  // CGO_ENABLED=1: started by the system's run-time linker
+	unused   = "unused"   // CGO_ENABLED=1, but no package has C in it: static
 )
 
 // debuggee builds testdata/debuggee, once for each way.
 func debuggee(t testing.TB, way string) string {
 	t.Helper()
-	b := testenv.GoBuild{Pkg: "weld/tests/debuggers/testdata/debuggee", Cgo: way == dynamic}
+	b := testenv.GoBuild{Pkg: "weld/tests/debuggers/testdata/debuggee", Cgo: way == dynamic || way == unused}
 	if way == stripped {
 		b.Args = []string{"-ldflags=-s -w"}
+	}
+	if way == unused {
+		b.Args = []string{"-tags=unused"}
 	}
 	return b.Path(t)
 }
