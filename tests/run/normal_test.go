@@ -25,8 +25,9 @@ var (
 	pidOfShell = sub(`[0-9]{2,}`, "N")
 )
 
-// echoes takes out the echo of a key that sends a signal: the program may be dead before the terminal has echoed it.
-var echoes = []normaliser{sub(`\^[C\\]`, "")}
+// echoes takes out the echoes of keys that send signals. The terminal echoes them after it has sent the signal: the program may have
+// written something before, or be dead.
+var echoes = []normaliser{sub(`\^[CZ\\]`, "")}
 
 // What differs under weld, as the README says: libraries have absolute names, and the stack is 68 KiB smaller.
 var (
