@@ -38,9 +38,7 @@ var soakLibraries = []struct {
 // TestSoakLibraries takes every function of real libraries, built by gcc and by clang, and compares these with each other and with what is edited. It
 // fetches sources, so it needs the network.
 func TestSoakLibraries(t *testing.T) {
-	if !testenv.Soak() {
-		t.Skip("WELD_SOAK is not set")
-	}
+	testenv.NeedSoak(t, "fetches and builds four libraries twice: an hour, and the network")
 	d := testenv.NewDir(t)
 	d.Write("apt/sources.list", strings.Join(testenv.DebianSources(t), "\n")+"\n")
 	for _, dir := range []string{"apt/lists/partial", "apt/cache/archives/partial"} {

@@ -68,9 +68,7 @@ var processors = []processor{
 // TestSoakProcessors has the programs of x86-64 for each processor, as far as their flags are not for that one only: eu-elflint knows
 // packed relocations for that one only, and for aarch64 GNU ld fails on an indirect function with -Bsymbolic-functions.
 func TestSoakProcessors(t *testing.T) {
-	if !testenv.Soak() {
-		return
-	}
+	testenv.NeedSoak(t, "all programs for four processors, run by emulators, take minutes; TestProcessors has one of each kind")
 	unfit := func(p *processor, flags []string) bool {
 		return slices.ContainsFunc(flags, func(f string) bool {
 			return strings.HasPrefix(f, "-mtls-dialect") || strings.Contains(f, "ibtplt") || f == "-fno-plt" && p.name == "riscv64" || f == "-static-pie" && p.name == "riscv64" ||

@@ -3,6 +3,7 @@ package link_test
 import (
 	"bytes"
 	"context"
+	stdelf "debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -417,32 +418,27 @@ func TestEmptySections(t *testing.T) {
 			t.Errorf("%v of %d: %v", o.Mode, len(o.Inputs), err)
 			continue
 		}
-		f, err := elf.New("output", res.Data)
+		f, err := stdelf.NewFile(bytes.NewReader(res.Data))
 		if err != nil {
 			t.Fatal(err)
 		}
-		secs, err := f.Sections()
-		if err != nil {
-			t.Fatal(err)
-		}
-		symtab, err := f.SymtabSymbols()
+		symbols, err := f.Symbols()
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := 0
-		for i := 1; i < symtab.Len(); i++ {
-			s := symtab.At(i)
-			switch name := symtab.Name(s); name {
+		for _, s := range symbols {
+			switch s.Name {
 			case "t", "d", "mine", "thread", "first":
 				found++
-				if !s.Defined() {
-					t.Errorf("%v of %d: %s is undefined", o.Mode, len(o.Inputs), name)
-				} else if int(s.Shndx) < len(secs) && name != "thread" {
-					if sec := &secs[s.Shndx]; s.Value < sec.Addr || s.Value > sec.Addr+sec.Size {
-						t.Errorf("%v of %d: %s is at %#x, %s at %#x to %#x", o.Mode, len(o.Inputs), name, s.Value, sec.Name, sec.Addr, sec.Addr+sec.Size)
+				if s.Section == stdelf.SHN_UNDEF {
+					t.Errorf("%v of %d: %s is undefined", o.Mode, len(o.Inputs), s.Name)
+				} else if int(s.Section) < len(f.Sections) && s.Name != "thread" {
+					if sec := f.Sections[s.Section]; s.Value < sec.Addr || s.Value > sec.Addr+sec.Size {
+						t.Errorf("%v of %d: %s is at %#x, %s at %#x to %#x", o.Mode, len(o.Inputs), s.Name, s.Value, sec.Name, sec.Addr, sec.Addr+sec.Size)
 					}
-				} else if s.Value < o.ImageBase && name != "thread" {
-					t.Errorf("%v of %d: %s is at %#x", o.Mode, len(o.Inputs), name, s.Value)
+				} else if s.Value < o.ImageBase && s.Name != "thread" {
+					t.Errorf("%v of %d: %s is at %#x", o.Mode, len(o.Inputs), s.Name, s.Value)
 				}
 			}
 		}

@@ -227,9 +227,7 @@ func TestMutations(t *testing.T) { mutations(t, 40) }
 
 // TestMutationsSoak does so 100000 times, and with every prefix.
 func TestMutationsSoak(t *testing.T) {
-	if !testenv.Soak() {
-		t.Skip("WELD_SOAK is not set")
-	}
+	testenv.NeedSoak(t, "100,000 links take a quarter of an hour; TestMutations does 40 of them")
 	mutations(t, 100000/8)
 	for name, data := range mutable(t) {
 		for n := range data {

@@ -238,11 +238,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestExampleSoak runs examples/plugins: the module is replaced while it runs, by a new version and by one that does not fit.
-func TestExampleSoak(t *testing.T) {
-	if !testenv.Soak() {
-		t.Skip("WELD_SOAK is not set")
-	}
+// TestExample runs examples/plugins: the module is replaced while it runs, by a new version and by one that does not fit.
+func TestExample(t *testing.T) {
 	d := testenv.NewDir(t)
 	src, err := os.ReadFile(filepath.Join(testenv.Root(t), "examples/plugins/testdata/count.c"))
 	if err != nil {

@@ -178,6 +178,14 @@ func RunDir(t testing.TB) string {
 // Soak reports whether the long tests are asked for (WELD_SOAK=1).
 func Soak() bool { return os.Getenv("WELD_SOAK") != "" }
 
+// NeedSoak skips a long test that nobody has asked for: make soak does. Why says what it takes that make test has not.
+func NeedSoak(t testing.TB, why string) {
+	t.Helper()
+	if !Soak() {
+		t.Skip("for make soak (WELD_SOAK=1) only: " + why)
+	}
+}
+
 // DebianSources returns the lines of a sources.list for the packages and the sources of what apt knows of Debian.
 func DebianSources(t testing.TB) []string {
 	t.Helper()

@@ -23,9 +23,7 @@ func TestFeatures(t *testing.T) {
 }
 
 func TestSoakFeatures(t *testing.T) {
-	if !testenv.Soak() {
-		t.Skip("WELD_SOAK is not set")
-	}
+	testenv.NeedSoak(t, "all variants take six minutes; TestFeatures does a part")
 	testFeatures(t, true)
 }
 

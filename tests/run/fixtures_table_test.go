@@ -130,9 +130,7 @@ func TestProcess(t *testing.T) {
 
 // TestForks is not compared: natively a child waits for ever for a lock of ld.so that another thread had.
 func TestForks(t *testing.T) {
-	if native() {
-		t.Skip("weld is not judged")
-	}
+	needWeld(t)
 	argv := append(weldPrefix(t), testenv.NewDir(t).Program("forks", "forks.c"))
 	r := testenv.Run(t, exec.Command(argv[0], argv[1:]...), testenv.Patience)
 	if r.Code != 0 || string(r.Stdout) != "children 40\n" {

@@ -46,9 +46,7 @@ func TestForkOneProcessor(t *testing.T) {
 // forkWhileBusy runs forkbusy, with a command in front.
 func forkWhileBusy(t *testing.T, children int, front ...string) {
 	t.Helper()
-	if native() {
-		t.Skip("weld is not judged")
-	}
+	needWeld(t)
 	c := Case{Build: []Build{
 		plugin("libforkone.so"), plugin("libforktwo.so"), {"libforksleeps.so", []string{"forksleeps.c", `-DUNTIL="wake"`}}, {"forkbusy", words("forkbusy.c -pthread")},
 	}}

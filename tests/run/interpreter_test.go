@@ -12,9 +12,7 @@ import (
 
 // TestInterpreter runs a program that names the weld command as its interpreter, and the same program with the system's.
 func TestInterpreter(t *testing.T) {
-	if native() {
-		t.Skip("weld is not judged")
-	}
+	needWeld(t)
 	weld := weldCommand(t)
 	for _, kind := range []string{"-pie", "-no-pie"} {
 		t.Run(kind, func(t *testing.T) {

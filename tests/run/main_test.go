@@ -57,3 +57,11 @@ func weldPrefix(t testing.TB) []string {
 
 // native reports whether the table is judged and not weld.
 func native() bool { return *prefixFlag == "native" }
+
+// needWeld skips a test of what weld alone does where programs are run without it, to judge the table.
+func needWeld(t testing.TB) {
+	t.Helper()
+	if native() {
+		t.Skip("with -prefix=native there is no weld to judge")
+	}
+}
