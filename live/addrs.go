@@ -1,6 +1,7 @@
 package live
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"sort"
@@ -24,12 +25,12 @@ const (
 
 type addrLeaf [1 << leafBits]atomic.Pointer[addrPage]
 
-// addrPage is the symbols of a page, by address. marks has a bit for each granule of the page in which one begins, so that how many
-// bits are set up to a place says which symbol begins last before it, if no two begin in one granule; else first says
-// where those of each marked granule are. All that is read of it is in a line of the processor's cache: to find a symbol is
-// to wait for three, that one, the pointer's and the symbol's, or for two where the symbols are in a row.
+// addrPage is the symbols of a page, by address. marks has the granules of the page in which one begins, so that how many there
+// are up to a place says which symbol begins last before it, if no two begin in one granule; else first says where those of
+// each marked granule are. It is a line of the processor's cache: to find a symbol is to wait for three, that one, the
+// pointer's and the symbol's, or for two where the symbols are in a row.
 type addrPage struct {
-	marks [pageSize / granule / 64]uint64
+	marks granuleSet
 	syms  addrList
 	more  *addrMore // nil if there is no need
 }
@@ -40,6 +41,26 @@ type addrList struct {
 	first unsafe.Pointer // *sym if they are in a row, else **sym
 	n     uint32
 	row   bool
+}
+
+// granuleSet has a bit for each granule of a page.
+type granuleSet struct {
+	words  [pageSize / granule / 64]uint64
+	before [pageSize / granule / 64]uint8 // how many bits are set in the words before, of at most 192
+}
+
+func (s *granuleSet) add(g uint32) {
+	s.words[g/64] |= 1 << (g % 64)
+	for i := g/64 + 1; i < uint32(len(s.before)); i++ {
+		s.before[i]++
+	}
+}
+
+// upTo returns how many granules of the set there are up to g and with it. It has no branch, which a processor would guess
+// wrong as often as not.
+func (s *granuleSet) upTo(g uint32) int {
+	g %= pageSize / granule
+	return int(s.before[g/64]) + bits.OnesCount64(s.words[g/64]<<(63-g%64))
 }
 
 const symStride = unsafe.Sizeof(sym{})
@@ -97,13 +118,7 @@ func (t *addrTable) find(off uint64) *sym {
 }
 
 func (l *addrPage) find(at uint32) *sym {
-	g := at % pageSize / granule
-	n := 0 // of the granules in which symbols begin, up to that of the address
-	for i := range g / 64 {
-		n += bits.OnesCount64(l.marks[i])
-	}
-	w := l.marks[g/64] << (63 - g%64)
-	n += bits.OnesCount64(w)
+	n := l.marks.upTo(at / granule)
 	m := l.more
 	if m != nil && m.first != nil && n > 0 {
 		// Those of the last granule may begin behind the address.
@@ -128,12 +143,12 @@ func (l *addrPage) find(at uint32) *sym {
 func (l *addrPage) index(page uint32) {
 	more := addrMore{}
 	end := uint32(0)
-	marked, last := 0, -1
+	marked, last := 0, uint32(math.MaxUint32)
 	for i := range l.syms.len() {
 		s := l.syms.at(i)
-		g := 0
+		g := uint32(0)
 		if s.at > page {
-			g = int((s.at - page) / granule)
+			g = (s.at - page) / granule
 		}
 		if g == last && more.first == nil {
 			more.first = make([]int, marked, l.syms.len()+1)
@@ -142,7 +157,7 @@ func (l *addrPage) index(page uint32) {
 			}
 		}
 		if g != last {
-			l.marks[g/64] |= 1 << (g % 64)
+			l.marks.add(g)
 			if last = g; more.first != nil {
 				more.first = append(more.first, i)
 			}
@@ -303,14 +318,15 @@ func appendChanges(list []addrChange, s *sym, gone bool) []addrChange {
 
 // FindAddr returns the symbol that an address lies in, as of the last commit. Where several names are for it, it is the
 // innermost, and of equal ones that of the earlier commit. It takes no lock.
-func (o *Object) FindAddr(pc uintptr) (Symbol, bool) {
+func (o *Object) FindAddr(pc uintptr) (r Symbol, ok bool) {
 	off := uint64(pc - o.base)
 	if off >= o.size || o.shut.Load() {
-		return Symbol{}, false
+		return r, false
 	}
 	s := o.addrs.find(off)
 	if s == nil {
-		return Symbol{}, false
+		return r, false
 	}
-	return o.symbol(s), true
+	o.fill(&r, s) // and not copied once more
+	return r, true
 }

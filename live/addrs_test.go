@@ -25,6 +25,9 @@ func TestAddrTable(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(shape.n)))
 			var table addrTable
 			var syms slab[sym]
+			for range 1_000 { // the first slabs are smaller than a page's symbols
+				syms.next()
+			}
 			made, rows := uint32(0), 0
 			table.init((pages + 2) * pageSize)
 			var all []*sym // those of earlier commits first

@@ -180,8 +180,8 @@ func (o *Object) bindLocked(name string, gnu uint32, b *Block, r *request) error
 		return err
 	}
 	s := o.syms.next()
-	s.set(name, e, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
-	s.typ, s.bind, s.vis, s.old = elf.SymType(r.typ), r.bind, r.vis, r.old
+	s.set(name, r, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
+	s.version, s.typ, s.bind, s.vis = e.version, elf.SymType(r.typ), r.bind, r.vis
 	if s.typ == elf.STT_FUNC && r.size > 0 {
 		o.function(s, r)
 	}
@@ -207,7 +207,7 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 		if e.version == v {
 			return true
 		}
-		if e.version != 0 && s != nil && !s.old {
+		if e.version != 0 && s != nil && !s.old() {
 			other = e
 		}
 		return false
@@ -221,7 +221,7 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 	if v != 0 && !r.old {
 		if e != nil { // find has stopped at it
 			o.findBound(gnu, name, func(x *entry, s *sym) bool {
-				if x != e && x.version != 0 && s != nil && !s.old {
+				if x != e && x.version != 0 && s != nil && !s.old() {
 					other = x
 				}
 				return false
@@ -263,8 +263,12 @@ func (s *slab[T]) next() *T {
 	return p
 }
 
-func (s *sym) set(name string, e *entry, b *Block, at, size uint32) {
-	s.name, s.e, s.version, s.b, s.at, s.size = name, e.id, e.version, b, at, size
+func (s *sym) set(name string, r *request, b *Block, at, size uint32) {
+	s.str, s.last = unsafe.StringData(name), uint16(len(name)-1)
+	s.b, s.at, s.size = b, at, size
+	if r.old {
+		s.flags = oldVersion
+	}
 }
 
 // change notes what an entry is to be bound to, nil for nothing.
@@ -294,25 +298,21 @@ func (o *Object) change(e *entry, s *sym) {
 	}
 }
 
-// find returns what a name is bound to once all is committed.
-func (o *Object) find(op, name string, opts []BindOption) (*sym, error) {
+// find returns the entry of a name that is bound once all is committed.
+func (o *Object) find(op, name string, opts []BindOption) (*entry, error) {
 	r := requested(opts)
-	gnu := elf.GNUHash(name)
-	var dflt *sym
-	found := (*sym)(nil)
-	o.findBound(gnu, name, func(e *entry, s *sym) bool {
+	var dflt *entry
+	found := o.findBound(elf.GNUHash(name), name, func(e *entry, s *sym) bool {
 		switch {
 		case s == nil:
 		case r.version != "":
-			if e.version != 0 && (*o.versionList.Load())[e.version-1] == r.version {
-				found = s
-			}
+			return e.version != 0 && (*o.versionList.Load())[e.version-1] == r.version
 		case e.version == 0:
-			found = s
-		case !s.old:
-			dflt = s
+			return true
+		case !s.old():
+			dflt = e
 		}
-		return found != nil
+		return false
 	})
 	if found == nil {
 		found = dflt
@@ -331,11 +331,11 @@ func (o *Object) Unbind(name string, opts ...BindOption) error {
 		return err
 	}
 	defer o.mu.Unlock()
-	s, err := o.find(op, name, opts)
+	e, err := o.find(op, name, opts)
 	if err != nil {
 		return err
 	}
-	o.change(o.entry(s.e), nil)
+	o.change(e, nil)
 	return nil
 }
 
@@ -351,28 +351,29 @@ func (o *Object) Rename(from, to string, opts ...BindOption) error {
 		return err
 	}
 	defer o.mu.Unlock()
-	was, err := o.find(op, from, opts)
+	leaves, err := o.find(op, from, opts)
 	if err != nil {
 		return err
 	}
 	if from == to {
 		return nil
 	}
+	was := leaves.bound()
 	r := requested(opts)
 	if v := was.version; v != 0 {
-		r.version, r.old = (*o.versionList.Load())[v-1], was.old
+		r.version, r.old = (*o.versionList.Load())[v-1], was.old()
 	}
 	e, err := o.entryToBind(to, elf.GNUHash(to), &r)
 	if err != nil {
 		return err
 	}
 	s := o.syms.next()
-	s.set(to, e, was.b, was.at, was.size)
-	s.typ, s.bind, s.vis, s.old = was.typ, was.bind, was.vis, r.old
+	s.set(to, &r, was.b, was.at, was.size)
+	s.version, s.typ, s.bind, s.vis = e.version, was.typ, was.bind, was.vis
 	if f := s.b.functionAt(s.at - uint32(s.b.ext.off)); f != nil && s.typ == elf.STT_FUNC && s.size > 0 {
 		o.nameFunction(f, from, to)
 	}
-	o.change(o.entry(was.e), nil)
+	o.change(leaves, nil)
 	o.change(e, s)
 	return nil
 }

@@ -69,10 +69,10 @@ type change struct {
 // change returns what the commit that is in work does to an entry, also when it is done.
 func (e *entry) change() change {
 	was := e.cur.Load()
-	if was != nil && (was == e.next || was.nobody && e.next == nil) {
-		was = was.prev.Load()
+	if was != nil && (was == e.next || was.nobody() && e.next == nil) {
+		was = e.was.Load()
 	}
-	if was != nil && was.nobody {
+	if was != nil && was.nobody() {
 		was = nil
 	}
 	return change{e, was, e.next}
@@ -86,7 +86,7 @@ type counts struct {
 
 func (c *counts) add(s *sym) {
 	c.added++
-	c.bytes += uint64(len(s.name)) + 1
+	c.bytes += uint64(s.last) + 2
 }
 
 func (o *Object) publish(op string) error {
@@ -151,7 +151,7 @@ func (p *commitPlan) plan() (err error) {
 	changed := o.changed
 	o.changed = entryList{}
 	for e := range o.each(changed) {
-		if was := e.cur.Load(); e.next == nil && (was == nil || was.nobody) {
+		if was := e.cur.Load(); e.next == nil && (was == nil || was.nobody()) {
 			e.listed = false
 			o.names.idle++
 			continue
@@ -232,17 +232,16 @@ func (p *commitPlan) apply() (err error) {
 		now := c.now
 		if c.was != nil {
 			p.addrs = appendChanges(p.addrs, c.was, true)
-			c.was.prev.Store(nil)
 		}
 		if now == nil {
-			now = &sym{name: c.was.name, e: e.id, nobody: true}
+			now = &sym{str: c.was.str, last: c.was.last, flags: nobody}
 			o.names.idle++
 		} else {
 			p.addrs = appendChanges(p.addrs, now, false)
 		}
-		now.seq = seq
-		now.prev.Store(c.e.cur.Load())
-		c.e.cur.Store(now)
+		e.was.Store(e.cur.Load())
+		e.seq.Store(seq)
+		e.cur.Store(now)
 		if len(p.addrs) >= addrsAtOnce {
 			o.addrs.apply(p.addrs)
 			p.addrs = emptied(p.addrs)

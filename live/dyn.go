@@ -187,7 +187,7 @@ func (t *dynTable) apply(x *tx, p *dynPlan, list entryList) {
 	t.unsort(o)
 	for e := range o.each(list) {
 		if c := e.change(); c.comes() {
-			t.name(o, e, c.now.name)
+			t.name(o, e, c.now.name())
 		}
 	}
 	o.put64(t.strszAt, t.strUsed)
@@ -235,7 +235,7 @@ func (t *dynTable) append(o *Object, c *change) {
 	if t.vers != nil {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
 	}
-	h := elf.SysVHash(s.name)
+	h := elf.SysVHash(s.name())
 	t.rows = append(t.rows, dynRow{c.e.gnu, h, c.e.id})
 	t.n++
 	o.put32(t.chain(i), 0)
@@ -259,7 +259,7 @@ func (t *dynTable) find(o *Object, c *change) uint32 {
 	if t.n == 0 || e.str == 0 {
 		return 0
 	}
-	for i := o.get32(t.bucket(elf.SysVHash(c.was.name))); i != 0; i = o.get32(t.chain(i)) {
+	for i := o.get32(t.bucket(elf.SysVHash(c.was.name()))); i != 0; i = o.get32(t.chain(i)) {
 		if o.get32(t.syms.off+uint64(i)*symSize) == e.str {
 			return i
 		}
@@ -301,7 +301,7 @@ func (t *dynTable) drop(o *Object, c *change) {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), 0)
 	}
 	t.rows[i].e = noEntry
-	t.strDead += uint64(len(c.was.name)) + 1
+	t.strDead += uint64(len(c.was.name())) + 1
 	c.e.str = 0
 	t.dead++
 }
@@ -344,7 +344,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 	for e := range o.each(list) {
 		if c := e.change(); c.comes() {
 			next[e.gnu%f.gbuckets+1]++
-			f.name(o, e, c.now.name)
+			f.name(o, e, c.now.name())
 		}
 	}
 	next[0] = f.first()
@@ -389,7 +389,7 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 		b := e.gnu % f.gbuckets
 		j := next[b]
 		next[b]++
-		f.rows[j] = dynRow{e.gnu, elf.SysVHash(c.now.name), e.id}
+		f.rows[j] = dynRow{e.gnu, elf.SysVHash(c.now.name()), e.id}
 		putSym(syms[j*symSize:], e.str, c.now)
 		if vers != nil {
 			le.PutUint16(vers[2*j:], versym(c.now))

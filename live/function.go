@@ -100,7 +100,7 @@ func (o *Object) function(s *sym, r *request) {
 		o.describe(f)
 	}
 	if len(r.lines) > 0 {
-		f.source = f.source.replace(s.name, r.lines)
+		f.source = f.source.replace(s.name(), r.lines)
 		o.describe(f)
 	}
 }

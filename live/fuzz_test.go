@@ -111,8 +111,8 @@ func FuzzOperations(f *testing.F) {
 func bindsTo(o *Object, name string, b *Block) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s, err := o.find("look", name, nil)
-	return err == nil && s.b == b
+	e, err := o.find("look", name, nil)
+	return err == nil && e.bound().b == b
 }
 
 // FuzzFileName has names of files in a folder that are ours or not: what is taken for ours says whose it is, and a sweep leaves

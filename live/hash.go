@@ -15,7 +15,7 @@ const (
 
 func versym(s *sym) uint16 {
 	v := s.version + verGlobal
-	if s.old {
+	if s.old() {
 		v |= verHidden
 	}
 	return v

@@ -164,7 +164,7 @@ func (t tables) Symbols(yield func(rtld.LiveSymbol) bool) {
 }
 
 func (o *Object) liveSymbol(s *sym) rtld.LiveSymbol {
-	r := rtld.LiveSymbol{Name: s.name, Addr: o.base + uintptr(s.at), Size: uintptr(s.size), Type: s.typ, Visibility: s.vis}
+	r := rtld.LiveSymbol{Name: s.name(), Addr: o.base + uintptr(s.at), Size: uintptr(s.size), Type: s.typ, Visibility: s.vis}
 	if s.version != 0 {
 		r.Version = (*o.versionList.Load())[s.version-1]
 	}

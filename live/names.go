@@ -3,6 +3,7 @@ package live
 import (
 	"iter"
 	"sync/atomic"
+	"unsafe"
 
 	"weld/image/elf"
 )
@@ -11,7 +12,9 @@ import (
 // compares with that. So an entry that nothing is bound to can become another name's while somebody reads it.
 type entry struct {
 	cur         atomic.Pointer[sym]
-	next        *sym // if listed, what cur is to be; nil to unbind
+	was         atomic.Pointer[sym] // what cur was before the commit of seq
+	seq         atomic.Uint64       // of the commit that gave it what it is bound to
+	next        *sym                // if listed, what cur is to be; nil to unbind
 	id          entryID
 	left, right entryID // of those that lead to the block when all is committed; right also of those that are free
 	more        entryID // if listed, the next one
@@ -57,6 +60,7 @@ func (t *entryTable) next() *entry {
 		e := t.at(t.free)
 		t.free, e.right = e.right, noEntry
 		e.cur.Store(nil)
+		e.was.Store(nil)
 		return e
 	}
 	if t.n&(1<<entryBits-1) == 0 {
@@ -107,38 +111,46 @@ func (o *Object) each(l entryList) iter.Seq[*entry] {
 	}
 }
 
-// sym is what a name is bound to. It does not change once it is published, but for what chains it. It is a line of the
-// processor's cache: to find one by its address is mostly to wait for it.
+// sym is what a name is bound to. It does not change once it is published. It has half a line of the processor's cache: to
+// find one by its address is mostly to wait for that.
 type sym struct {
-	name    string
+	str     *byte // the name
 	b       *Block
 	at      uint32 // vaddr
 	size    uint32
-	e       entryID
+	last    uint16 // index of the last byte of the name, which is never empty
 	version uint16 // 1 and the index into Object.versionList, 0 for none
 	typ     elf.SymType
 	vis     elf.SymVis
 	bind    elf.SymBind
-	old     bool   // not the default version
-	nobody  bool   // the name is unbound
-	seq     uint64 // of the commit that published it
-	prev    atomic.Pointer[sym]
+	flags   symFlags
 }
+
+type symFlags uint8
+
+const (
+	oldVersion symFlags = 1 << iota // not the default version
+	nobody                          // the name is unbound
+)
+
+func (s *sym) name() string { return unsafe.String(s.str, int(s.last)+1) }
+func (s *sym) old() bool    { return s.flags&oldVersion != 0 }
+func (s *sym) nobody() bool { return s.flags&nobody != 0 }
 
 // exported reports whether the symbol is for others.
 func (s *sym) exported() bool {
-	return s != nil && !s.nobody && (s.vis == elf.STV_DEFAULT || s.vis == elf.STV_PROTECTED)
+	return s != nil && !s.nobody() && (s.vis == elf.STV_DEFAULT || s.vis == elf.STV_PROTECTED)
 }
 
 // name returns the name of an entry that is published, or was.
-func (e *entry) name() string { return e.cur.Load().name }
+func (e *entry) name() string { return e.cur.Load().name() }
 
 // bound returns what the name is bound to once all is committed, nil if to nothing. Object.mu is held.
 func (e *entry) bound() *sym {
 	if e.listed {
 		return e.next
 	}
-	if s := e.cur.Load(); s != nil && !s.nobody {
+	if s := e.cur.Load(); s != nil && !s.nobody() {
 		return s
 	}
 	return nil
@@ -146,28 +158,23 @@ func (e *entry) bound() *sym {
 
 // published returns what a name is bound to as of the last commit, nil if to nothing or if the entry is another name's.
 func (e *entry) published(o *Object, name string) *sym {
-	if s := e.latest(o); s != nil && s.name == name {
+	if s := e.latest(o); s != nil && s.name() == name {
 		return s
 	}
 	return nil
 }
 
-// latest returns what the entry's name is bound to as of the last commit, nil if to nothing.
+// latest returns what the entry's name is bound to as of the last commit, nil if to nothing. A commit sets was, seq and cur, in
+// this order, of all entries it changes, and then Object.seq: what is returned was bound at some time since the call.
 func (e *entry) latest(o *Object) *sym {
-	for {
-		s := e.cur.Load()
-		if s != nil && s.seq > o.seq.Load() { // a commit is on its way, and not there yet
-			before := s.prev.Load()
-			if before == nil && s.seq <= o.seq.Load() {
-				continue // it is, and the next one has cut off what was before
-			}
-			s = before
-		}
-		if s == nil || s.nobody {
-			return nil
-		}
-		return s
+	s := e.cur.Load()
+	if e.seq.Load() > o.seq.Load() { // a commit is on its way, and not there yet
+		s = e.was.Load()
 	}
+	if s == nil || s.nobody() {
+		return nil
+	}
+	return s
 }
 
 // nameTable finds entries by name: open addressing. It is read without a lock.
@@ -224,7 +231,7 @@ func (o *Object) findBound(hash uint32, name string, f func(e *entry, s *sym) bo
 		if has == nil {
 			has = e.cur.Load()
 		}
-		return has != nil && has.name == name && f(e, s)
+		return has != nil && has.name() == name && f(e, s)
 	})
 }
 
@@ -297,15 +304,20 @@ func (o *Object) versionIndex(name string) uint16 {
 	return 0
 }
 
-func (o *Object) symbol(s *sym) Symbol {
-	r := Symbol{
-		Name: s.name, Addr: o.base + uintptr(s.at), Size: uintptr(s.size),
-		Type: s.typ, Visibility: s.vis, Block: s.b,
-	}
+func (o *Object) symbol(s *sym) (r Symbol) {
+	o.fill(&r, s)
+	return r
+}
+
+// fill sets all of r but an empty version.
+func (o *Object) fill(r *Symbol, s *sym) {
+	r.Name = s.name()
 	if v := s.version; v != 0 {
 		r.Version = (*o.versionList.Load())[v-1]
 	}
-	return r
+	r.Addr, r.Size = o.base+uintptr(s.at), uintptr(s.size)
+	r.Type, r.Visibility = s.typ, s.vis
+	r.Block = s.b
 }
 
 // lookup finds what a name is bound to as of the last commit: of exactly the given version, or if that is "" without one, else
@@ -323,7 +335,7 @@ func (o *Object) lookup(name, version string) (found *sym) {
 			}
 		case s.version == 0:
 			found = s
-		case !s.old:
+		case !s.old():
 			dflt = s
 		}
 		return found != nil

@@ -51,7 +51,7 @@ func (b *partBuilder) describe(o *Object, p *part) bool {
 		row := b.syms[len(b.syms)-symSize:]
 		putSym(row, uint32(len(b.strs)), s)
 		le.PutUint16(row[6:], partMemory)
-		b.strs = append(append(b.strs, s.name...), 0)
+		b.strs = append(append(b.strs, s.name()...), 0)
 		if s.typ == elf.STT_FUNC {
 			source(s.b.functionAt(s.at - uint32(s.b.ext.off)))
 		}

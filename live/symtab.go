@@ -82,7 +82,7 @@ func (t *symTable) begin() {
 func (t *symTable) add(o *Object, e *entry, s *sym) {
 	e.row = uint32(len(t.rows))
 	t.rows = append(t.rows, e.id)
-	name := t.putName(o, s.name)
+	name := t.putName(o, s.name())
 	t.syms.used += symSize
 	putSym(t.row(o, e.row), name, s)
 }
@@ -102,6 +102,6 @@ func (t *symTable) drop(o *Object, e *entry, was *sym) {
 	clear(t.row(o, last))
 	t.rows = t.rows[:last]
 	t.syms.used -= symSize
-	t.dead += uint64(len(was.name)) + 1
+	t.dead += uint64(len(was.name())) + 1
 	e.row = 0
 }
