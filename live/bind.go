@@ -179,6 +179,10 @@ func (o *Object) bindLocked(name string, gnu uint32, b *Block, r *request) error
 	if err != nil {
 		return err
 	}
+	if b.lent { // as another thread's commit may have come before the writing
+		b.lent = false
+		b.touch(0, b.size)
+	}
 	s := o.syms.next()
 	s.set(name, r, b, uint32(b.ext.off)+uint32(r.off), uint32(r.size))
 	s.version, s.typ, s.bind, s.vis = e.version, elf.SymType(r.typ), r.bind, r.vis

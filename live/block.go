@@ -18,6 +18,7 @@ type Block struct {
 	now       bool // freed by FreeNow
 	stale     bool // it is in Object.stale
 	rewritten bool // it is in Object.rewritten
+	lent      bool // At has returned it, and it was not bound since
 	nested    bool // functions begin in others
 	nfns      uint32
 	ext       extent
@@ -120,14 +121,16 @@ func (b *Block) Write(off int, data []byte) error {
 }
 
 // At returns the bytes of the block from an offset to its end, to be written. For text and read-only data they are those of the
-// alias. All of the block counts as written until the next Commit; what is written to the slice later needs another At, or
-// else may not become visible. The slice must not be used after Free or Close, nor once the file was truncated.
+// alias. They count as written until the next Commit, whoever's that is, and all of the block again at the first Bind of it after
+// this: what is written to the slice later needs another At, or else may not become visible. The slice must not be used after Free
+// or Close, nor once the file was truncated.
 // The error is an *Error with ErrRange, ErrFreed or ErrClosed.
 func (b *Block) At(off int) ([]byte, error) {
 	if err := b.use("write", off, 0); err != nil {
 		return nil, err
 	}
 	defer b.o.mu.Unlock()
+	b.lent = true
 	b.touch(uint64(off), b.size-uint64(off))
 	return b.memory()[off:], nil
 }

@@ -70,6 +70,30 @@ func TestBreakpoint(t *testing.T) {
 	}
 }
 
+// TestAt has what is written to the slice of At after a commit, as another thread's may be, be there once the block is bound.
+func TestAt(t *testing.T) {
+	o := newObject(t, Options{})
+	a := emit(t, o, "a", returns(1))
+	check(t, o.Commit())
+	poke(t, a.Addr(), int3)
+	for _, k := range []Kind{Text, Data} {
+		b, err := o.Alloc(len(returns(2)), 16, k)
+		check(t, err)
+		s, err := b.At(0)
+		check(t, err)
+		check(t, o.Commit())
+		copy(s, returns(2))
+		check(t, o.Bind("b", b, Replace))
+		check(t, o.Commit())
+		if m := native.Bytes(b.Addr(), uintptr(b.size)); !bytes.HasPrefix(m, returns(2)) {
+			t.Errorf("%v: in memory %x", k, m)
+		}
+		if m := o.bytes(b.ext.off, b.size); !bytes.Equal(m, returns(2)) {
+			t.Errorf("%v: in the file %x", k, m)
+		}
+	}
+}
+
 // TestRemap is for kernels that let nobody write to /proc/self/mem.
 func TestRemap(t *testing.T) {
 	memPath = "/nonexistent"

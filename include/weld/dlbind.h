@@ -51,8 +51,9 @@
  *		Copies data to allocated memory: the only way to code and constants but dlalias.
  *	void *dlalias(void *handle, void *addr)
  *		Returns where the memory at addr, and the rest of what dlalloc has returned, is written: of variables addr
- *		itself, of code and constants another address for the same memory. Write before the next dlcommit;
- *		after it, ask again. The alias must not be used after dlfree or dldelete, nor by a child of fork.
+ *		itself, of code and constants another address for the same memory. Write before the next dlcommit, whichever
+ *		thread's that is, or before the first dlbind; after it, ask again. The alias must not be used after dlfree or
+ *		dldelete, nor by a child of fork.
  *
  *	void *dlbind(void *handle, const char *name, void *addr, size_t size, unsigned type)
  *		Gives a name to size bytes at addr, which are within what one dlalloc has returned; size 0 is its rest. The type is STT_FUNC,
