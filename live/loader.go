@@ -140,7 +140,7 @@ func (l *spaceLoader) detach(o *Object) error {
 type tables struct{ o *Object }
 
 func (t tables) Find(name, version string) (rtld.LiveSymbol, bool) {
-	s := t.o.lookup(name, version)
+	s := t.o.lookup(name, version, true)
 	if s == nil {
 		return rtld.LiveSymbol{}, false
 	}

@@ -321,13 +321,13 @@ func (o *Object) fill(r *Symbol, s *sym) {
 }
 
 // lookup finds what a name is bound to as of the last commit: of exactly the given version, or if that is "" without one, else
-// the default one.
-func (o *Object) lookup(name, version string) (found *sym) {
+// the default one; of those that are exported, if that is asked for.
+func (o *Object) lookup(name, version string, exported bool) (found *sym) {
 	var dflt *sym
 	o.names.find(&o.entries, elf.GNUHash(name), func(e *entry) bool {
 		s := e.published(o, name)
 		switch {
-		case s == nil:
+		case s == nil || exported && !s.exported():
 		case version != "":
 			// The list is read after the symbol, and so has its version.
 			if s.version != 0 && (*o.versionList.Load())[s.version-1] == version {
@@ -355,7 +355,7 @@ func (o *Object) LookupVersion(name, version string) (Symbol, error) {
 	if o.shut.Load() {
 		return Symbol{}, o.closed("lookup")
 	}
-	s := o.lookup(name, version)
+	s := o.lookup(name, version, false)
 	if s == nil {
 		return Symbol{}, &Error{Op: "lookup", Object: o.name, Symbol: name, Reason: ErrNotFound}
 	}

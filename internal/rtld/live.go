@@ -17,8 +17,8 @@ import (
 // Live is what defines the symbols of an object whose code is made at run time. Its tables change while it is loaded: they are
 // not read, it is asked. Its methods take no lock and may be called at any time.
 type Live interface {
-	// Find returns a symbol as of the last commit: of exactly the given version, or if that is "" of no version or
-	// the default one.
+	// Find returns a symbol that is exported as of the last commit: of exactly the given version, or if that is "" of no
+	// version or the default one.
 	Find(name, version string) (LiveSymbol, bool)
 	// FindAddr returns the symbol that an address lies in.
 	FindAddr(pc uintptr) (LiveSymbol, bool)
@@ -133,7 +133,7 @@ func (o *Object) define(h *elf.NameHash, ver *elf.Version) (definition, bool) {
 		s, ok = o.live.Find(h.Name(), "")
 		ok = ok && s.Version == ""
 	}
-	if !ok || !s.exported() {
+	if !ok {
 		return definition{}, false
 	}
 	return o.defined(&s), true
