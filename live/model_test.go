@@ -1,249 +1,231 @@
 package live
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
 	"weld"
+	image "weld/image/elf"
 	"weld/native"
 )
 
-// modelBlock is a block, the number that its code returns, and the names that are to lead to it.
+// modelBlock is a block as it is to be: what was written to it, what of that is in memory (in text a debugger may have written
+// something else there), and the names that are to lead to it.
 type modelBlock struct {
-	b     *Block
-	n     uint32
-	names map[string]bool
+	b            *Block
+	file, memory []byte
+	n            uint32 // that it returns, if it is text
+	lent         bool   // to be written by way of At until it is bound
+	names        map[modelKey]*modelName
 }
 
-// TestModel has goroutines do things at random and compares each result with that of the model, and the files with the
-// object in between. A name belongs to one goroutine, so that what it does has one result.
-func TestModel(t *testing.T) {
-	const workers, rounds = 8, 5
-	ops := 10_000
-	if testing.Short() {
-		ops = 2_000
-	}
-	o := newObject(t, Options{})
-	lib := o.Library()
-	states := make([]*modelWorker, workers)
-	for i := range states {
-		states[i] = &modelWorker{t: t, o: o, id: i, rnd: rand.New(rand.NewPCG(uint64(i), 1)), names: map[string]*modelBlock{}, hidden: map[string]bool{}}
-	}
-	for round := range rounds {
-		var wg sync.WaitGroup
-		for _, w := range states {
-			wg.Go(func() {
-				for range ops / workers / rounds {
-					w.step()
-				}
-			})
-		}
-		wg.Wait()
-		if t.Failed() {
-			return
-		}
-		check(t, o.Commit())
-		n := 0
-		for _, w := range states {
-			for name, b := range w.names {
-				n++
-				s, err := o.Lookup(name)
-				if err != nil || s.Addr != b.b.Addr() {
-					t.Fatalf("round %d: %s: %v, %v, wanted %#x", round, name, s, err, b.b.Addr())
-				}
-				if got := native.Call(s.Addr); uint32(got) != b.n {
-					t.Fatalf("%s returns %d, wanted %d", name, got, b.n)
-				}
-				if at, ok := o.FindAddr(s.Addr + 5); !ok || at.Addr != s.Addr || !b.names[at.Name] {
-					t.Fatalf("at %#x is %v, wanted one of %v", s.Addr, at, b.names)
-				}
-				// As the run-time linker finds it.
-				l, err := lib.Lookup(name)
-				if found := err == nil && l.Addr == s.Addr && l.Size == s.Size; found == w.hidden[name] {
-					t.Fatalf("%s, hidden %v: %v, %v", name, w.hidden[name], l, err)
-				}
-				if at, ok := weld.FindAddr(s.Addr + 5); !ok || at.Library != lib || !b.names[at.Symbol] {
-					t.Fatalf("at %#x is %v, wanted one of %v", s.Addr, at, b.names)
-				}
-			}
-		}
-		if u := o.Usage(); u.Symbols != n {
-			t.Errorf("%d symbols, wanted %d", u.Symbols, n)
-		}
-		verify(t, o)
-		readelf(t, o)
-		check(t, o.Quiesce())
+type modelKey struct{ name, version string }
+
+type modelName struct {
+	b         *modelBlock
+	off, size int
+	typ       image.SymType
+	vis       image.SymVis
+	old       bool
+}
+
+func (n *modelName) exported() bool {
+	return n != nil && (n.vis == image.STV_DEFAULT || n.vis == image.STV_PROTECTED)
+}
+
+// symbol returns what Lookup is to say.
+func (n *modelName) symbol(k modelKey) Symbol {
+	return Symbol{
+		Name: k.name, Version: k.version, Addr: n.b.b.Addr() + uintptr(n.off), Size: uintptr(n.size), Type: n.typ, Visibility: n.vis, Block: n.b.b,
 	}
 }
 
+// modelWorker is a goroutine that does things at random. Names and blocks belong to one each, so that what it does has one result.
 type modelWorker struct {
-	t         *testing.T
-	o         *Object
-	id, count int
-	rnd       *rand.Rand
-	names     map[string]*modelBlock
-	hidden    map[string]bool // of these
-	blocks    []*modelBlock
+	t      *testing.T
+	o      *Object
+	id     int
+	count  uint32
+	rnd    *rand.Rand
+	names  map[modelKey]*modelName
+	blocks []*modelBlock
 }
 
-func (w *modelWorker) fail(format string, args ...any) { w.t.Errorf(format, args...) }
-
-func (w *modelWorker) name() string {
-	return fmt.Sprintf("w%d_%d", w.id, w.rnd.IntN(200))
-}
-
-func (w *modelWorker) block() *modelBlock {
-	if len(w.blocks) == 0 {
-		return nil
+// TestModel has goroutines do things at random, in an object whose file is in a folder and in one whose file is in memory, and
+// compares each result with that of the model, and all of the object and its file with all of the model in between.
+func TestModel(t *testing.T) {
+	const workers = 8
+	for _, c := range []struct {
+		name        string
+		opt         Options
+		ops, rounds int
+	}{{"folder", Options{}, 10_000, 4}, {"memory", Options{Memory: true}, 5_000, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			ops := c.ops
+			if testing.Short() {
+				ops /= 5
+			}
+			o := newObject(t, c.opt)
+			states := make([]*modelWorker, workers)
+			for i := range states {
+				states[i] = &modelWorker{t: t, o: o, id: i, rnd: rand.New(rand.NewPCG(uint64(i), uint64(c.rounds))), names: map[modelKey]*modelName{}}
+			}
+			for range c.rounds {
+				var wg sync.WaitGroup
+				for _, w := range states {
+					wg.Go(func() {
+						for n := 0; n < ops/workers/c.rounds && !t.Failed(); n++ {
+							w.step()
+						}
+					})
+				}
+				wg.Wait()
+				check(t, o.Commit())
+				compare(t, o, states)
+				check(t, o.Quiesce())
+				if t.Failed() {
+					return
+				}
+			}
+			saved := filepath.Join(t.TempDir(), "saved.so")
+			check(t, o.Save(saved))
+			lib, err := weld.Open(saved)
+			check(t, err)
+			defer lib.Close()
+			for _, w := range states {
+				for k := range w.names {
+					w.asLibrary(lib, k, lib.Base)
+				}
+				for _, b := range w.blocks {
+					if at := lib.Base + b.b.Addr() - o.Base(); b.b.Kind() == Text && uint32(native.Call(at)) != b.n {
+						t.Errorf("saved, at %#x: %d, wanted %d", at, native.Call(at), b.n)
+					} else if got := native.Bytes(at, uintptr(len(b.file))); b.b.Kind() != BSS && !bytes.Equal(got, b.file) {
+						t.Errorf("saved, at %#x: %x, wanted %x", at, got, b.file)
+					}
+				}
+			}
+		})
 	}
-	return w.blocks[w.rnd.IntN(len(w.blocks))]
 }
 
-func (w *modelWorker) step() {
-	o := w.o
-	switch k := w.rnd.IntN(100); {
-	case k < 25:
-		w.count++
-		n := uint32(w.id<<20 | w.count)
-		code := append(returns(n), make([]byte, w.rnd.IntN(200))...)
-		b, err := o.Alloc(len(code), 1<<w.rnd.IntN(7), Text)
-		if err != nil {
-			w.fail("alloc: %v", err)
-			return
+// compare compares an object, and its file, with the model. All is committed.
+func compare(t *testing.T, o *Object, states []*modelWorker) {
+	t.Helper()
+	data, err := os.ReadFile(o.Path())
+	check(t, err)
+	file, err := image.New(o.Path(), data)
+	check(t, err)
+	want := map[Symbol]bool{}
+	for _, w := range states {
+		for k, n := range w.names {
+			want[n.symbol(k)] = true
+			w.published(k)
+			w.asLibrary(o.Library(), k, o.Base())
 		}
-		if err := b.Write(0, code); err != nil {
-			w.fail("write: %v", err)
-		}
-		w.blocks = append(w.blocks, &modelBlock{b: b, n: n, names: map[string]bool{}})
-	case k < 50:
-		name, b := w.name(), w.block()
-		if b == nil {
-			return
-		}
-		was := w.names[name]
-		var opts []BindOption
-		replace := w.rnd.IntN(2) == 0
-		if replace {
-			opts = append(opts, Replace)
-		}
-		if w.rnd.IntN(4) == 0 {
-			opts = append(opts, Size(len(returns(0))))
-		}
-		if w.rnd.IntN(8) == 0 {
-			opts = append(opts, Lines(Line{0, "model.x", 1, 0}))
-		}
-		hidden := w.rnd.IntN(8) == 0
-		if hidden {
-			opts = append(opts, Hidden)
-		}
-		err := o.Bind(name, b.b, opts...)
-		if was != nil && !replace {
-			if !errors.Is(err, ErrBound) {
-				w.fail("bind %s: %v", name, err)
+		for _, b := range w.blocks {
+			w.content(b)
+			if b.b.Kind() == BSS {
+				continue
 			}
-			return
-		}
-		if err != nil {
-			w.fail("bind %s: %v", name, err)
-			return
-		}
-		if was != nil {
-			delete(was.names, name)
-		}
-		w.names[name], w.hidden[name] = b, hidden
-		b.names[name] = true
-	case k < 60:
-		name := w.name()
-		err := o.Unbind(name)
-		if b := w.names[name]; b != nil {
-			if err != nil {
-				w.fail("unbind %s: %v", name, err)
+			if got, ok := file.Bytes(uint64(b.b.Addr()-o.Base()), uint64(len(b.file))); !ok || !bytes.Equal(got, b.file) {
+				t.Errorf("the file has at %#x, %v, %x, wanted %x", b.b.Addr(), b.b.Kind(), got, b.file)
 			}
-			delete(b.names, name)
-			delete(w.names, name)
-		} else if !errors.Is(err, ErrNotFound) {
-			w.fail("unbind %s: %v", name, err)
 		}
-	case k < 67:
-		from, to := w.name(), w.name()
-		err := o.Rename(from, to)
-		b := w.names[from]
-		switch {
-		case b == nil:
-			if !errors.Is(err, ErrNotFound) {
-				w.fail("rename %s: %v", from, err)
+	}
+	got := map[Symbol]bool{}
+	for s := range o.Symbols() {
+		got[s] = true
+	}
+	if !maps.Equal(got, want) || o.Usage().Symbols != len(want) {
+		t.Errorf("%d symbols, by Usage %d, wanted %d", len(got), o.Usage().Symbols, len(want))
+	}
+	verify(t, o)
+	readelf(t, o)
+}
+
+// find returns what a name is bound to: with a version that, else without one or the default version.
+func (w *modelWorker) find(k modelKey, only func(*modelName) bool) (modelKey, *modelName) {
+	if n := w.names[k]; n != nil && only(n) {
+		return k, n
+	}
+	for _, v := range versions {
+		if n := w.names[modelKey{k.name, v}]; k.version == "" && n != nil && !n.old && only(n) {
+			return modelKey{k.name, v}, n
+		}
+	}
+	return k, nil
+}
+
+func all(*modelName) bool { return true }
+
+// published compares what a name, and the addresses that it leads to, are said to be.
+func (w *modelWorker) published(k modelKey) {
+	w.t.Helper()
+	o, n := w.o, w.names[k]
+	if s, err := o.LookupVersion(k.name, k.version); err != nil || s != n.symbol(k) {
+		w.t.Errorf("%v: %+v, %v, wanted %+v", k, s, err, n.symbol(k))
+	}
+	first, m := w.find(modelKey{name: k.name}, all)
+	if s, err := o.Lookup(k.name); (err == nil) != (m != nil) || err == nil && s != m.symbol(first) {
+		w.t.Errorf("%v: %+v, %v, wanted %+v", k, s, err, m)
+	}
+	// The innermost one at an address.
+	x := n.off + w.rnd.IntN(max(n.size, 1))
+	var in []Symbol
+	for k, m := range n.b.names {
+		if s := m.symbol(k); m.off <= x && x < m.off+max(m.size, 1) {
+			if len(in) > 0 && (s.Addr > in[0].Addr || s.Addr == in[0].Addr && s.Size < in[0].Size) {
+				in = nil
 			}
-		case from == to:
-			if err != nil {
-				w.fail("rename %s: %v", from, err)
+			if len(in) == 0 || s.Addr == in[0].Addr && s.Size == in[0].Size {
+				in = append(in, s)
 			}
-		case w.names[to] != nil:
-			if !errors.Is(err, ErrBound) {
-				w.fail("rename %s to %s: %v", from, to, err)
+		}
+	}
+	pc := n.b.b.Addr() + uintptr(x)
+	if s, ok := o.FindAddr(pc); !ok || !slices.Contains(in, s) {
+		w.t.Errorf("at %#x is %+v, wanted one of %+v", pc, s, in)
+	}
+	at, ok := weld.FindAddr(pc)
+	if is := func(s Symbol) bool { return s.Name == at.Symbol && uintptr(at.Offset) == pc-s.Addr }; !ok || at.Library != o.Library() || !slices.ContainsFunc(in, is) {
+		w.t.Errorf("at %#x is %+v, wanted one of %+v", pc, at, in)
+	}
+}
+
+// asLibrary compares what the run-time linker finds, in the object or in a copy of its file, at an address.
+func (w *modelWorker) asLibrary(lib *weld.Library, k modelKey, base uintptr) {
+	w.t.Helper()
+	for _, k := range [...]modelKey{k, {name: k.name}} {
+		as, n := w.find(k, (*modelName).exported)
+		s, err := lib.LookupVersion(k.name, k.version)
+		if n == nil {
+			if !errors.Is(err, weld.ErrNotFound) {
+				w.t.Errorf("%v, in %s: %+v, %v", k, lib.Path, s, err)
 			}
-		default:
-			if err != nil {
-				w.fail("rename %s: %v", from, err)
-			}
-			delete(w.names, from)
-			delete(b.names, from)
-			w.names[to], w.hidden[to] = b, w.hidden[from]
-			b.names[to] = true
+			continue
 		}
-	case k < 77:
-		if len(w.blocks) == 0 {
-			return
+		want := n.symbol(as)
+		if err != nil || s.Addr-base != want.Addr-w.o.Base() || s.Size != want.Size || s.Version != as.version || s.Type != want.Type {
+			w.t.Errorf("%v, in %s: %+v, %v, wanted %+v", k, lib.Path, s, err, want)
 		}
-		i := w.rnd.IntN(len(w.blocks))
-		b := w.blocks[i]
-		free := b.b.Free
-		if k%2 == 0 {
-			free = b.b.FreeNow
-		}
-		if err := free(); err != nil {
-			w.fail("free: %v", err)
-		}
-		for name := range b.names {
-			delete(w.names, name)
-		}
-		w.blocks[i] = w.blocks[len(w.blocks)-1]
-		w.blocks = w.blocks[:len(w.blocks)-1]
-		if err := b.b.Free(); !errors.Is(err, ErrFreed) {
-			w.fail("second free: %v", err)
-		}
-		if err := o.Bind("freed", b.b); !errors.Is(err, ErrFreed) {
-			w.fail("bind of what is freed: %v", err)
-		}
-	case k < 80:
-		if err := o.Commit(); err != nil {
-			w.fail("commit: %v", err)
-		}
-	case k < 90:
-		// What another commit has published meanwhile cannot be known; what it says must be so.
-		name := w.name()
-		if s, err := o.Lookup(name); err == nil && s.Name != name {
-			w.fail("lookup of %s: %v", name, s)
-		} else if err != nil && !errors.Is(err, ErrNotFound) {
-			w.fail("lookup of %s: %v", name, err)
-		}
-		if s, err := o.Library().Lookup(name); err == nil && s.Name != name {
-			w.fail("lookup of %s in the library: %v", name, s)
-		} else if err != nil && !errors.Is(err, weld.ErrNotFound) {
-			w.fail("lookup of %s in the library: %v", name, err)
-		}
-	default:
-		b := w.block()
-		if b == nil {
-			return
-		}
-		if s, ok := o.FindAddr(b.b.Addr() + 3); ok && s.Addr != b.b.Addr() {
-			w.fail("at %#x is %v", b.b.Addr(), s)
-		}
-		if at, ok := weld.FindAddr(b.b.Addr() + 3); !ok || at.Library != o.Library() {
-			w.fail("at %#x is %v", b.b.Addr(), at)
+	}
+}
+
+// content compares what is in memory. All is committed that this worker has done.
+func (w *modelWorker) content(b *modelBlock) {
+	w.t.Helper()
+	if got := native.Bytes(b.b.Addr(), uintptr(len(b.memory))); !bytes.Equal(got, b.memory) {
+		w.t.Errorf("at %#x, %v: %x, wanted %x", b.b.Addr(), b.b.Kind(), got, b.memory)
+	} else if b.b.Kind() == Text && b.memory[0] != int3 {
+		if got := uint32(native.Call(b.b.Addr())); got != b.n {
+			w.t.Errorf("at %#x: %d, wanted %d", b.b.Addr(), got, b.n)
 		}
 	}
 }

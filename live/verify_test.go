@@ -29,18 +29,15 @@ func line(name, version string, old bool, addr, size uint64, typ image.SymType, 
 
 // published returns the symbols of an object by its own account, and those of them that are exported.
 func published(o *Object) (all, exported []string) {
-	for s := range o.Symbols() {
-		old := false
-		if s.Version != "" {
-			d, err := o.Lookup(s.Name)
-			old = err != nil || d.Version != s.Version
-		}
-		l := line(s.Name, s.Version, old, uint64(s.Addr-o.Base()), uint64(s.Size), s.Type, s.Visibility)
+	o.published(func(b *sym) bool {
+		s := o.symbol(b)
+		l := line(s.Name, s.Version, b.old, uint64(b.at), uint64(s.Size), s.Type, s.Visibility)
 		all = append(all, l)
 		if s.Visibility == image.STV_DEFAULT || s.Visibility == image.STV_PROTECTED {
 			exported = append(exported, l)
 		}
-	}
+		return true
+	})
 	slices.Sort(all)
 	slices.Sort(exported)
 	return all, exported
