@@ -31,7 +31,7 @@ func line(name, version string, old bool, addr, size uint64, typ image.SymType, 
 func published(o *Object) (all, exported []string) {
 	o.published(func(b *sym) bool {
 		s := o.symbol(b)
-		l := line(s.Name, s.Version, b.old, uint64(b.at), uint64(s.Size), s.Type, s.Visibility)
+		l := line(s.Name, s.Version, b.old(), uint64(b.at), uint64(s.Size), s.Type, s.Visibility)
 		all = append(all, l)
 		if s.Visibility == image.STV_DEFAULT || s.Visibility == image.STV_PROTECTED {
 			exported = append(exported, l)
