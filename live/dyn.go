@@ -30,19 +30,12 @@ type dynTable struct {
 	buckets  uint32   // of DT_HASH
 	nbloom   uint32
 	gbuckets uint32
-	sorted   bool // DT_GNU_HASH is there
-	resort   bool // a new table is asked for
-	rows     []dynRow
+	sorted   bool   // DT_GNU_HASH is there
+	resort   bool   // a new table is asked for
 	strszAt  uint64 // where in .dynamic
 	gnuAt    uint64
 
 	wantFiles, wantsUsed uint64 // DT_VERNEED has
-}
-
-// dynRow is what is kept of a symbol beside its entry.
-type dynRow struct {
-	gnu, sysv uint32
-	e         entryID // noEntry if there is none
 }
 
 const (
@@ -51,8 +44,7 @@ const (
 	relaSize = 24
 	// few is the number of symbols for which a table is made by each commit.
 	few = 512
-	// share is the part of the symbols that have to come, and shareGone that have to go, to have a table made anew.
-	share     = 2
+	// shareGone is the part of the symbols that have to go to have a table made anew.
 	shareGone = 4
 )
 
@@ -97,7 +89,7 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 	case t.syms == nil || t.resort || moved || p.compact || len(versions) > len(t.verNames) || len(imports) > len(t.imports):
 		p.remake = true
 	case added == 0 && gone == 0:
-	case uint64(t.n+added)*symSize > t.syms.size, t.added+added+dead > live/share, dead > live/shareGone, added > 0 && n <= few:
+	case uint64(t.n+added)*symSize > t.syms.size, dead > live/shareGone, added > 0 && n <= few:
 		p.remake = true
 	}
 	if !p.remake {
@@ -136,11 +128,11 @@ func (t *dynTable) plan(x *tx, p *dynPlan) (err error) {
 				total += uint64(len(w.version)) + 1
 			}
 		}
-		take(&p.strs, total, total/2+512)
+		take(&p.strs, total, o.spare(total)+512)
 	}
-	more := uint64(n)/share + 16
+	more := o.spare(uint64(n)*symSize)/symSize + 16
 	f := &p.fresh
-	f.buckets = n | 1
+	f.buckets = (n+uint32(more))/2 | 1
 	f.gbuckets = n/2 | 1
 	f.nbloom = 1 << bits.Len32(n/8)
 	take(&f.dynamic, dynSize*uint64(18+len(o.needs)), 0)
@@ -171,7 +163,7 @@ func (t *dynTable) apply(x *tx, p *dynPlan, list entryList) {
 			case c.goes():
 				t.drop(o, &c)
 			case c.stays():
-				if i := t.find(o, &c); i != 0 {
+				if i, _ := t.find(o, &c); i != 0 {
 					t.rewrite(o, i, e.str, c.now)
 				}
 			}
@@ -235,36 +227,38 @@ func (t *dynTable) append(o *Object, c *change) {
 	if t.vers != nil {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
 	}
-	h := elf.SysVHash(s.name())
-	t.rows = append(t.rows, dynRow{c.e.gnu, h, c.e.id})
 	t.n++
 	o.put32(t.chain(i), 0)
 	o.put32(t.hash.off+4, t.n)
 	// At the end of its chain: who has read how many symbols there are stops at one that is beyond.
-	at := t.bucket(h)
+	at := t.bucket(s)
 	for j := o.get32(at); j != 0; j = o.get32(at) {
 		at = t.chain(j)
 	}
 	o.put32(at, i)
 }
 
-func (t *dynTable) bucket(h uint32) uint64 { return t.hash.off + 8 + 4*uint64(h%t.buckets) }
+// bucket and chain return where the words of DT_HASH are.
+func (t *dynTable) bucket(s *sym) uint64 {
+	return t.hash.off + 8 + 4*uint64(elf.SysVHash(s.name())%t.buckets)
+}
+
 func (t *dynTable) chain(i uint32) uint64 {
 	return t.hash.off + 8 + 4*(uint64(t.buckets)+uint64(i))
 }
 
-// find returns the index of the symbol of an entry that changes. Each has a place of its own in .dynstr.
-func (t *dynTable) find(o *Object, c *change) uint32 {
+// find returns the index of the symbol of an entry that changes, and which word of DT_HASH leads there. Each has a place of its own
+// in .dynstr.
+func (t *dynTable) find(o *Object, c *change) (i uint32, at uint64) {
 	e := c.e
 	if t.n == 0 || e.str == 0 {
-		return 0
+		return 0, 0
 	}
-	for i := o.get32(t.bucket(elf.SysVHash(c.was.name()))); i != 0; i = o.get32(t.chain(i)) {
-		if o.get32(t.syms.off+uint64(i)*symSize) == e.str {
-			return i
-		}
+	at = t.bucket(c.was)
+	for i = o.get32(at); i != 0 && o.get32(t.syms.off+uint64(i)*symSize) != e.str; i = o.get32(at) {
+		at = t.chain(i)
 	}
-	return 0
+	return i, at
 }
 
 // rewrite makes a symbol's entry say what it is bound to now.
@@ -282,17 +276,12 @@ func (t *dynTable) rewrite(o *Object, i, name uint32, s *sym) {
 
 // drop takes a symbol away. Readers that are at it go on.
 func (t *dynTable) drop(o *Object, c *change) {
-	i := t.find(o, c)
+	i, at := t.find(o, c)
 	if i == 0 {
 		return
 	}
-	for at := t.bucket(t.rows[i].sysv); ; at = t.chain(o.get32(at)) {
-		if o.get32(at) == i {
-			o.put32(at, o.get32(t.chain(i)))
-			break
-		}
-	}
-	at := t.syms.off + uint64(i)*symSize
+	o.put32(at, o.get32(t.chain(i)))
+	at = t.syms.off + uint64(i)*symSize
 	const weak = uint64(elf.STB_WEAK) << (4 + 32) // local ones come first, and others would be missed
 	o.put64(at, weak)
 	o.put64(at+8, 0)
@@ -300,7 +289,6 @@ func (t *dynTable) drop(o *Object, c *change) {
 	if t.vers != nil {
 		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), 0)
 	}
-	t.rows[i].e = noEntry
 	t.strDead += uint64(len(c.was.name())) + 1
 	c.e.str = 0
 	t.dead++
@@ -333,71 +321,12 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 	}
 
 	f.n = max(t.n-t.dead, 1) + p.added + uint32(len(f.imports)-len(t.imports))
-	f.rows = make([]dynRow, f.n, f.n+f.n/share+16)
-	// Counting sort. next is where the next symbol of a bucket goes.
-	next := make([]uint32, f.gbuckets+1)
-	for i := range t.rows {
-		if r := &t.rows[i]; r.e != noEntry {
-			next[r.gnu%f.gbuckets+1]++
-		}
-	}
 	for e := range o.each(list) {
 		if c := e.change(); c.comes() {
-			next[e.gnu%f.gbuckets+1]++
 			f.name(o, e, c.now.name())
 		}
 	}
-	next[0] = f.first()
-	for i := 1; i < len(next); i++ {
-		next[i] += next[i-1]
-	}
-	syms := o.bytes(f.syms.off, uint64(f.n)*symSize)
-	var vers, oldVers []byte
-	if f.vers != nil {
-		vers = o.bytes(f.vers.off, 2*uint64(f.n))
-	}
-	if t.vers != nil {
-		oldVers = o.bytes(t.vers.off, 2*uint64(t.n))
-	}
-	for i := range t.rows {
-		r := t.rows[i]
-		if r.e == noEntry {
-			continue
-		}
-		b := r.gnu % f.gbuckets
-		j := next[b]
-		next[b]++
-		f.rows[j] = r
-		to := syms[j*symSize:][:symSize]
-		copy(to, o.bytes(t.syms.off+uint64(i)*symSize, symSize))
-		if p.compact {
-			le.PutUint32(to, o.entry(r.e).str)
-		}
-		if vers != nil {
-			v := uint16(verGlobal)
-			if oldVers != nil {
-				v = le.Uint16(oldVers[2*i:])
-			}
-			le.PutUint16(vers[2*j:], v)
-		}
-	}
-	for e := range o.each(list) {
-		c := e.change()
-		if !c.comes() {
-			continue
-		}
-		b := e.gnu % f.gbuckets
-		j := next[b]
-		next[b]++
-		f.rows[j] = dynRow{e.gnu, elf.SysVHash(c.now.name()), e.id}
-		putSym(syms[j*symSize:], e.str, c.now)
-		if vers != nil {
-			le.PutUint16(vers[2*j:], versym(c.now))
-		}
-	}
-	f.writeImports(o, syms, vers)
-	f.writeGNUHash(o, next[:f.gbuckets])
-	f.writeHash(o)
+	f.writeSymbols(o)
 	f.writeVersions(o)
 	f.writeWants(o)
 	f.writeDynamic(o)
@@ -405,6 +334,37 @@ func (t *dynTable) remake(x *tx, p *dynPlan, list entryList) {
 		x.replace(e)
 	}
 	*t = *f
+}
+
+// writeSymbols writes .dynsym, DT_VERSYM and the hash tables, of all entries that have a name in .dynstr.
+func (t *dynTable) writeSymbols(o *Object) {
+	syms := o.bytes(t.syms.off, uint64(t.n)*symSize)
+	var vers []byte
+	if t.vers != nil {
+		vers = o.bytes(t.vers.off, 2*uint64(t.n))
+	}
+	t.writeImports(o, syms, vers)
+	g, h := t.beginGNUHash(o), t.beginHash(o)
+	for e := range o.entries.all {
+		if e.str != 0 {
+			g.count(e.gnu)
+		}
+	}
+	g.begin()
+	for e := range o.entries.all {
+		if e.str == 0 {
+			continue
+		}
+		s := e.bound()
+		i := g.put(e.gnu)
+		h.put(i, elf.SysVHash(s.name()))
+		putSym(syms[uint64(i)*symSize:], e.str, s)
+		if vers != nil {
+			le.PutUint16(vers[2*uint64(i):], versym(s))
+		}
+	}
+	g.end()
+	t.sorted = true
 }
 
 // first returns the index of the first symbol that is defined.
@@ -439,8 +399,8 @@ func (f *dynTable) moveNames(o *Object, t *dynTable, p *dynPlan) {
 	}
 	f.strUsed, f.strDead, f.verNames, f.imports, f.needs, f.wants = 1, 0, nil, nil, nil, nil
 	f.putName(o, o.name) // DT_SONAME, at 1
-	for i := range t.rows {
-		if e := o.entry(t.rows[i].e); e != nil {
+	for e := range o.entries.all {
+		if e.str != 0 {
 			f.name(o, e, e.name())
 		}
 	}

@@ -105,7 +105,8 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 	const end = 4
 	if t.frames == nil || t.used+p.bytes+end > t.frames.size || t.dead > t.used/2 && t.dead > page {
 		live := t.used - t.dead + uint64(len(cie))
-		if p.frames, err = x.take(meta, (live+p.bytes)*3/2+1<<10, live+p.bytes+end); err != nil {
+		n := live + p.bytes + end
+		if p.frames, err = x.take(meta, n+o.spare(n)+1<<10, n); err != nil {
 			return err
 		}
 	} else if p.bytes > 0 {
@@ -114,7 +115,8 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 	if p.frames != nil || !t.inPlace(p) {
 		p.rows = t.merge(p)
 		n := uint64(len(p.rows))
-		if p.hdr, err = x.take(meta, ehHead+8*(n+n/2+16), ehHead+8*n); err != nil {
+		const most = 4 // as a description takes that much more
+		if p.hdr, err = x.take(meta, ehHead+8*(n+16)+o.spare(8*n*most)/most, ehHead+8*n); err != nil {
 			return err
 		}
 	} else if len(p.list) > 0 {

@@ -57,46 +57,87 @@ func gnuSize(t *dynTable, n uint32) uint64 {
 	return 16 + 8*uint64(t.nbloom) + 4*(uint64(t.gbuckets)+uint64(n))
 }
 
-// writeGNUHash writes DT_GNU_HASH: the symbols of a bucket are those from the end of the bucket before on.
-func (t *dynTable) writeGNUHash(o *Object, end []uint32) {
-	offset := t.first() // the first symbol that is hashed
-	b := o.bytes(t.gnu.off, gnuSize(t, t.n-offset))
-	le.PutUint32(b, t.gbuckets)
-	le.PutUint32(b[4:], offset)
-	le.PutUint32(b[8:], t.nbloom)
-	le.PutUint32(b[12:], bloomShift)
-	bloom := b[16:][:8*t.nbloom]
-	buckets := b[16+8*t.nbloom:][:4*t.gbuckets]
-	chain := b[16+8*t.nbloom+4*t.gbuckets:]
-	for i := offset; i < t.n; i++ {
-		h := t.rows[i].gnu
-		w := bloom[8*(h/64&(t.nbloom-1)):]
-		le.PutUint64(w, le.Uint64(w)|1<<(h%64)|1<<(h>>bloomShift%64))
-		le.PutUint32(chain[4*(i-offset):], h&^1)
-	}
-	at := offset
-	for i, last := range end {
-		if last > at {
-			le.PutUint32(buckets[4*i:], at)
-			c := chain[4*(last-1-offset):]
-			le.PutUint32(c, le.Uint32(c)|1)
-			at = last
-		}
-	}
-	t.sorted = true
+// gnuHash is DT_GNU_HASH while it is made. The symbols of a bucket follow each other, so they are counted first. Then a bucket
+// has the index of its next symbol, and in the end, where the one before has ended, that of its first.
+type gnuHash struct {
+	bloom, buckets, chain []byte
+	words, n              uint32 // of the filter, and buckets
+	first                 uint32 // symbol
 }
 
-// writeHash writes DT_HASH.
-func (t *dynTable) writeHash(o *Object) {
+func (t *dynTable) beginGNUHash(o *Object) gnuHash {
+	first := t.first()
+	b := o.bytes(t.gnu.off, gnuSize(t, t.n-first))
+	le.PutUint32(b, t.gbuckets)
+	le.PutUint32(b[4:], first)
+	le.PutUint32(b[8:], t.nbloom)
+	le.PutUint32(b[12:], bloomShift)
+	b = b[16:]
+	filter, counts := 8*t.nbloom, 4*t.gbuckets
+	return gnuHash{b[:filter], b[filter:][:counts], b[filter+counts:], t.nbloom, t.gbuckets, first}
+}
+
+func (g *gnuHash) bucket(i uint32) []byte { return g.buckets[4*i:][:4] }
+
+func (g *gnuHash) count(h uint32) {
+	b := g.bucket(h % g.n)
+	le.PutUint32(b, le.Uint32(b)+1)
+}
+
+func (g *gnuHash) begin() {
+	at := g.first
+	for i := range g.n {
+		b := g.bucket(i)
+		n := le.Uint32(b)
+		le.PutUint32(b, at)
+		at += n
+	}
+}
+
+// put returns the index that a symbol gets.
+func (g *gnuHash) put(h uint32) uint32 {
+	b := g.bucket(h % g.n)
+	i := le.Uint32(b)
+	le.PutUint32(b, i+1)
+	w := g.bloom[8*(h/64&(g.words-1)):]
+	le.PutUint64(w, le.Uint64(w)|1<<(h%64)|1<<(h>>bloomShift%64))
+	le.PutUint32(g.chain[4*(i-g.first):], h&^1)
+	return i
+}
+
+func (g *gnuHash) end() {
+	at := g.first
+	for i := range g.n {
+		b := g.bucket(i)
+		end := le.Uint32(b)
+		if end == at {
+			le.PutUint32(b, 0)
+			continue
+		}
+		le.PutUint32(b, at)
+		c := g.chain[4*(end-1-g.first):]
+		le.PutUint32(c, le.Uint32(c)|1)
+		at = end
+	}
+}
+
+// sysvHash is DT_HASH while it is made.
+type sysvHash struct {
+	buckets, chain []byte
+	n              uint32
+}
+
+func (t *dynTable) beginHash(o *Object) sysvHash {
 	b := o.bytes(t.hash.off, t.hash.size)
 	le.PutUint32(b, t.buckets)
 	le.PutUint32(b[4:], t.n)
-	buckets, chain := b[8:][:4*t.buckets], b[8+4*t.buckets:]
-	for i := t.first(); i < t.n; i++ {
-		k := buckets[4*(t.rows[i].sysv%t.buckets):]
-		copy(chain[4*i:][:4], k[:4])
-		le.PutUint32(k, i)
-	}
+	return sysvHash{b[8:][:4*t.buckets], b[8+4*t.buckets:], t.buckets}
+}
+
+func (t *sysvHash) put(i, h uint32) {
+	b := t.buckets[4*(h%t.n):][:4]
+	copy(t.chain[4*i:][:4], b)
+	le.PutUint32(b, i)
 }
 
 // writeDynamic writes .dynamic.

@@ -54,6 +54,15 @@ func (t *entryTable) at(id entryID) *entry {
 	return &(*t.chunks.Load())[id>>entryBits][id&(1<<entryBits-1)]
 }
 
+// all yields all entries that there are, also those of no use.
+func (t *entryTable) all(yield func(*entry) bool) {
+	for id := noEntry + 1; id < t.n; id++ {
+		if !yield(t.at(id)) {
+			return
+		}
+	}
+}
+
 // next returns an entry of no name.
 func (t *entryTable) next() *entry {
 	if t.free != noEntry {

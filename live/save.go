@@ -1,6 +1,7 @@
 package live
 
 import (
+	"iter"
 	"os"
 	"path/filepath"
 )
@@ -31,15 +32,23 @@ func (o *Object) Save(path string) error {
 		return fail(err)
 	}
 	err = o.guard(op, func() error {
+		end := uint64(0)
 		for i := range o.regions {
-			for _, c := range o.regions[i].chunks {
-				if !o.regions[i].file {
+			r := &o.regions[i]
+			for _, c := range r.chunks {
+				if !r.file {
 					continue
 				}
-				if _, err := f.WriteAt(o.bytes(c.at, c.mapped), int64(c.off)); err != nil {
-					return err
+				end = max(end, c.off+c.mapped)
+				for at, n := range r.parts(c) {
+					if _, err := f.WriteAt(o.bytes(at, n), int64(c.off+at-c.at)); err != nil {
+						return err
+					}
 				}
 			}
+		}
+		if err := f.Truncate(int64(end)); err != nil {
+			return err
 		}
 		return f.Chmod(0o755)
 	})
@@ -54,4 +63,24 @@ func (o *Object) Save(path string) error {
 		return fail(err)
 	}
 	return nil
+}
+
+// parts yields where a chunk of the file has something, and how many bytes.
+func (r *region) parts(c *chunk) iter.Seq2[uint64, uint64] {
+	return func(yield func(at, n uint64) bool) {
+		if r.kind < numKinds {
+			yield(c.at, c.mapped)
+			return
+		}
+		end := c.mapped / page
+		for i := uint64(0); i < end; i++ {
+			from := i
+			for i < end && c.backed.has(i) {
+				i++
+			}
+			if i > from && !yield(c.at+from*page, (i-from)*page) {
+				return
+			}
+		}
+	}
 }

@@ -186,6 +186,17 @@ func (o *Object) expire(wait bool) bool {
 	return n > 0
 }
 
+// spare returns how much room a table of n bytes gets for what comes. Memory is had for what is in use only, and a table without
+// room is copied: so one that is not small gets much, if that is not more than its part of the address space.
+func (o *Object) spare(n uint64) uint64 {
+	const large, part = 64 << 10, 8
+	more := n / 2
+	if most := o.regions[meta].cap / part; n >= large && n < most {
+		more = max(more, min(3*n, most-n))
+	}
+	return more
+}
+
 // list is a table that only files have: it grows by being copied.
 type list struct {
 	e    *extent
@@ -198,7 +209,8 @@ func (l *list) room(t *tx, n uint64) error {
 		t.use(l.e, l.used+n)
 		return nil
 	}
-	e, err := t.take(aux, max(2*(l.used+n), 1<<10), l.used+n)
+	used := l.used + n
+	e, err := t.take(aux, used+max(used, t.o.spare(used), 1<<10), used)
 	if err != nil {
 		return err
 	}
