@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"sort"
 )
 
 var le = binary.LittleEndian
@@ -16,7 +17,7 @@ type ehTable struct {
 	used   uint64 // bytes, the 0 that ends them not included
 	dead   uint64 // of them
 	hdr    *extent
-	rows   []ehRow
+	rows   rows[ehRow]
 	gaps   int // rows of functions that are no more
 }
 
@@ -52,7 +53,7 @@ type ehPlan struct {
 	bytes uint64
 	// If they are to be made anew:
 	frames, hdr *extent
-	rows        []ehRow
+	rows        *rows[ehRow] // those of the table then, nil if the new ones go to the end
 }
 
 // ehNew is a function to describe.
@@ -113,14 +114,17 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 		x.use(t.frames, t.used+p.bytes+end)
 	}
 	if p.frames != nil || !t.inPlace(p) {
-		p.rows = t.merge(p)
-		n := uint64(len(p.rows))
+		n := uint64(t.rows.n + len(p.list))
+		if !t.behind(p) {
+			p.rows = t.merge(p)
+			n = uint64(p.rows.n)
+		}
 		const most = 4 // as a description takes that much more
 		if p.hdr, err = x.take(meta, ehHead+8*(n+16)+o.spare(8*n*most)/most, ehHead+8*n); err != nil {
 			return err
 		}
 	} else if len(p.list) > 0 {
-		x.use(t.hdr, ehHead+8*uint64(len(t.rows)+len(p.list)))
+		x.use(t.hdr, ehHead+8*uint64(t.rows.n+len(p.list)))
 	}
 	return nil
 }
@@ -189,8 +193,7 @@ func (t *ehTable) same(o *Object, f *function, rules []byte) bool {
 
 // at returns the first row whose function begins at or behind an address.
 func (t *ehTable) at(start uint32) int {
-	i, _ := slices.BinarySearchFunc(t.rows, start, func(r ehRow, v uint32) int { return int(r.start) - int(v) })
-	return i
+	return sort.Search(t.rows.n, func(i int) bool { return t.rows.at(i).start >= start })
 }
 
 // inPlace tells whether the new functions can be put into the table as it is.
@@ -201,54 +204,56 @@ func (t *ehTable) inPlace(p *ehPlan) bool {
 	added := 0
 	for i := range p.list {
 		n := &p.list[i]
-		if len(t.rows) == 0 || n.start > t.rows[len(t.rows)-1].start {
+		if t.isLast(n.start) {
 			added = len(p.list) - i
 			break
 		}
 		k := t.at(n.start)
-		if t.rows[k].start != n.start {
+		if t.rows.at(k).start != n.start {
 			return false
 		}
 		// An entry inside of the function would hide it.
-		if k+1 < len(t.rows) && t.rows[k+1].fde == 0 && t.rows[k+1].start < n.start+n.size {
-			return false
+		if k+1 < t.rows.n {
+			if next := t.rows.at(k + 1); next.fde == 0 && next.start < n.start+n.size {
+				return false
+			}
 		}
 	}
-	return ehHead+8*uint64(len(t.rows)+added) <= t.hdr.size
+	return ehHead+8*uint64(t.rows.n+added) <= t.hdr.size
+}
+
+// isLast reports whether what begins at an address belongs behind all that the table has.
+func (t *ehTable) isLast(start uint32) bool {
+	return t.rows.n == 0 || start > t.rows.at(t.rows.n-1).start
+}
+
+// behind reports whether all the new functions do, and those that the table has stay. So it is mostly.
+func (t *ehTable) behind(p *ehPlan) bool {
+	return t.gaps == 0 && len(p.gone) == 0 && (len(p.list) == 0 || t.isLast(p.list[0].start))
 }
 
 // merge returns the rows of a new table. Those of new functions have no fde yet.
-func (t *ehTable) merge(p *ehPlan) []ehRow {
-	k, n := 0, len(t.rows)
-	rows := t.rows
-	behind := t.gaps == 0 && len(p.gone) == 0 && (n == 0 || len(p.list) == 0 || p.list[0].start > t.rows[n-1].start)
-	if most := n + len(p.list); !behind || most > cap(rows) {
-		rows = make([]ehRow, 0, most*3/2+16)
+func (t *ehTable) merge(p *ehPlan) *rows[ehRow] {
+	all, k := new(rows[ehRow]), 0
+	fresh := func() {
+		all.add(ehRow{start: p.list[k].start, f: p.list[k].f})
+		k++
 	}
-	if behind { // as most are
-		rows = append(rows[:0], t.rows...)
-		for i := range p.list {
-			rows = append(rows, ehRow{start: p.list[i].start, f: p.list[i].f})
-		}
-		return rows
-	}
-	for _, r := range t.rows {
+	for i := range t.rows.n {
+		r := t.rows.at(i)
 		for k < len(p.list) && p.list[k].start < r.start {
-			rows = append(rows, ehRow{start: p.list[k].start, f: p.list[k].f})
-			k++
+			fresh()
 		}
 		if k < len(p.list) && p.list[k].start == r.start {
-			r = ehRow{start: r.start, f: p.list[k].f}
-			k++
-		} else if r.fde == 0 || r.f.doomed {
-			continue
+			fresh()
+		} else if r.fde != 0 && !r.f.doomed {
+			all.add(*r)
 		}
-		rows = append(rows, r)
 	}
-	for _, n := range p.list[k:] {
-		rows = append(rows, ehRow{start: n.start, f: n.f})
+	for k < len(p.list) {
+		fresh()
 	}
-	return rows
+	return all
 }
 
 // apply does what was planned.
@@ -261,30 +266,36 @@ func (t *ehTable) apply(x *tx, p *ehPlan) {
 	dead := t.put(o, p)
 	if p.hdr != nil {
 		x.replace(t.hdr)
-		t.rows, t.gaps = p.rows, 0
-		t.hdr = p.hdr
+		t.hdr, t.gaps = p.hdr, 0
+		if p.rows != nil {
+			t.rows = *p.rows
+		} else {
+			for i := range p.list {
+				t.rows.add(ehRow{start: p.list[i].start, f: p.list[i].f})
+			}
+		}
 		t.write(o)
 	} else {
 		for k := range p.list {
 			n := &p.list[k]
 			base := uint32(t.hdr.off)
-			i := len(t.rows)
-			if i == 0 || n.start > t.rows[i-1].start { // where nobody looks yet
-				t.rows = append(t.rows, ehRow{n.start, n.f.fde, n.f})
-				row := o.bytes(t.hdr.off+ehHead+8*uint64(i), 8)
+			if t.isLast(n.start) { // where nobody looks yet
+				row := o.bytes(t.hdr.off+t.size(), 8)
 				le.PutUint32(row, n.start-base)
 				le.PutUint32(row[4:], n.f.fde-base)
+				t.rows.add(ehRow{n.start, n.f.fde, n.f})
 				continue
 			}
-			i = t.at(n.start)
-			if t.rows[i].fde == 0 {
+			i := t.at(n.start)
+			r := t.rows.at(i)
+			if r.fde == 0 {
 				t.gaps--
 			}
-			t.rows[i].fde, t.rows[i].f = n.f.fde, n.f
+			r.fde, r.f = n.f.fde, n.f
 			o.put32(t.hdr.off+ehHead+8*uint64(i)+4, n.f.fde-base)
 		}
 		if len(p.list) > 0 {
-			o.put32(t.hdr.off+ehCount, uint32(len(t.rows)))
+			o.put32(t.hdr.off+ehCount, uint32(t.rows.n))
 		}
 	}
 	for _, fde := range dead {
@@ -340,8 +351,12 @@ func (t *ehTable) move(o *Object, p *ehPlan) {
 	t.frames = p.frames
 	copy(o.bytes(t.frames.off, uint64(len(cie))), cie)
 	t.used, t.dead = uint64(len(cie)), 0
-	for i := range p.rows {
-		r := &p.rows[i]
+	all := p.rows
+	if all == nil {
+		all = &t.rows
+	}
+	for i := range all.n {
+		r := all.at(i)
 		if r.fde == 0 {
 			r.f.fde = 0
 			continue
@@ -363,10 +378,10 @@ func (t *ehTable) write(o *Object) {
 	b := o.bytes(at, t.size())
 	copy(b, []byte{1, 0x1b, 0x03, 0x3b}) // version 1; pcrel sdata4, udata4, datarel sdata4
 	le.PutUint32(b[4:], uint32(t.frames.off-(at+4)))
-	le.PutUint32(b[ehCount:], uint32(len(t.rows)))
+	le.PutUint32(b[ehCount:], uint32(t.rows.n))
 	b = b[ehHead:]
-	for i := range t.rows {
-		r := &t.rows[i]
+	for i := range t.rows.n {
+		r := t.rows.at(i)
 		if r.fde == 0 {
 			r.fde = r.f.fde
 		}
@@ -381,8 +396,8 @@ func (t *ehTable) kill(o *Object, f *function) {
 	if f.fde == 0 {
 		return
 	}
-	if i := t.at(uint32(f.vaddr())); i < len(t.rows) && t.rows[i].f == f {
-		t.rows[i].fde = 0
+	if i := t.at(uint32(f.vaddr())); i < t.rows.n && t.rows.at(i).f == f {
+		t.rows.at(i).fde = 0
 		t.gaps++
 	}
 	t.bury(o, f.fde)
@@ -396,4 +411,4 @@ func (t *ehTable) bury(o *Object, fde uint32) {
 }
 
 // size returns the size of .eh_frame_hdr.
-func (t *ehTable) size() uint64 { return ehHead + 8*uint64(len(t.rows)) }
+func (t *ehTable) size() uint64 { return ehHead + 8*uint64(t.rows.n) }

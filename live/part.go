@@ -57,8 +57,8 @@ func (b *partBuilder) describe(o *Object, p *part) bool {
 		}
 	})
 	t := &o.eh
-	for i := t.at(uint32(p.from)); i < len(t.rows) && uint64(t.rows[i].start) < p.to; i++ {
-		if r := &t.rows[i]; r.fde != 0 {
+	for i := t.at(uint32(p.from)); i < t.rows.n && uint64(t.rows.at(i).start) < p.to; i++ {
+		if r := t.rows.at(i); r.fde != 0 {
 			b.frame(o, r)
 			source(r.f)
 		}

@@ -21,10 +21,11 @@ func (t *ehTable) nested(p *ehPlan, fresh functionList) (blocks []*Block) {
 		}
 	}
 	last := uint32(0) // end of what the table has
-	if k := len(t.rows); k > 0 {
-		last = t.rows[k-1].start + 1
-		if t.rows[k-1].fde != 0 {
-			last = t.rows[k-1].start + t.rows[k-1].f.size
+	if k := t.rows.n; k > 0 {
+		r := t.rows.at(k - 1)
+		last = r.start + 1
+		if r.fde != 0 {
+			last = r.start + r.f.size
 		}
 	}
 	for i := range p.list {
@@ -38,15 +39,17 @@ func (t *ehTable) nested(p *ehPlan, fresh functionList) (blocks []*Block) {
 		}
 		k := t.at(n.start)
 		if k > 0 {
-			if r := t.rows[k-1]; r.fde != 0 && r.start+r.f.size > n.start {
+			if r := t.rows.at(k - 1); r.fde != 0 && r.start+r.f.size > n.start {
 				add(n.f.b)
 			}
 		}
-		if k < len(t.rows) && t.rows[k].start == n.start {
+		if k < t.rows.n && t.rows.at(k).start == n.start {
 			k++
 		}
-		if k < len(t.rows) && t.rows[k].fde != 0 && t.rows[k].start < end {
-			add(n.f.b)
+		if k < t.rows.n {
+			if r := t.rows.at(k); r.fde != 0 && r.start < end {
+				add(n.f.b)
+			}
 		}
 	}
 	return blocks

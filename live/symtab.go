@@ -1,16 +1,14 @@
 package live
 
-import "slices"
-
 // symTable is .symtab and .strtab: all names, for debuggers. No part of it is in memory, so it can be changed in any order: the
 // place of a name that is unbound is taken by the last.
 type symTable struct {
 	syms, strs list
-	rows       []entryID
+	rows       rows[entryID]
 	dead       uint64 // bytes of .strtab
 }
 
-func (t *symTable) len() int { return max(len(t.rows)-1, 0) }
+func (t *symTable) len() int { return max(t.rows.n-1, 0) }
 
 // plan makes room for symbols. What it returns is a new .strtab, if there is to be one.
 func (t *symTable) plan(x *tx, c *counts) (fresh list, err error) {
@@ -31,8 +29,8 @@ func (t *symTable) compact(x *tx, fresh list) {
 	x.spare = append(x.spare, t.strs.e)
 	t.strs, t.dead = fresh, 0
 	t.strs.used = 1
-	for i, e := range t.rows[1:] {
-		le.PutUint32(t.row(x.o, uint32(i+1)), t.putName(x.o, x.o.entry(e).name()))
+	for i := 1; i < t.rows.n; i++ {
+		le.PutUint32(t.row(x.o, uint32(i)), t.putName(x.o, x.o.entry(*t.rows.at(i)).name()))
 	}
 }
 
@@ -54,13 +52,12 @@ func (t *symTable) row(o *Object, i uint32) []byte {
 // apply does what was planned.
 func (t *symTable) apply(x *tx, fresh list, changes entryList) {
 	o := x.o
-	if t.rows == nil {
+	if t.rows.n == 0 {
 		t.begin()
 	}
 	if fresh.e != nil {
 		t.compact(x, fresh)
 	}
-	t.rows = slices.Grow(t.rows, changes.n)
 	for e := range o.each(changes) {
 		switch c := e.change(); {
 		case c.was == nil:
@@ -76,12 +73,12 @@ func (t *symTable) apply(x *tx, fresh list, changes entryList) {
 // begin writes what comes first: the null symbol and the empty name.
 func (t *symTable) begin() {
 	t.syms.used, t.strs.used = symSize, 1
-	t.rows = append(t.rows, noEntry)
+	t.rows.add(noEntry)
 }
 
 func (t *symTable) add(o *Object, e *entry, s *sym) {
-	e.row = uint32(len(t.rows))
-	t.rows = append(t.rows, e.id)
+	e.row = uint32(t.rows.n)
+	t.rows.add(e.id)
 	name := t.putName(o, s.name())
 	t.syms.used += symSize
 	putSym(t.row(o, e.row), name, s)
@@ -93,14 +90,15 @@ func (t *symTable) change(o *Object, e *entry, s *sym) {
 }
 
 func (t *symTable) drop(o *Object, e *entry, was *sym) {
-	last := uint32(len(t.rows) - 1)
+	last := uint32(t.rows.n - 1)
 	if e.row != last {
 		copy(t.row(o, e.row), t.row(o, last))
-		t.rows[e.row] = t.rows[last]
-		o.entry(t.rows[e.row]).row = e.row
+		id := *t.rows.at(int(last))
+		*t.rows.at(int(e.row)) = id
+		o.entry(id).row = e.row
 	}
 	clear(t.row(o, last))
-	t.rows = t.rows[:last]
+	t.rows.drop()
 	t.syms.used -= symSize
 	t.dead += uint64(len(was.name())) + 1
 	e.row = 0

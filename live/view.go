@@ -205,8 +205,8 @@ func (v *view) begin(o *Object) {
 		v.ends[k] = 0
 		o.addrs.within(r.off, r.top(), func(s *sym) { v.ends[k] = max(v.ends[k], uint64(s.end())) })
 	}
-	for i := range o.eh.rows {
-		if r := &o.eh.rows[i]; r.fde != 0 {
+	for i := range o.eh.rows.n {
+		if r := o.eh.rows.at(i); r.fde != 0 {
 			v.ends[Text] = max(v.ends[Text], uint64(r.start+r.f.size))
 		}
 	}

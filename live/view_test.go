@@ -149,8 +149,8 @@ func TestViewModel(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Fatalf("%d symbols are shown of %d", len(got), len(want))
 		}
-		for i := range o.eh.rows {
-			row := &o.eh.rows[i]
+		for i := range o.eh.rows.n {
+			row := o.eh.rows.at(i)
 			if row.fde == 0 {
 				continue
 			}
