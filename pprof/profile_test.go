@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
 
@@ -32,7 +33,8 @@ func TestParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	halves := map[bool]int{}
-	for range 30 {
+	// Where threads wait for processors there are fewer samples than one every 10 ms.
+	for end := time.Now().Add(testenv.Patience); halves[true] < 10 && time.Now().Before(end); {
 		spin(50)
 		current.s.rec.mu.Lock()
 		halves[current.s.first >= markerHalf]++
@@ -48,19 +50,22 @@ func TestParts(t *testing.T) {
 	if err := p.CheckValid(); err != nil {
 		t.Fatal(err)
 	}
-	var native, all, time int64
+	var native, burning, all, nanoseconds int64
 	for _, s := range p.Sample {
 		all += s.Value[0]
-		time += s.Value[1]
-		if calls(s, "burn") && calls(s, "spin") && calls(s, "weld/pprof.TestParts") {
-			native += s.Value[0]
+		nanoseconds += s.Value[1]
+		if calls(s, "burn") {
+			burning += s.Value[0]
+			if calls(s, "spin") && calls(s, "weld/pprof.TestParts") {
+				native += s.Value[0]
+			}
 		}
 		if calls(s, "weld/pprof.nativeCode") || calls(s, "[native code]") {
 			t.Errorf("a sample has no names\n%v", p)
 		}
 	}
-	if native == 0 || native < all/2 || time != all*p.Period || halves[false] == 0 || halves[true] == 0 {
-		t.Errorf("%d of %d samples are of the function, in 1.5 s; they stand for %d ns; halves were used %v\n%v", native, all, time, halves, p)
+	if native == 0 || native < burning*4/5 || nanoseconds != all*p.Period || halves[false] == 0 || halves[true] == 0 {
+		t.Errorf("%d of %d samples of the function have its callers, of %d that stand for %d ns; halves were used %v\n%v", native, burning, all, nanoseconds, halves, p)
 	}
 	if len(p.Mapping) == 0 || slices.ContainsFunc(p.Mapping[1:], func(m *profile.Mapping) bool { return m.File == p.Mapping[0].File }) {
 		t.Errorf("the program's mapping is not the first, or there twice\n%v", p)

@@ -38,12 +38,12 @@ int spin_errno(int ms)
 	return errno;
 }
 
-int spin_calling(int (*f)(int), int n)
+int spin_calling(int (*f)(int), int n, int ms)
 {
-	int sum = inner(50);
+	int sum = inner(ms);
 	for (int i = 0; i < n; i++)
 		sum += f(i);
-	return sum + inner(50);
+	return sum + inner(ms);
 }
 
 int call_back(int (*f)(int), int n)
