@@ -195,14 +195,13 @@ func (o *Object) bindLocked(name string, gnu uint32, b *Block, r *request) error
 
 // entryToBind returns the entry for a name that is about to be bound.
 func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error) {
-	v := uint16(0)
+	v, list := uint16(0), []string(nil)
 	if r.version != "" {
 		if v = o.versionIndex(r.version); v == 0 {
-			list := append(slices.Clone(*o.versionList.Load()), r.version)
+			list = append(slices.Clone(*o.versionList.Load()), r.version)
 			if len(list) > 0x7ffe-1 { // indices are of 15 bits, and 0 and 1 have a meaning
 				return nil, &Error{Op: "bind", Object: o.name, Symbol: name, Reason: ErrFull, Detail: "too many versions"}
 			}
-			o.versionList.Store(&list)
 			v = uint16(len(list))
 		}
 	}
@@ -234,6 +233,9 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 		if other != nil {
 			return nil, bound("its default version is " + (*o.versionList.Load())[other.version-1])
 		}
+	}
+	if list != nil {
+		o.versionList.Store(&list)
 	}
 	if e == nil {
 		e = o.entries.next()

@@ -38,7 +38,7 @@ const maxAlign = page
 
 // Alloc returns a block of size bytes at a multiple of align: a power of two up to 4096, 0 for 16. Space of freed blocks
 // is used first. Data is zero at first. So is text, or it is int3 instructions where there was some before.
-// The error is an *Error with ErrRange, ErrAlign, ErrKind, ErrFull, ErrNoSpace, ErrNoMemory or ErrClosed.
+// The error is an *Error with ErrRange, ErrAlign, ErrKind, ErrFull, ErrNoSpace, ErrNoMemory, ErrTruncated or ErrClosed.
 func (o *Object) Alloc(size, align int, kind Kind) (*Block, error) {
 	const op = "alloc"
 	switch {

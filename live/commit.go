@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"weld"
-	"weld/native"
 )
 
 // Commit publishes all that was done since the last commit, at once: names for Lookup and FindAddr, the file for everybody
@@ -17,8 +16,9 @@ import (
 // Until it is done no other object is committed, and no library opened or closed; lookups and calls go on.
 //
 // The error is an *Error. With ErrDeleted everything was published; the file has no name any more, so tools do not find
-// it. That is said once. With any other error nothing was, and Commit can be called again: ErrFull, ErrNoSpace,
-// ErrNoMemory, ErrTruncated, ErrLoader, ErrClosed.
+// it. That is said once. With any other error nothing was, as Seq tells, and Commit can be called again: ErrFull, ErrNoSpace,
+// ErrNoMemory, ErrTruncated, ErrUndefined, ErrLoader, ErrClosed, ErrForked. But for ErrLoader when references of others could not
+// be bound anew, or debuggers not be told: then everything was published, Seq has the next number, and Detail says so.
 func (o *Object) Commit() error {
 	const op = "commit"
 	unlock, err := o.lockAll(op)
@@ -128,6 +128,10 @@ func (p *commitPlan) begin(o *Object, op string) {
 
 // end lets go of what the lists hold.
 func (p *commitPlan) end() {
+	for _, f := range p.eh.gone {
+		f.doomed = false
+	}
+	p.eh.gone = emptied(p.eh.gone)
 	p.list, p.addrs, p.eh.list = entryList{}, emptied(p.addrs), emptied(p.eh.list)
 	p.taken, p.more = emptied(p.taken), emptied(p.more[:cap(p.more)])
 	p.notified.symbols, p.notified.imports = emptied(p.notified.symbols), nil
@@ -325,11 +329,14 @@ func (o *Object) repair(s span) error {
 	if o.poke(s.off, o.bytes(s.off, s.end-s.off)) {
 		return nil
 	}
-	c := o.regions[Text].chunkOf(s.off)
-	from, to := s.off&^(page-1), pageUp(s.end)
-	_, err := native.Map(o.name, o.base+uintptr(from), uintptr(to-from), syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE|syscall.MAP_FIXED, o.file.fd, int64(from-c.at+c.off))
-	if err != nil {
-		return &Error{Op: "commit", Object: o.name, Reason: ErrNoMemory, Err: err}
+	for from, end := s.off&^(page-1), pageUp(s.end); from < end; { // which may be in several chunks
+		c := o.regions[Text].chunkOf(from)
+		to := min(end, c.at+c.size)
+		_, err := mapMemory(o.name, o.base+uintptr(from), uintptr(to-from), syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE|syscall.MAP_FIXED, o.file.fd, int64(from-c.at+c.off))
+		if err != nil {
+			return &Error{Op: "commit", Object: o.name, Reason: ErrNoMemory, Err: err}
+		}
+		from = to
 	}
 	return nil
 }

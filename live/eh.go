@@ -81,9 +81,6 @@ func fdeSized(n uint32) uint64 { return (fdeRules + uint64(n) + 7) &^ 7 }
 
 func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 	o := x.o
-	for _, f := range p.gone {
-		f.doomed = false // that commit failed
-	}
 	*p = ehPlan{list: slices.Grow(p.list[:0], fresh.n), rules: p.rules[:0], gone: p.gone[:0]}
 	o.buf = o.buf[:0]
 	for f := range fresh.all {

@@ -29,6 +29,7 @@ type file struct {
 	dev  uint64
 	pid  int  // of the process that has made it
 	ram  bool // it is on a file system that is memory (tmpfs)
+	lost bool // it was truncated, and is not what it was even if it is as long again
 }
 
 var fileCount atomic.Uint64
@@ -138,7 +139,7 @@ var mapText = mapTextPage
 
 // mapTextPage tries to map a page of text. mmap(2): EPERM if the mount does not allow execution.
 func mapTextPage(object string, fd int) error {
-	p, err := native.Map(object, 0, page, syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE, fd, 0)
+	p, err := mapMemory(object, 0, page, syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE, fd, 0)
 	if err == nil {
 		err = native.Unmap(p, page)
 	}
@@ -236,13 +237,19 @@ func (n *fileSet) unlink() {
 	}
 }
 
-// setSize gives the file its size. What has not been allocated is holes.
+// ftruncate is a variable so that tests can have file systems with no room.
+var ftruncate = syscall.Ftruncate
+
+// setSize gives the file its size. What has not been allocated is holes. One that somebody has truncated stays as it is.
 func (f *file) setSize(n uint64) error {
+	if err := f.check(); errors.Is(err, ErrTruncated) {
+		return err
+	}
 	if err := underLimit(n); err != nil {
 		return err
 	}
 	for {
-		err := syscall.Ftruncate(f.fd, int64(n))
+		err := ftruncate(f.fd, int64(n))
 		if err == syscall.EINTR {
 			continue
 		}
@@ -308,7 +315,7 @@ func (f *file) check() error {
 		return err
 	}
 	switch {
-	case uint64(st.Size) < f.size:
+	case f.lost || uint64(st.Size) < f.size:
 		return ErrTruncated
 	case f.name != "" && st.Nlink == 0:
 		return ErrDeleted

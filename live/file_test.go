@@ -422,6 +422,19 @@ func TestTruncated(t *testing.T) {
 	if s, err := o.Lookup("f"); err != nil || s.Addr != b.Addr() {
 		t.Error(s, err)
 	}
+	check(t, os.Truncate(o.Path(), 1<<30)) // what was in it is gone
+	if err := o.Commit(); !errors.Is(err, ErrTruncated) {
+		t.Error(err)
+	}
+	check(t, o.Close())
+	// Where the file is to be made longer before anybody has seen it.
+	o = newObject(t, Options{})
+	check(t, os.Truncate(o.Path(), page))
+	for _, k := range []Kind{Text, ROData, Data} {
+		if _, err := o.Alloc(1<<20, 0, k); !errors.Is(err, ErrTruncated) {
+			t.Errorf("%v: %v", k, err)
+		}
+	}
 	check(t, o.Close())
 }
 

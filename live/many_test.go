@@ -10,6 +10,15 @@ import (
 	"weld/internal/testenv"
 )
 
+// quickFolder is one in memory if there is such a file system: a disk takes many times as long.
+func quickFolder(t *testing.T) string {
+	if d, err := os.MkdirTemp("/dev/shm", "weld-live-test"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(d) })
+		return d
+	}
+	return t.TempDir()
+}
+
 // TestSoakMany opens and closes objects, which leaves nothing.
 func TestSoakMany(t *testing.T) {
 	n := 2_000
@@ -18,13 +27,7 @@ func TestSoakMany(t *testing.T) {
 	} else if testing.Short() || testenv.Race {
 		n = 500
 	}
-	dir := t.TempDir()
-	if _, err := os.Stat("/dev/shm"); err == nil { // a disk takes minutes
-		if d, err := os.MkdirTemp("/dev/shm", "weld-live-test"); err == nil {
-			defer os.RemoveAll(d)
-			dir = d
-		}
-	}
+	dir := quickFolder(t)
 	one := func(opt Options) {
 		o, err := New(nil, "test", opt)
 		check(t, err)

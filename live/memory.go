@@ -54,13 +54,16 @@ const (
 	maxStep = 1 << 18
 )
 
+// mapMemory is a variable so that tests can have the kernel give no memory.
+var mapMemory = native.Map
+
 func pageUp(n uint64) uint64 { return (n + page - 1) &^ (page - 1) }
 
 // reserve takes a range of addresses that nothing else will be given. If near is not 0, all of it is within 2 GiB of near.
 func reserve(what string, size uint64, near uintptr) (uintptr, error) {
 	const flags = syscall.MAP_PRIVATE | syscall.MAP_ANON | syscall.MAP_NORESERVE
 	if near == 0 {
-		return native.Map(what, 0, uintptr(size), syscall.PROT_NONE, flags, -1, 0)
+		return mapMemory(what, 0, uintptr(size), syscall.PROT_NONE, flags, -1, 0)
 	}
 	const (
 		fixedNoReplace = 0x100000 // Linux 4.17; before, the address is a wish only
@@ -71,7 +74,7 @@ func reserve(what string, size uint64, near uintptr) (uintptr, error) {
 	)
 	near &^= page - 1
 	try := func(a uintptr) bool {
-		p, err := native.Map(what, a, uintptr(size), syscall.PROT_NONE, flags|fixedNoReplace, -1, 0)
+		p, err := mapMemory(what, a, uintptr(size), syscall.PROT_NONE, flags|fixedNoReplace, -1, 0)
 		if err == nil && p != a {
 			native.Unmap(p, uintptr(size))
 			return false
@@ -151,7 +154,9 @@ func (o *Object) extend(op string, r *region, size uint64) error {
 	}
 	end := o.file.size
 	if r.file {
-		if err := o.file.setSize(end + n); err != nil {
+		if err := o.file.setSize(end + n); errors.Is(err, ErrTruncated) {
+			return o.truncated(op)
+		} else if err != nil {
 			return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrNoSpace, Detail: fmt.Sprintf("%d bytes more", n), Err: err}
 		}
 	}
@@ -204,7 +209,7 @@ func (o *Object) widen(op string, r *region, c *chunk, size uint64) error {
 			}
 		}
 		const rw = syscall.PROT_READ | syscall.PROT_WRITE
-		if _, err := native.Map(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
+		if _, err := mapMemory(o.name, o.alias+uintptr(at), uintptr(n), rw, syscall.MAP_SHARED|fixed, o.file.fd, off); err != nil {
 			return noMemory(err)
 		}
 		if r.kind < numKinds {
@@ -217,7 +222,7 @@ func (o *Object) widen(op string, r *region, c *chunk, size uint64) error {
 		if !r.file {
 			fd, off = -1, 0
 		}
-		if _, err := native.Map(o.name, o.base+uintptr(at), uintptr(n), r.prot, r.flags|fixed, fd, off); err != nil {
+		if _, err := mapMemory(o.name, o.base+uintptr(at), uintptr(n), r.prot, r.flags|fixed, fd, off); err != nil {
 			return noMemory(err)
 		}
 	}
@@ -319,6 +324,7 @@ func (o *Object) owns(a uintptr) bool {
 }
 
 func (o *Object) truncated(op string) error {
+	o.file.lost = true
 	return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated}
 }
 

@@ -171,6 +171,7 @@ func create(name string, opt Options, l loader) (*Object, error) {
 	}
 	symbols := cmp.Or(opt.Symbols, defaultSymbols)
 	total := 0
+	tooLarge := &Error{Op: "create", Object: name, Reason: ErrRange, Detail: "address space of less than 0 or more than 2 GiB is asked for"}
 	if symbols >= 0 && symbols <= maxSize/perSymbol {
 		room[meta] = symbols*perSymbol + 16*page
 	} else {
@@ -178,9 +179,12 @@ func create(name string, opt Options, l loader) (*Object, error) {
 	}
 	for _, n := range room {
 		if n < 0 || n > maxSize || total > maxSize {
-			return nil, &Error{Op: "create", Object: name, Reason: ErrRange, Detail: "address space of less than 0 or more than 2 GiB is asked for"}
+			return nil, tooLarge
 		}
 		total += n
+	}
+	if total > maxSize {
+		return nil, tooLarge
 	}
 	const rx, r, rw = syscall.PROT_READ | syscall.PROT_EXEC, syscall.PROT_READ, syscall.PROT_READ | syscall.PROT_WRITE
 	const private, shared = syscall.MAP_PRIVATE, syscall.MAP_SHARED
@@ -308,6 +312,7 @@ func (o *Object) Close() error {
 	if c := o.grace.calls; c != nil {
 		c.Drop()
 	}
+	o.grace = grace{}
 	o.unmap()
 	o.file.close()
 	o.changed, o.fresh, o.stale, o.freed, o.limbo = entryList{}, functionList{}, nil, nil, nil

@@ -147,6 +147,7 @@ func TestErrors(t *testing.T) {
 		{o.Bind("bound", b), ErrBound},
 		{o.Bind("versioned", b, Version("V1")), ErrBound},
 		{o.Bind("versioned", b, Version("V2")), ErrBound},
+		{o.Bind("versioned", b, Version("V3"), Replace), ErrBound},
 		{o.Bind("x", b, Size(17)), ErrRange},
 		{o.Bind("x", b, Size(-1)), ErrRange},
 		{o.Bind("x", b, Offset(-1)), ErrRange},
@@ -174,6 +175,7 @@ func TestErrors(t *testing.T) {
 		{create("a", Options{Text: -1}), ErrRange},
 		{create("a", Options{Text: 1 << 31}), ErrRange},
 		{create("a", Options{Symbols: 1 << 30}), ErrRange},
+		{create("a", Options{Text: 1, ROData: 1, Data: 1, BSS: 1<<31 - 1<<20, Symbols: 1 << 20}), ErrRange},
 		{create("a", Options{Folder: "/nonexistent/folder"}), ErrFolder},
 		{create("a", Options{Folder: "/dev/null"}), ErrFolder},
 	} {
@@ -188,7 +190,13 @@ func TestErrors(t *testing.T) {
 	}
 	check(t, o.Commit())
 	verify(t, o)
+	if list := *o.versionList.Load(); len(list) != 1 {
+		t.Errorf("versions that nothing was bound with are there: %q", list)
+	}
 	check(t, o.Close())
+	if w := o.Waits(); w != (Waits{}) {
+		t.Errorf("closed, waits for %+v", w)
+	}
 	for i, err := range []error{
 		alloc(1, 0, Text), b.Write(0, nil), at(b, 0), b.Free(), o.Bind("x", b), o.Unbind("bound"), o.Rename("bound", "x"),
 		o.Commit(), o.Quiesce(), o.Close(), lookup("bound"), lookup("nothing"), o.Save("/nonexistent"),

@@ -110,6 +110,31 @@ func TestRemap(t *testing.T) {
 	if n := native.Call(a.Addr()); n != 1 {
 		t.Errorf("%d", n)
 	}
+	// Two blocks beside each other that are not beside each other in the file.
+	first := o.regions[Text].chunks[0]
+	c, err := o.Alloc(int(first.at+first.size-pageUp(o.regions[Text].top())), page, Text)
+	check(t, err)
+	_, err = o.Alloc(1<<20, 0, Data)
+	check(t, err)
+	d, err := o.Alloc(int(first.size), page, Text)
+	check(t, err)
+	if c.ext.off+c.ext.size != d.ext.off || c.ext.chunk == d.ext.chunk {
+		t.Fatalf("%#x+%#x in %p, %#x in %p", c.ext.off, c.ext.size, c.ext.chunk, d.ext.off, d.ext.chunk)
+	}
+	check(t, o.Commit())
+	poke(t, d.Addr(), int3)
+	for _, b := range []*Block{c, d} {
+		check(t, b.Write(0, bytes.Repeat(returns(5), b.Size()/11)))
+		at, err := b.At(0)
+		check(t, err)
+		at[len(at)-1] = 7
+	}
+	check(t, o.Commit())
+	for _, b := range []*Block{c, d} {
+		if !bytes.Equal(o.view(b.ext.off, b.size), o.bytes(b.ext.off, b.size)) {
+			t.Errorf("at %#x: not what was written", b.Addr())
+		}
+	}
 }
 
 // TestRewrite has code replaced in place while it runs in other threads: each call gives an old or the new number.
