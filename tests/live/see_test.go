@@ -299,6 +299,52 @@ func TestImport(t *testing.T) {
 	check(t, o.Commit())
 }
 
+// What a library defines itself is interposed by an object that all see, not by one that is asked only, nor where the library
+// does not let it be.
+func TestInterposes(t *testing.T) {
+	d := testenv.NewDir(t)
+	source := d.Write("own.c", "int gen(void) { return 1; }\nint call_gen(void) { return gen(); }\nint (*pointer)(void) = gen;\nint call_pointer(void) { return pointer(); }\n")
+	for i, c := range []struct {
+		global bool
+		flags  []string
+		want   int32
+	}{{true, nil, 2}, {false, nil, 1}, {true, []string{"-Wl,-Bsymbolic"}, 1}} {
+		o := newObject(t, nil, live.Options{Global: c.global})
+		emit(t, o, "gen", returns(2))
+		check(t, o.Commit())
+		lib := open(t, nil, d.Shared(fmt.Sprintf("libown%d.so", i), append([]string{source, "-O1", "-fno-inline", "-fsemantic-interposition"}, c.flags...)...))
+		same(t, "a call", function[func() int32](t, lib, "call_gen")(), c.want)
+		same(t, "by a pointer", function[func() int32](t, lib, "call_pointer")(), c.want)
+		if c.want == 2 {
+			check(t, o.Bind("gen", emit(t, o, "other", returns(3)), live.Replace))
+			check(t, o.Commit())
+			same(t, "a call, replaced", function[func() int32](t, lib, "call_gen")(), 3)
+			same(t, "by a pointer, replaced", function[func() int32](t, lib, "call_pointer")(), 3)
+		}
+		check(t, lib.Close())
+		check(t, o.Close())
+	}
+}
+
+// An object near a library has its code reach that of the library by a direct call.
+func TestReaches(t *testing.T) {
+	lib := open(t, nil, testenv.NewDir(t).Shared("libthrow.so", "throw.cc"))
+	there, err := lib.Lookup("thrower")
+	check(t, err)
+	o := newObject(t, nil, live.Options{Near: there.Addr})
+	b, err := o.Alloc(11, 16, live.Text)
+	check(t, err)
+	check(t, b.Write(0, calls(b.Addr(), there.Addr)))
+	check(t, o.Bind("direct", b))
+	check(t, o.Commit())
+	same(t, "a direct call", function[func(int32) int32](t, o.Library(), "direct")(17), 17)
+	for _, at := range []uintptr{o.Base(), o.Base() + o.Size()} {
+		if d := int64(at - there.Addr); d != int64(int32(d)) {
+			t.Errorf("%#x is not within 2 GiB of %#x", at, there.Addr)
+		}
+	}
+}
+
 // A copy of the file has its imports bound where it is opened, by weld and by the system's run-time linker.
 func TestKeptImports(t *testing.T) {
 	d := testenv.NewDir(t)
