@@ -461,25 +461,3 @@ func TestDeleted(t *testing.T) {
 		t.Error("another one's file is removed")
 	}
 }
-
-// TestFramesLeftBehind has .eh_frame made anew by the commit that takes most descriptions away: those are not to be counted as
-// part of the new one.
-func TestFramesLeftBehind(t *testing.T) {
-	o := newObject(t, Options{})
-	const n, size = 2000, 16
-	b, err := o.Alloc(n*size, 16, Text)
-	check(t, err)
-	for i := range n {
-		check(t, b.Write(i*size, returns(uint32(i))))
-		check(t, o.Bind(fmt.Sprint("part", i), b, Offset(i*size), Size(size)))
-	}
-	check(t, o.Commit())
-	check(t, o.Bind("whole", b, Frame(CFI(make([]byte, 60000)))))
-	check(t, o.Commit())
-	if o.eh.dead > o.eh.used {
-		t.Errorf("%d of %d bytes are of no use", o.eh.dead, o.eh.used)
-	}
-	emit(t, o, "other", returns(1))
-	check(t, o.Commit())
-	verify(t, o)
-}

@@ -46,10 +46,11 @@ func (t *ehTable) nested(p *ehPlan, fresh functionList) (blocks []*Block) {
 		if k < t.rows.n && t.rows.at(k).start == n.start {
 			k++
 		}
-		if k < t.rows.n {
-			if r := t.rows.at(k); r.fde != 0 && r.start < end {
-				add(n.f.b)
-			}
+		for k < t.rows.n && t.rows.at(k).fde == 0 && t.rows.at(k).start < end { // no row of what is there has such in it
+			k++
+		}
+		if k < t.rows.n && t.rows.at(k).start < end {
+			add(n.f.b)
 		}
 	}
 	return blocks

@@ -237,3 +237,51 @@ func TestFrames(t *testing.T) {
 		t.Errorf("freed: %s", got)
 	}
 }
+
+// TestFramesReused has a function begin in another where there are rows of what was there before.
+func TestFramesReused(t *testing.T) {
+	o := newObject(t, Options{})
+	emit(t, o, "before", returns(1))
+	for range 2 {
+		b, err := o.Alloc(64, 64, Text)
+		check(t, err)
+		check(t, o.Bind("inner", b, Offset(10), Size(16), Replace))
+		check(t, o.Commit())
+		check(t, o.Bind("outer", b, Replace))
+		check(t, o.Commit())
+		verify(t, o)
+		check(t, b.FreeNow())
+		check(t, o.Commit())
+		c, err := o.Alloc(64, 64, Text)
+		check(t, err)
+		if c.Addr() != b.Addr() {
+			t.Error("the space is not used again")
+		}
+		check(t, o.Bind("last", c, Offset(8), Size(16), Replace))
+		check(t, o.Commit())
+		check(t, c.FreeNow())
+		check(t, o.Commit())
+	}
+}
+
+// TestFramesLeftBehind has .eh_frame made anew by the commit that takes most descriptions away: those are not to be counted as
+// part of the new one.
+func TestFramesLeftBehind(t *testing.T) {
+	o := newObject(t, Options{})
+	const n, size = 2000, 16
+	b, err := o.Alloc(n*size, 16, Text)
+	check(t, err)
+	for i := range n {
+		check(t, b.Write(i*size, returns(uint32(i))))
+		check(t, o.Bind(fmt.Sprint("part", i), b, Offset(i*size), Size(size)))
+	}
+	check(t, o.Commit())
+	check(t, o.Bind("whole", b, Frame(CFI(make([]byte, 60000)))))
+	check(t, o.Commit())
+	if o.eh.dead > o.eh.used {
+		t.Errorf("%d of %d bytes are of no use", o.eh.dead, o.eh.used)
+	}
+	emit(t, o, "other", returns(1))
+	check(t, o.Commit())
+	verify(t, o)
+}
