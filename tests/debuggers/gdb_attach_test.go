@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"weld/internal/testenv"
 )
@@ -114,7 +115,7 @@ func TestKernelCore(t *testing.T) {
 	cmd.Dir = dir
 	p := launch(t, cmd)
 	p.send("mark waiting")
-	p.send("call libshapes.so wait_here 60")
+	p.send("call libshapes.so wait_here 600")
 	p.until("mark waiting")
 	inside(t, p.pid(), "nanosleep")
 	if name := strings.TrimSpace(string(pattern)); strings.ContainsAny(name, "|%/") || os.Getuid() != 0 && limit.Max < 1<<30 {
@@ -123,7 +124,7 @@ func TestKernelCore(t *testing.T) {
 		core := d.Join("core")
 		out := testenv.Tool(t, testenv.GDB(t, []string{"gcore " + core, "detach"}, "-p", fmt.Sprint(p.pid())))
 		testenv.Expect(t, out, `Saved corefile`)
-		lookAtCore(t, program, core, lib, `^#\d+ .* wait_here \(seconds=60\) at `)
+		lookAtCore(t, program, core, lib, `^#\d+ .* wait_here \(seconds=600\) at `)
 		return
 	}
 	p.cmd.Process.Signal(syscall.SIGABRT)
@@ -137,21 +138,20 @@ func TestKernelCore(t *testing.T) {
 	if len(cores) != 1 {
 		t.Fatalf("cores %q, want one", cores)
 	}
-	lookAtCore(t, program, cores[0], lib, `<signal handler called>`, `^#\d+ .* wait_here \(seconds=60\) at `)
+	lookAtCore(t, program, cores[0], lib, `<signal handler called>`, `^#\d+ .* wait_here \(seconds=600\) at `)
 }
 
 // inside waits until a thread of a process is in a system call of a name, or sleeps in it as the kernel calls that.
 func inside(t testing.TB, pid int, call string) {
 	t.Helper()
 	numbers := map[string]string{"nanosleep": "230 "} // clock_nanosleep
-	for range 1000 {
+	for end := time.Now().Add(testenv.Patience); time.Now().Before(end); pause() {
 		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 		for _, f := range files {
 			if data, err := os.ReadFile(f); err == nil && strings.HasPrefix(string(data), numbers[call]) {
 				return
 			}
 		}
-		pause()
 	}
 	t.Errorf("no thread of process %d comes to be in %s", pid, call)
 }

@@ -164,11 +164,13 @@ func TestTracers(t *testing.T) {
 		probesOf(t, p.pid()), lib)
 	bpf := traced(`exec bpftrace -B none -p "$1" -e "$2"`, fmt.Sprint(p.pid()), program)
 	lines, stop := follow(t, bpf)
-	for i := 1; !lines(`^map_complete lmid=[1-9]\d* 1 1$`) || !lines(`^twice 7$`); i++ {
-		p.send("ns %d %s", i, lib)
+	for end := time.Now().Add(testenv.Patience); !lines(`^map_complete lmid=[1-9]\d* 1 1$`) || !lines(`^twice 7$`); {
+		p.send("ns traced %s", lib)
 		p.send("call libshapes.so twice 7")
 		p.until("result ")
-		if i > 500 {
+		p.send("closens traced")
+		p.until("closed")
+		if time.Now().After(end) {
 			t.Fatalf("bpftrace sees nothing:\n%s", stop())
 		}
 	}

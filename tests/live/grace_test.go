@@ -67,7 +67,7 @@ func grace(t *testing.T, counted bool) {
 	leave <- true
 	same(t, "the call", <-result, 42)
 	if native.OwnExecutable() || counted {
-		waits(false, 10*time.Second)
+		waits(false, testenv.Patience)
 		return
 	}
 	waits(true, 400*time.Millisecond) // whose threads are there is not known
@@ -119,7 +119,7 @@ func TestGraceUpcall(t *testing.T) {
 	emit(t, o, "later", append([]byte{0xb9, 0, 0, 0, 0x04, 0xff, 0xc9, 0x75, 0xfc}, apply...)) // mov $1<<26, %ecx; dec %ecx; jne
 	check(t, o.Commit())
 	run := function[func(uintptr, int64) int64](t, o.Library(), "later")
-	var begun, answered atomic.Bool
+	var answered atomic.Bool
 	cb, err := weld.NewCallback(func(n int64) int64 {
 		answered.Store(true)
 		return n
@@ -127,17 +127,15 @@ func TestGraceUpcall(t *testing.T) {
 	check(t, err)
 	defer cb.Close()
 	for range 3 {
-		begun.Store(false)
 		answered.Store(false)
 		result := make(chan int64)
-		go func() {
-			begun.Store(true)
-			result <- run(cb.Addr(), 42)
-		}()
-		for !begun.Load() {
-			runtime.Gosched()
-		}
+		go func() { result <- run(cb.Addr(), 42) }()
 		c := native.CallsNow(func(uintptr) bool { return true }, true)
+		for calls, _, _ := c.Left(); calls == 0 && !answered.Load(); calls, _, _ = c.Left() { // it has not begun
+			c.Drop()
+			runtime.Gosched()
+			c = native.CallsNow(func(uintptr) bool { return true }, true)
+		}
 		for !answered.Load() {
 			if calls, _, _ := c.Left(); calls != 1 && !answered.Load() {
 				t.Errorf("%d calls are in progress", calls)

@@ -41,8 +41,7 @@ type Case struct {
 	Want   string // part of standard output or error, after Normal
 	Leaves string // file that is left in the folder
 
-	Timeout time.Duration // of each run; 30 s if zero
-	Slow    bool          // left out by -short
+	Slow bool // left out by -short
 }
 
 // A Build is a fixture: sources and flags as for testenv.Dir.Program. Out that ends in .so is linked as

@@ -54,7 +54,7 @@ func forkWhileBusy(t *testing.T, children int, front ...string) {
 	line := append(append(front, weldPrefix(t)...), "./forkbusy", fmt.Sprint(children))
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir, cmd.Env = dir, append(baseEnv(dir), "LD_LIBRARY_PATH="+dir)
-	r := testenv.Run(t, cmd, time.Minute+time.Duration(children)*50*time.Millisecond)
+	r := testenv.Run(t, cmd, testenv.Patience+time.Duration(children)*500*time.Millisecond)
 	want := fmt.Sprintf("children %d of %d\nof a callback 1\nwhile an initialiser sleeps 1 1\nit ends 1\n", children, children)
 	if r.Code != 0 || string(r.Stdout) != want {
 		t.Errorf("%v, want %q\n%s%s", r, want, clip(string(r.Stdout)), clip(string(r.Stderr)))

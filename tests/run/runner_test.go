@@ -91,12 +91,7 @@ func (c *Case) run(t *testing.T, dir string, prefix []string) outcome {
 	return o
 }
 
-func (c *Case) timeout() time.Duration {
-	if c.Timeout != 0 {
-		return c.Timeout
-	}
-	return testenv.Patience
-}
+func (c *Case) timeout() time.Duration { return testenv.Patience }
 
 // command returns the process for argv with its words expanded, in the case's folder and environment
 // and as its user.

@@ -63,11 +63,11 @@ func TestServers(t *testing.T) {
 			Session: redisSession, Ignore: words("dump.rdb appendonlydir/"), Want: "SET: "},
 		{Name: "nginx", User: true, Needs: words("nginx"), Files: map[string]string{"nginx.conf": nginxConf, "www/hello": "hello from a file, often\n", "www/big": large(1 << 20)},
 			Session: nginxSession, Ignore: words("error.log"), Want: "hello from a file"},
-		{Name: "postgres-initdb", User: true, Slow: true, Timeout: time.Minute,
+		{Name: "postgres-initdb", User: true, Slow: true,
 			Session: func(s *session) {
 				s.run(postgres(s, "initdb"), "-D", "data", "-A", "trust", "-U", "weld", "--no-sync", "--no-instructions", "--locale=C", "-E", "UTF8")
 			}, Ignore: words("data/"), Want: "performing post-bootstrap initialization ... ok"},
-		{Name: "postgres", User: true, Timeout: time.Minute,
+		{Name: "postgres", User: true,
 			Files:   map[string]string{"postgresql.conf": postgresConf, "q.sql": queries},
 			Setup:   `"$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)"/initdb -D data -A trust -U weld --no-sync --locale=C -E UTF8 >/dev/null; cat postgresql.conf >>data/postgresql.conf`,
 			Session: postgresSession, Normal: []normaliser{sub(`^(.(un)?restrict) .*`, "$1")}, Ignore: words("data/"), Want: "division by zero"},

@@ -7,7 +7,7 @@ kill -USR1 $$
 false
 (trap 'echo usr1 of the subshell' USR1; kill -USR1 $BASHPID; exit 3)
 echo subshell $?
-sleep 20 & s=$!; (sleep 0.3; kill -USR1 $$) & wait $s || echo interrupted $?
+sleep 20 & s=$!; (until grep -q State:.S /proc/$$/status; do sleep 0.02; done; sleep 0.3; kill -USR1 $$) & wait $s || echo interrupted $?
 disown $s; kill $s
 (sleep 0.1; kill -HUP $$) &
 while [ -z "$hup" ]; do sleep 0.02; done

@@ -9,7 +9,7 @@
 //	call NAME FUNC [INT...]  call int FUNC(int, ...) of a library, of up to three arguments
 //	back NAME FUNC INT       call int FUNC(int (*)(int), int), the function being Go, which calls int twice(int) of the library
 //	nest NAME FUNC INT       the same, the Go function calling FUNC again with one less until it is 0, and twice after that
-//	spin NAME FUNC MS        call FUNC(1) for a time
+//	spin NAME FUNC MS        call FUNC(1) for so much processor time
 //	mark NAME                call the function marked
 package main
 
@@ -21,8 +21,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing/fstest"
-	"time"
 
 	"weld"
 )
@@ -207,8 +207,13 @@ func spin(lib *weld.Library, name string, ms int32) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	used := func() int64 {
+		var r syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+		return r.Utime.Nano()
+	}
 	n := 0
-	for end := time.Now().Add(time.Duration(ms) * time.Millisecond); time.Now().Before(end); n++ {
+	for end := used() + int64(ms)*1e6; used() < end; n++ {
 		f(1)
 	}
 	return fmt.Sprint("spun ", n), nil
