@@ -3,10 +3,13 @@ package ldcmd
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"weld/internal/testenv"
 )
 
 // A lockedBuffer may be written while it is read.
@@ -33,8 +36,9 @@ func TestProgress(t *testing.T) {
 	r := &reporter{name: "ld", w: &b}
 	phase, done := r.progress(time.Millisecond)
 	phase("resolve")
-	for start := time.Now(); !strings.Contains(b.String(), "\r\x1b[Kld: resolve, 0."); {
-		if time.Since(start) > 10*time.Second {
+	line := regexp.MustCompile(`\r\x1b\[Kld: resolve, \d+\.`)
+	for start := time.Now(); !line.MatchString(b.String()); {
+		if time.Since(start) > testenv.Patience {
 			t.Fatalf("no progress line in %q", b.String())
 		}
 		time.Sleep(time.Millisecond)
