@@ -242,25 +242,29 @@ func TestFull(t *testing.T) {
 	left = 1 << 30
 	newObject(t, Options{Folder: t.TempDir()}).Close() // what the process needs for the first one
 	fds, maps := testenv.FDs(t), len(testenv.Maps(t))
-	for size := int64(0); ; size += page {
-		left = size
-		o, err := New(nil, "test", Options{Folder: dir})
-		if err == nil {
-			o.Close()
-			break
-		}
-		if !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-		if got := files(t, dir); got != nil {
-			t.Fatalf("left: %v", got)
+	tries := 0
+	for range 3 {
+		for size := int64(0); ; size += page {
+			tries++
+			left = size
+			o, err := New(nil, "test", Options{Folder: dir})
+			if err == nil {
+				o.Close()
+				break
+			}
+			if !errors.Is(err, ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
+				t.Fatal(err)
+			}
+			if got := files(t, dir); got != nil {
+				t.Fatalf("left: %v", got)
+			}
 		}
 	}
 	if n := testenv.FDs(t); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
-	if n := len(testenv.Maps(t)); n > maps+10 {
-		t.Errorf("%d mappings, there were %d", n, maps)
+	if n := len(testenv.Maps(t)); n > maps+tries/2 { // those of the Go heap and of Go's threads
+		t.Errorf("%d mappings, there were %d before %d tries", n, maps, tries)
 	}
 	left = 1 << 20
 	o := newObject(t, Options{Folder: dir})

@@ -49,7 +49,7 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if after := [2]int{mappings(t), descriptors(t)}; after[0] > before[0]+4 || after[1] > before[1] {
+	if after := [2]int{mappings(t), descriptors(t)}; after[0] > before[0]+n/5 || after[1] > before[1] {
 		t.Errorf("mappings and descriptors: %v before, %v after %d loads", before, after, n)
 	}
 }
@@ -159,10 +159,12 @@ func TestPanic(t *testing.T) {
 		return nil
 	}
 	before := mappings(t)
-	if r := recovered(func() { module.Load(bytes.NewReader(data), int64(len(data)), &host, nil) }); r != "host" {
-		t.Errorf("an initialiser that panics: %v", r)
+	for range 40 {
+		if r := recovered(func() { module.Load(bytes.NewReader(data), int64(len(data)), &host, nil) }); r != "host" {
+			t.Errorf("an initialiser that panics: %v", r)
+		}
 	}
-	if n := mappings(t); n > before+4 {
+	if n := mappings(t); n > before+20 { // some are those of the Go heap and of Go's threads
 		t.Errorf("%d mappings, %d before", n, before)
 	}
 	fail = false
