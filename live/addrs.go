@@ -99,7 +99,7 @@ func (t *addrTable) init(size uint64) {
 	t.top = make([]atomic.Pointer[addrLeaf], (size>>pageBits+1<<leafBits-1)>>leafBits)
 }
 
-// find returns the symbol that has an address: of several the one that begins last, and of those the smallest, the first
+// find returns the symbol that has an address: of several the one that begins last, and of those the smallest that has a size, the first
 // bound.
 func (t *addrTable) find(off uint64) *sym {
 	p := off >> pageBits
@@ -215,7 +215,7 @@ func (s *sym) compare(t *sym) int {
 	if s.at != t.at {
 		return int(s.at) - int(t.at)
 	}
-	return int(t.size) - int(s.size)
+	return int(t.size-1) - int(s.size-1) // a label, of no size, is less than all that begins there
 }
 
 // addrsAtOnce is how many changes are collected before they are made, about.

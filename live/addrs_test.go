@@ -65,7 +65,7 @@ func TestAddrTable(t *testing.T) {
 				for _, at := range places {
 					var want *sym
 					for _, s := range all {
-						if at >= s.at && at < s.end() && (want == nil || s.at > want.at || s.at == want.at && s.size < want.size) {
+						if at >= s.at && at < s.end() && (want == nil || s.at > want.at || s.at == want.at && s.size-1 < want.size-1) {
 							want = s
 						}
 					}

@@ -307,8 +307,8 @@ func (f *file) fill(off, n uint64) error {
 	return nil
 }
 
-// check tells whether the file is what it was: ErrTruncated if it is shorter, ErrDeleted if its name is gone or another
-// file's.
+// check tells whether the file is what it was: ErrTruncated if it is shorter, or was, ErrDeleted if it has no name
+// any more.
 func (f *file) check() error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(f.fd, &st); err != nil {

@@ -181,7 +181,7 @@ func (w *modelWorker) published(k modelKey) {
 	var in []Symbol
 	for k, m := range n.b.names {
 		if s := m.symbol(k); m.off <= x && x < m.off+max(m.size, 1) {
-			if len(in) > 0 && (s.Addr > in[0].Addr || s.Addr == in[0].Addr && s.Size < in[0].Size) {
+			if len(in) > 0 && (s.Addr > in[0].Addr || s.Addr == in[0].Addr && s.Size-1 < in[0].Size-1) {
 				in = nil
 			}
 			if len(in) == 0 || s.Addr == in[0].Addr && s.Size == in[0].Size {

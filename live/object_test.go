@@ -303,6 +303,16 @@ func TestNames(t *testing.T) {
 	if s, ok := o.FindAddr(b.Addr() + 30); !ok || s.Size != uintptr(len(code)) && s.Name != "old" && s.Name != "plain" {
 		t.Errorf("behind the inner: %v", s)
 	}
+	// A label at the end of a block is not what begins there.
+	end, next := emit(t, o, "ends", make([]byte, 32)), emit(t, o, "next", returns(1))
+	check(t, o.Bind("label", end, Offset(32), Size(0)))
+	check(t, o.Commit())
+	if s, _ := o.FindAddr(next.Addr()); s.Name != "next" || next.Addr() != end.Addr()+32 {
+		t.Errorf("at the end of a block: %v", s)
+	}
+	check(t, end.FreeNow())
+	check(t, next.FreeNow())
+	check(t, o.Commit())
 	if _, ok := o.FindAddr(b.Addr() + uintptr(len(code)) + 16); ok {
 		t.Error("behind the block there is something")
 	}
