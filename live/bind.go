@@ -235,6 +235,7 @@ func (o *Object) entryToBind(name string, gnu uint32, r *request) (*entry, error
 		}
 	}
 	if list != nil {
+		list := list // not that of the function, so that only what is stored is on the heap
 		o.versionList.Store(&list)
 	}
 	if e == nil {

@@ -416,3 +416,23 @@ func TestRoom(t *testing.T) {
 	check(t, o.Commit())
 	verify(t, o)
 }
+
+// TestAllocations binds many names: what is kept of them comes from slabs, and a name has no allocation of its own.
+func TestAllocations(t *testing.T) {
+	o := newObject(t, Options{Memory: true})
+	b, err := o.Alloc(64, 16, ROData)
+	check(t, err)
+	names := make([]string, 2000)
+	for i := range names {
+		names[i] = fmt.Sprint("name_", i)
+	}
+	n := testing.AllocsPerRun(1, func() {
+		for _, name := range names {
+			check(t, o.Bind(name, b, Replace))
+		}
+		check(t, o.Commit())
+	})
+	if n > float64(len(names))/4 {
+		t.Errorf("%v allocations for %d names", n, len(names))
+	}
+}
