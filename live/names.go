@@ -280,6 +280,11 @@ func (o *Object) remakeNames(old *nameSlots) *nameSlots {
 		log++
 	}
 	s := make(nameSlots, 1<<log)
+	// A page of new memory that is read first is mapped twice: as the one page of zeroes that there is, then as one of its own.
+	const perPage = page / 8
+	for i := 0; i < len(s); i += perPage {
+		s[i].Store(0)
+	}
 	if old != nil {
 		for i := range *old {
 			slot := (*old)[i].Load()

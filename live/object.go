@@ -146,7 +146,7 @@ const (
 	perSymbol      = 240 // bytes in the image: old tables are kept for a while
 	maxSize        = 1<<31 - 1<<20
 	firstChunk     = 16 * page
-	firstTables    = 32 * page // of which the file has only what is in use
+	firstTables    = 48 * page // of which the file has only what is in use
 	firstDebug     = 64 * page // the same
 )
 
