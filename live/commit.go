@@ -243,7 +243,9 @@ func (p *commitPlan) apply() (err error) {
 		} else {
 			p.addrs = appendChanges(p.addrs, now, false)
 		}
-		e.was.Store(e.cur.Load())
+		if was := e.cur.Load(); was != e.was.Load() {
+			e.was.Store(was)
+		}
 		e.seq.Store(seq)
 		e.cur.Store(now)
 		if len(p.addrs) >= addrsAtOnce {

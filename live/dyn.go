@@ -177,17 +177,7 @@ func (t *dynTable) apply(x *tx, p *dynPlan, list entryList) {
 		return
 	}
 	t.unsort(o)
-	for e := range o.each(list) {
-		if c := e.change(); c.comes() {
-			t.name(o, e, c.now.name())
-		}
-	}
-	o.put64(t.strszAt, t.strUsed)
-	for e := range o.each(list) {
-		if c := e.change(); c.comes() {
-			t.append(o, &c)
-		}
-	}
+	t.extend(o, p, list)
 	t.added += p.added
 }
 
@@ -220,22 +210,40 @@ func putSym(b []byte, name uint32, s *sym) {
 	le.PutUint64(b[16:], uint64(s.size))
 }
 
-// append puts a symbol at the end of .dynsym, and into DT_HASH.
-func (t *dynTable) append(o *Object, c *change) {
-	i, s := t.n, c.now
-	putSym(o.bytes(t.syms.off+uint64(i)*symSize, symSize), c.e.str, s)
-	if t.vers != nil {
-		le.PutUint16(o.bytes(t.vers.off+2*uint64(i), 2), versym(s))
+// extend puts symbols at the end of .dynsym, and into DT_HASH once they are there, and their number is.
+func (t *dynTable) extend(o *Object, p *dynPlan, list entryList) {
+	first := t.n
+	syms := o.bytes(t.syms.off+uint64(first)*symSize, uint64(p.added)*symSize)
+	for e := range o.each(list) {
+		c := e.change()
+		if !c.comes() {
+			continue
+		}
+		t.name(o, e, c.now.name())
+		putSym(syms[:symSize], e.str, c.now)
+		syms = syms[symSize:]
+		if t.vers != nil {
+			le.PutUint16(o.bytes(t.vers.off+2*uint64(t.n), 2), versym(c.now))
+		}
+		t.n++
 	}
-	t.n++
-	o.put32(t.chain(i), 0)
+	clear(o.bytes(t.chain(first), 4*uint64(p.added))) // nobody goes there yet
+	o.put64(t.strszAt, t.strUsed)
 	o.put32(t.hash.off+4, t.n)
-	// At the end of its chain: who has read how many symbols there are stops at one that is beyond.
-	at := t.bucket(s)
-	for j := o.get32(at); j != 0; j = o.get32(at) {
-		at = t.chain(j)
+	i := first
+	for e := range o.each(list) {
+		c := e.change()
+		if !c.comes() {
+			continue
+		}
+		// At the end of its chain: who has read how many symbols there are stops at one that is beyond.
+		at := t.bucket(c.now)
+		for j := o.get32(at); j != 0; j = o.get32(at) {
+			at = t.chain(j)
+		}
+		o.put32(at, i)
+		i++
 	}
-	o.put32(at, i)
 }
 
 // bucket and chain return where the words of DT_HASH are.
