@@ -2,8 +2,11 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"weld"
 	image "weld/image/elf"
 	"weld/internal/testenv"
 	"weld/native"
@@ -223,6 +227,77 @@ func TestWholeFile(t *testing.T) {
 		f.Close()
 	}
 }
+
+// TestCloseMeanwhile closes objects while others do all that can be done with them: that fails with ErrClosed from then on.
+func TestCloseMeanwhile(t *testing.T) {
+	for range 50 {
+		o := newObject(t, Options{Memory: true})
+		b := emit(t, o, "stays", returns(1))
+		check(t, o.Commit())
+		pc := b.Addr()
+		var wg sync.WaitGroup
+		started := make(chan bool, 5)
+		until := func(name string, f func(i int) error) {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					runtime.Gosched()
+					err := f(i)
+					if i == 0 {
+						started <- true
+					}
+					if errors.Is(err, ErrClosed) || err == errGone {
+						return
+					} else if err != nil {
+						t.Errorf("%s: %v", name, err)
+						return
+					}
+				}
+			})
+		}
+		until("commit", func(i int) error {
+			c, err := o.Alloc(20, 0, Kind(i%4))
+			if err == nil {
+				err = cmp.Or(c.Write(0, []byte{1}), o.Bind(fmt.Sprint("n", i), c, Version("V")), o.Commit(), o.Unbind(fmt.Sprint("n", i)), c.Free())
+			}
+			return err
+		})
+		until("lookup", func(int) error {
+			o.Usage()
+			o.Waits()
+			for range o.Symbols() {
+			}
+			_, err := o.Lookup("stays")
+			return err
+		})
+		until("address", func(int) error {
+			if s, ok := o.FindAddr(pc); !ok || s.Addr != pc {
+				return errGone
+			}
+			return nil
+		})
+		until("library", func(int) error {
+			if _, err := o.Library().Lookup("stays"); err != nil && !errors.Is(err, weld.ErrClosed) {
+				return err
+			} else if err != nil {
+				return errGone
+			}
+			return nil
+		})
+		until("any address", func(int) error {
+			if at, ok := weld.FindAddr(pc); !ok || at.Library != o.Library() {
+				return errGone
+			}
+			return nil
+		})
+		for range cap(started) {
+			<-started
+		}
+		check(t, o.Close())
+		wg.Wait()
+	}
+}
+
+var errGone = errors.New("it is not there")
 
 // Where the tables are. The object is locked.
 func (o *Object) program() (addr uintptr, n int) {

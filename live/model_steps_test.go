@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"weld"
 	image "weld/image/elf"
 	"weld/internal/testenv"
+	"weld/native"
 )
 
 // What the goroutines of TestModel do.
@@ -56,8 +58,40 @@ func (w *modelWorker) step() {
 		w.commit()
 	case op < 88:
 		w.breakpoint(w.block())
+	case op < 89:
+		w.refer()
 	default:
 		w.look()
+	}
+}
+
+// refer has the object import a name: one that nothing defines, or one of this worker's.
+func (w *modelWorker) refer() {
+	name := fmt.Sprintf("nothing%d_%d", w.id, w.rnd.IntN(20))
+	if w.rnd.IntN(2) == 0 {
+		name = w.key().name
+	}
+	m, err := w.o.Import(name, Weak)
+	if err != nil || w.imports[name] != nil && w.imports[name] != m {
+		w.t.Errorf("import of %s: %v", name, err)
+		return
+	}
+	w.imports[name] = m
+}
+
+// imported looks at where the imports lead. What is unbound later, or made no function, stays; what has versions leads to the one that
+// it was bound to first.
+func (w *modelWorker) imported() {
+	w.t.Helper()
+	for name, m := range w.imports {
+		to := *(*uintptr)(native.Pointer(m.Slot()))
+		_, n := w.find(modelKey{name: name}, (*modelName).exported)
+		if n == nil && strings.HasPrefix(name, "nothing") && to != 0 || n != nil && n.typ == image.STT_FUNC && !w.versioned[name] && to != n.b.b.Addr()+uintptr(n.off) {
+			w.t.Errorf("the import of %s leads to %#x, wanted %+v", name, to, n)
+		}
+		if s, ok := w.o.FindAddr(m.PLT() + 4); !ok || s.Name != name+"@plt" {
+			w.t.Errorf("the stub for %s is %+v", name, s)
+		}
 	}
 }
 
@@ -235,6 +269,9 @@ func (w *modelWorker) taken(k modelKey, old, replace bool) error {
 func (w *modelWorker) set(k modelKey, n *modelName) {
 	w.drop(k)
 	w.names[k], n.b.names[k] = n, n
+	if k.version != "" {
+		w.versioned[k.name] = true
+	}
 }
 
 func (w *modelWorker) drop(k modelKey) {
