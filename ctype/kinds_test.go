@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"weld/image/elf"
 	"weld/internal/testenv"
@@ -117,7 +116,7 @@ func compilers(t *testing.T) []string {
 func run(t testing.TB, dir, name string, args ...string) {
 	t.Helper()
 	testenv.Need(t, name)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

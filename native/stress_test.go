@@ -205,7 +205,7 @@ func TestThreadsReused(t *testing.T) {
 		tid := 0
 		locked(t, func() { count(); tid = syscall.Gettid() })
 		// For the kernel thread to end, which the first one does not.
-		for end := time.Now().Add(10 * time.Second); tid != syscall.Getpid() && time.Now().Before(end); {
+		for end := time.Now().Add(testenv.Patience); tid != syscall.Getpid() && time.Now().Before(end); {
 			if syscall.Access(fmt.Sprintf("/proc/self/task/%d", tid), 0) != nil {
 				break
 			}

@@ -67,7 +67,7 @@ func endsChild(args []string) {
 			f.Hold(400)
 		}()
 	}
-	for end := time.Now().Add(time.Minute); f.Ended() == -1 && time.Now().Before(end); {
+	for end := time.Now().Add(testenv.Patience); f.Ended() == -1 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	fmt.Println(args[0], f.Ended())
