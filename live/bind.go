@@ -59,7 +59,8 @@ func Size(n int) BindOption { return BindOption{what: setSize, n: n} }
 // Offset has the symbol begin so many bytes into the block.
 func Offset(n int) BindOption { return BindOption{what: setOffset, n: n} }
 
-// Version gives the symbol a version, the default one of its name: it is what a reference without a version gets.
+// Version gives the symbol a version, the default one of its name: it is what a reference without a version gets. An object can
+// have 32,765 versions in its time (DT_VERSYM has 15 bits for them).
 func Version(v string) BindOption { return BindOption{what: setVersion, s: v} }
 
 // OldVersion gives the symbol a version that only those get who ask for it.

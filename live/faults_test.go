@@ -61,7 +61,7 @@ func TestFaults(t *testing.T) {
 	var want []string
 	step := 1
 	if testenv.Race { // which changes nothing but the time
-		step = 5
+		step = 10
 	}
 	for f.at = 0; f.at == 0 || f.hit != nil; f.at += step {
 		f.n, f.hit = 0, nil

@@ -433,7 +433,11 @@ func TestTruncated(t *testing.T) {
 	check(t, o.Close())
 	// Where the file is to be made longer before anybody has seen it.
 	o = newObject(t, Options{})
-	check(t, os.Truncate(o.Path(), page))
+	end := o.file.size - page
+	check(t, os.Truncate(o.Path(), int64(end))) // of which nothing is in use
+	if err := o.Save(filepath.Join(t.TempDir(), "x")); !errors.Is(err, ErrTruncated) {
+		t.Error(err)
+	}
 	for _, k := range []Kind{Text, ROData, Data} {
 		if _, err := o.Alloc(1<<20, 0, k); !errors.Is(err, ErrTruncated) {
 			t.Errorf("%v: %v", k, err)

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"iter"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ func (o *Object) Save(path string) error {
 	defer unlock()
 	fail := func(err error) error {
 		return &Error{Op: op, Object: o.name, Path: path, Reason: ErrFolder, Err: err}
+	}
+	if errors.Is(o.file.check(), ErrTruncated) {
+		return o.truncated(op)
 	}
 	err = o.guard(op, func() error {
 		o.dyn.resort = !o.dyn.sorted || o.dyn.dead > 0
