@@ -89,11 +89,42 @@ func BenchmarkAllocWrite(b *testing.B) {
 	})
 }
 
-// BenchmarkBind is Bind and Commit in batches of 10,000.
+// BenchmarkBind is Bind and Commit in batches of 10,000. It also reports for how long the run-time linker is locked.
 func BenchmarkBind(b *testing.B) {
 	each(b, func(b *testing.B, n int) {
-		timed(b, n, func() *benchObject { o := benchNew(b, n); o.alloc(b); return o }, func(o *benchObject) { o.bind(b, benchBatch) })
+		locked := time.Duration(0)
+		timed(b, n, func() *benchObject { o := benchNew(b, n); o.alloc(b); return o }, func(o *benchObject) {
+			l := &timedLoader{spaceLoader: o.loader.(*spaceLoader)}
+			o.loader = l
+			o.bind(b, benchBatch)
+			locked += l.held
+			o.loader = l.spaceLoader
+		})
+		b.ReportMetric(float64(locked.Nanoseconds())/float64(n)/float64(b.N), "ns-locked/function")
 	})
+}
+
+// timedLoader measures the time between Lock and Unlock.
+type timedLoader struct {
+	*spaceLoader
+	since time.Time
+	held  time.Duration
+}
+
+func (l *timedLoader) Lock() {
+	l.spaceLoader.Lock()
+	l.since = time.Now()
+}
+
+func (l *timedLoader) TryLock() bool {
+	ok := l.spaceLoader.TryLock()
+	l.since = time.Now()
+	return ok
+}
+
+func (l *timedLoader) Unlock() {
+	l.held += time.Since(l.since)
+	l.spaceLoader.Unlock()
 }
 
 // BenchmarkBindSingly is a Commit for each Bind.

@@ -13,7 +13,8 @@ import (
 
 // Commit publishes all that was done since the last commit, at once: names for Lookup and FindAddr, the file for everybody
 // else, the references of others to what was replaced, and last debuggers. Code and data that was written is in place before.
-// Until it is done no other object is committed, and no library opened or closed; lookups and calls go on.
+// While it publishes, no other object is committed, and no library opened or closed; lookups and calls go on. What comes before that, to
+// look through the changes and to have memory for them, waits for nobody else, unless there are new imports.
 //
 // The error is an *Error. With ErrDeleted everything was published; the file has no name any more, so tools do not find
 // it. That is said once. With any other error nothing was, as Seq tells, and Commit can be called again: ErrFull, ErrNoSpace,
@@ -21,11 +22,44 @@ import (
 // be bound anew, or debuggers not be told: then everything was published, Seq has the next number, and Detail says so.
 func (o *Object) Commit() error {
 	const op = "commit"
-	unlock, err := o.lockAll(op)
-	if err != nil {
+	err := o.commit(op, false)
+	if err == errBusy {
+		err = o.commit(op, true)
+	}
+	return err
+}
+
+// errBusy is that the loader is locked by somebody else.
+var errBusy = errors.New("the run-time linker is at work")
+
+// commit does it, with the loader locked from the beginning or only when it must be. In the second case the object is locked already, so
+// the loader's lock is not waited for: who has it may wait for the object, as what the run-time linker calls does, a resolver or
+// what decides of interpositions, when it generates code.
+func (o *Object) commit(op string, whole bool) (err error) {
+	take := func() bool { return true }
+	if whole && o.loader != nil {
+		o.loader.Lock()
+		defer o.loader.Unlock()
+	}
+	if err := o.lock(op); err != nil {
 		return err
 	}
-	defer unlock()
+	defer o.mu.Unlock()
+	if !whole && o.loader != nil {
+		if len(o.imports.fresh) > 0 {
+			return errBusy
+		}
+		taken := false
+		take = func() bool {
+			taken = o.loader.TryLock()
+			return taken
+		}
+		defer func() {
+			if taken {
+				o.loader.Unlock()
+			}
+		}()
+	}
 	gone := false
 	switch err := o.file.check(); {
 	case err == nil:
@@ -36,7 +70,7 @@ func (o *Object) Commit() error {
 	default:
 		return &Error{Op: op, Object: o.name, Path: o.file.path, Reason: ErrTruncated, Err: err}
 	}
-	if err = o.guard(op, func() error { return o.publish(op) }); err != nil {
+	if err = o.guard(op, func() error { return o.publish(op, take) }); err != nil {
 		return err
 	}
 	if gone && !o.deleted {
@@ -89,27 +123,29 @@ func (c *counts) add(s *sym) {
 	c.bytes += uint64(s.last) + 2
 }
 
-func (o *Object) publish(op string) error {
+// publish makes the changes known. When it comes to that it calls take for the loader's lock, which is errBusy if it returns false; new
+// imports need the lock before.
+func (o *Object) publish(op string, take func() bool) error {
 	p := &o.work
 	p.begin(o, op)
 	defer p.end()
 	o.locate()
+	imports := len(o.imports.fresh) > 0
 	err := p.plan()
-	if err == nil && o.loader != nil && o.seq.Load() > 0 {
-		p.describe()
-		if err = o.loader.prepare(o, &p.notified); err != nil {
-			reason := ErrLoader
-			if errors.Is(err, weld.ErrNotFound) {
-				reason = ErrUndefined
-			}
-			err = &Error{Op: op, Object: o.name, Reason: reason, Err: err}
-		}
+	if err == nil && imports { // before anything has changed
+		err = p.prepare()
 	}
 	if err == nil {
 		p.phdrs, err = o.planPhdrs(&p.tx)
 	}
 	if err == nil {
 		err = o.settle()
+	}
+	if err == nil && !take() {
+		err = errBusy
+	}
+	if err == nil && !imports {
+		err = p.prepare()
 	}
 	if err != nil {
 		p.undo()
@@ -197,6 +233,24 @@ func (p *commitPlan) plan() (err error) {
 		return err
 	}
 	return p.back()
+}
+
+// prepare asks the loader whether it can do its part.
+func (p *commitPlan) prepare() error {
+	o := p.o
+	if o.loader == nil || o.seq.Load() == 0 {
+		return nil
+	}
+	p.describe()
+	err := o.loader.prepare(o, &p.notified)
+	if err != nil {
+		reason := ErrLoader
+		if errors.Is(err, weld.ErrNotFound) {
+			reason = ErrUndefined
+		}
+		err = &Error{Op: p.op, Object: o.name, Reason: reason, Err: err}
+	}
+	return err
 }
 
 // describe says what the commit does, for the loader.

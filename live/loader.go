@@ -13,6 +13,8 @@ import (
 type loader interface {
 	// Lock is called before the object is locked.
 	Lock()
+	// TryLock is Lock that does not wait, for when the object is locked already.
+	TryLock() bool
 	Unlock()
 	// attach is called when the object is made, mapped, and valid. If it fails, so does New.
 	attach(o *Object) error
@@ -61,9 +63,10 @@ func newSpaceLoader(ns *weld.Namespace, opt *Options) *spaceLoader {
 	return l
 }
 
-func (l *spaceLoader) Lock()     { rtld.LockLive() }
-func (l *spaceLoader) Unlock()   { rtld.UnlockLive() }
-func (l *spaceLoader) detached() { rtld.CollectLive() }
+func (l *spaceLoader) Lock()         { rtld.LockLive() }
+func (l *spaceLoader) TryLock() bool { return rtld.TryLockLive() }
+func (l *spaceLoader) Unlock()       { rtld.UnlockLive() }
+func (l *spaceLoader) detached()     { rtld.CollectLive() }
 
 func (l *spaceLoader) attach(o *Object) (err error) {
 	l.obj, err = l.ns.AttachLive(rtld.LiveSpec{

@@ -25,6 +25,7 @@ func (r *recorder) say(what string) error {
 }
 
 func (r *recorder) Lock()                  { r.locked++ }
+func (r *recorder) TryLock() bool          { r.locked++; return true }
 func (r *recorder) Unlock()                { r.locked-- }
 func (r *recorder) attach(o *Object) error { return r.say("attach " + o.Name()) }
 func (r *recorder) detach(o *Object) error { return r.say("detach " + o.Name()) }

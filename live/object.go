@@ -263,7 +263,7 @@ func (o *Object) begin() error {
 		if err := o.beginHeaders(); err != nil {
 			return err
 		}
-		return o.publish(op)
+		return o.publish(op, func() bool { return true })
 	})
 	if err != nil || o.loader == nil {
 		return err

@@ -26,7 +26,7 @@ func (o *Object) Save(path string) error {
 	err = o.guard(op, func() error {
 		o.dyn.resort = !o.dyn.sorted || o.dyn.dead > 0
 		defer func() { o.dyn.resort = false }()
-		return o.publish(op)
+		return o.publish(op, func() bool { return true })
 	})
 	if err != nil {
 		return err

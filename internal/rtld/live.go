@@ -162,6 +162,9 @@ var ErrOpening = errors.New("a library is being opened")
 // goroutine may hold it already. What the objects lock is locked after it.
 func LockLive() { linker.mu.Lock() }
 
+// TryLockLive is LockLive if nobody else holds it, for who has locked an object already; else it returns false.
+func TryLockLive() bool { return linker.mu.TryLock() }
+
 // UnlockLive ends LockLive.
 func UnlockLive() { linker.mu.Unlock() }
 

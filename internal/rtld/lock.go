@@ -89,6 +89,20 @@ func (r *reentrant) Lock() {
 	r.owner.Store(g)
 }
 
+// TryLock is Lock if that need not wait.
+func (r *reentrant) TryLock() bool {
+	g := native.Goroutine()
+	if r.owner.Load() == g {
+		r.depth++
+		return true
+	}
+	if !r.mu.TryLock() {
+		return false
+	}
+	r.owner.Store(g)
+	return true
+}
+
 func (r *reentrant) Unlock() {
 	if r.depth > 0 {
 		r.depth--
