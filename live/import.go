@@ -10,7 +10,8 @@ import (
 // Import is a reference of generated code to a symbol that something else defines, or the object itself. Code gets at it as
 // that of a library does: functions are called by way of the PLT, or through the word of the GOT; variables are where that
 // points. What it is bound to is looked up as for any library of the namespace: in the global scope, in the object, in what it
-// needs (Options.Needs). When it is bound to a function of a live object, it follows that if it is replaced; and
+// needs (Options.Needs); but a symbol of the object's own that is Protected comes first, if not where a copy of the file is
+// opened. When it is bound to a function of a live object, it follows that if it is replaced; and
 // interpositions (weld.Interpose) hold for it.
 type Import struct {
 	o             *Object

@@ -147,8 +147,12 @@ func (o *Object) DefinerOf(w *LiveImport) (soname, version string) {
 // AddImports has imports bound by the next PublishLive. The caller holds LockLive.
 func (o *Object) AddImports(list []*LiveImport) { o.live.wants = append(o.live.wants, list...) }
 
-// imported returns what an import is bound to: by the rules for every other reference of the object.
+// imported returns what an import is bound to: what the object has itself that is protected, else by the rules for every other
+// reference of the object.
 func (o *Object) imported(w *LiveImport) (definition, bool) {
+	if s, ok := o.live.Find(w.Name, w.Version); ok && s.Visibility == elf.STV_PROTECTED {
+		return o.defined(&s), true
+	}
 	h := elf.Hash(w.Name)
 	var ver *elf.Version
 	if w.Version != "" {

@@ -326,6 +326,33 @@ func TestInterposes(t *testing.T) {
 	}
 }
 
+// An import leads to what all see, and to the object's own symbol of that name if that is protected, also once it is replaced.
+func TestProtected(t *testing.T) {
+	d := testenv.NewDir(t)
+	lib := open(t, nil, d.Shared("libown.so", d.Write("own.c", "int gen(void) { return 1; }\n")), weld.Global)
+	for _, c := range []struct {
+		opt  live.BindOption
+		want int32
+	}{{live.Function, 1}, {live.Protected, 2}} {
+		o := newObject(t, nil, live.Options{})
+		emit(t, o, "gen", returns(2), c.opt)
+		m, err := o.Import("gen")
+		check(t, err)
+		b, err := o.Alloc(11, 16, live.Text)
+		check(t, err)
+		check(t, b.Write(0, calls(b.Addr(), m.PLT())))
+		check(t, o.Bind("call_gen", b))
+		check(t, o.Commit())
+		call := function[func() int32](t, o.Library(), "call_gen")
+		same(t, "an import", call(), c.want)
+		emit(t, o, "gen", returns(3), c.opt, live.Replace)
+		check(t, o.Commit())
+		same(t, "an import, replaced", call(), 2*c.want-1)
+		check(t, o.Close())
+	}
+	check(t, lib.Close())
+}
+
 // An object near a library has its code reach that of the library by a direct call.
 func TestReaches(t *testing.T) {
 	lib := open(t, nil, testenv.NewDir(t).Shared("libthrow.so", "throw.cc"))
