@@ -23,7 +23,8 @@
 // that is itself written anew is lost.
 //
 // An object reserves its address range when it is made ([Options]), and takes memory and space on disk as it grows. All of it
-// is within 2 GiB. Freed space is used again, after a grace period: see [Block.Free].
+// is within 2 GiB. Freed space is used again, after a grace period: see [Block.Free]. An object is some twenty mappings, of which the
+// kernel gives a process 65,530 (vm.max_map_count): so there can be about three thousand at a time.
 //
 // # Others
 //
