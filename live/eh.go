@@ -83,13 +83,18 @@ func (t *ehTable) plan(x *tx, p *ehPlan, fresh functionList) (err error) {
 	o := x.o
 	*p = ehPlan{list: slices.Grow(p.list[:0], fresh.n), rules: p.rules[:0], gone: p.gone[:0]}
 	o.buf = o.buf[:0]
+	var nested []*Block
 	for f := range fresh.all {
-		if f.b != nil && !f.b.nested {
+		switch {
+		case f.b == nil:
+		case f.b.nested:
+			nested = append(nested, f.b)
+		default:
 			t.add(o, p, f)
 		}
 	}
 	p.sort()
-	if blocks := t.nested(p, fresh); blocks != nil {
+	if blocks := t.nested(p, nested); blocks != nil {
 		p.list = slices.DeleteFunc(p.list, func(n ehNew) bool { return n.f.b.nested })
 		for _, b := range blocks {
 			t.addPieces(o, p, b)

@@ -7,18 +7,17 @@ import "slices"
 // function that is inside of one described by CFI, and says nothing itself, is part of that. Behind one that does, nothing is known of
 // the outer one's frame: instructions are not looked into.
 
-// nested returns the blocks with something to describe in which functions overlap.
-func (t *ehTable) nested(p *ehPlan, fresh functionList) (blocks []*Block) {
+// nested returns the blocks with something to describe in which functions overlap: known are those that are known to be such, each
+// any number of times.
+func (t *ehTable) nested(p *ehPlan, known []*Block) (blocks []*Block) {
 	add := func(b *Block) {
 		b.nested = true
 		if !slices.Contains(blocks, b) {
 			blocks = append(blocks, b)
 		}
 	}
-	for f := range fresh.all {
-		if f.b != nil && f.b.nested {
-			add(f.b)
-		}
+	for _, b := range known {
+		add(b)
 	}
 	last := uint32(0) // end of what the table has
 	if k := t.rows.n; k > 0 {
