@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"weld/internal/testenv"
@@ -146,9 +147,26 @@ func TestSizes(t *testing.T) {
 			check(t, o.Commit())
 			verify(t, o)
 			readelf(t, o)
-			check(t, o.Save(filepath.Join(t.TempDir(), "saved.so")))
+			saved := filepath.Join(t.TempDir(), "saved.so")
+			check(t, o.Save(saved))
 			if !o.dyn.sorted || o.dyn.dead > 0 {
 				t.Error("Save leaves DT_GNU_HASH out")
+			}
+			f, err := elf.Open(saved)
+			check(t, err)
+			defer f.Close()
+			syms, err := f.Symbols()
+			check(t, err)
+			dynamic, err := f.DynamicSymbols()
+			check(t, err)
+			if n := o.Usage().Symbols; len(syms) != n || len(dynamic) != n {
+				t.Errorf("saved are %d and %d symbols of %d", len(syms), len(dynamic), n)
+			}
+			// What tables have room for is holes.
+			var st syscall.Stat_t
+			check(t, syscall.Stat(saved, &st))
+			if used := st.Blocks * 512; batch >= 3000 && n >= batch && used > st.Size*3/4 {
+				t.Errorf("saved are %d bytes, of which %d are used", st.Size, used)
 			}
 		})
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // Where things are. The object is one range of addresses, with a region for each kind of memory that has room to grow. In the
-// file, which is to be about as large as what is in it, a region is in chunks: each is as large as all before it, so
-// there are few, and is where the file ended when it was wanted. To other programs a chunk is a section, and a
+// file, which is to take about as much memory or disk as what is in it, a region is in chunks: each is as large as all before
+// it, so there are few, and is where the file ended when it was wanted; the room in tables is holes. To other programs a chunk is a section, and a
 // segment as far as it is in use. All of the file that is in use is mapped a second time, readable and writable: the alias,
 // at a distance that is not the same twice. Behind the object it has the regions that are not loaded.
 
