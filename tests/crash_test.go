@@ -85,6 +85,7 @@ func crashChild(args []string) {
 		fmt.Println(c.CrashThread(1), <-got)
 		callsCrash(c.Crash, how) // abort ends the process whoever has been notified
 	case "wait", "waitleaf":
+		runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))) // a leaf call keeps its P, and the signal is sent by another goroutine
 		f := c.WaitLong
 		if args[1] == "waitleaf" {
 			f, err = weld.Func[func(*int32) int32](lib, "wait_long", weld.Leaf)
