@@ -59,7 +59,7 @@
 // last 4 bytes are the number of the commit, as tools keep what they have read of a file by it.
 //
 // A commit takes time by what it changes, not by what there is. DT_GNU_HASH is the one table that cannot be extended; in an
-// object of more than 512 symbols it is made anew when .dynsym is full, or a fourth has gone, and by Save, and left out until then.
+// object of more than 256 symbols it is made anew when .dynsym is full, or a third has gone, and by Save, and left out until then.
 // DT_HASH is always there, and readers that find no DT_GNU_HASH go by it (gABI, "Hash Table"). A table that is full is made anew with
 // room for half as much again, and one of more than 64 KiB for three times as much: that is holes in the file, without memory.
 //

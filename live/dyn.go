@@ -43,9 +43,9 @@ const (
 	dynSize  = 16
 	relaSize = 24
 	// few is the number of symbols for which a table is made by each commit.
-	few = 512
-	// shareGone is the part of the symbols that have to go to have a table made anew.
-	shareGone = 4
+	few = 256
+	// shareGone is the part of those that stay that have to go to have a table made anew.
+	shareGone = 2
 )
 
 // dynPlan is what a commit does to the table.
