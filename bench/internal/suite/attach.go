@@ -161,9 +161,25 @@ func (d *debugger) said() string {
 	return strings.TrimSpace(h.String())
 }
 
+// idle waits until the debugger has nothing to do. One that is ended just when it has a thread step over a breakpoint leaves the
+// process with a SIGSTOP now and then.
+func (d *debugger) idle() {
+	const still = 50 * time.Millisecond
+	used := time.Duration(-1)
+	for limit := time.Now().Add(detachLimit); time.Now().Before(limit); {
+		now, err := cpuTime(d.cmd.Process.Pid)
+		if err != nil || now == used {
+			return
+		}
+		used = now
+		time.Sleep(still)
+	}
+}
+
 // detach ends the debugger, which has to let the process go on.
 func (d *debugger) detach(pid int) error {
 	defer d.output.Close()
+	d.idle()
 	d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.ended:
