@@ -317,7 +317,8 @@ func appendChanges(list []addrChange, s *sym, gone bool) []addrChange {
 }
 
 // FindAddr returns the symbol that an address lies in, as of the last commit. Where several names are for it, it is the
-// innermost, and of equal ones that of the earlier commit. It takes no lock.
+// innermost, and of equal ones that of the earlier commit. While a commit publishes, some pages are as of that one already,
+// unlike for Lookup. It takes no lock.
 func (o *Object) FindAddr(pc uintptr) (r Symbol, ok bool) {
 	off := uint64(pc - o.base)
 	if off >= o.size || o.shut.Load() {
